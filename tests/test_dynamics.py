@@ -1,0 +1,348 @@
+"""The Dirac-GAN against its published table, finite differences of the losses, and theory."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gantut.dynamics import (
+    DIRAC_STRENGTHS,
+    UPDATES,
+    Noise,
+    bilinear_game,
+    dirac_gan,
+    f,
+    f_prime,
+    f_second,
+    jacobian,
+    losses,
+    r1_eigenvalues,
+    simulate,
+    step_jacobian,
+    vector_field,
+)
+
+GAMES = [dirac_gan(method) for method in DIRAC_STRENGTHS] + [bilinear_game()]
+POINTS = np.array([(1.0, 1.0), (0.3, -0.8), (-1.7, 0.4), (-0.2, -2.1), (0.9, 1.6)])
+
+
+def distance(path):
+    return np.linalg.norm(path, axis=-1)
+
+
+def name(game):
+    return game.name
+
+
+# The table of distances from the equilibrium for h = 0.2 from (1, 1) after 500 steps, to the
+# digits in which it is printed: (method, strength, simultaneous, alternating).
+TABLE = [
+    ("gan", None, "3.10", "1.42"),
+    ("non_saturating", None, "0.640", "0.284"),
+    ("wgan", 1.0, "1.00", "1.02"),
+    ("wgan_gp", 0.7, "1.80", "1.22"),
+    ("r1", 0.3, "2.643e-06", "2.301e-07"),
+    ("r1", 1.0, "9.53e-22", "7.5e-17"),
+    ("consensus", 1.0, "2.58e-10", "1.72e-11"),
+]
+
+
+def printed_like(value, text):
+    if "e" in text:
+        return f"{value:.{len(text.split('e')[0]) - 2}e}"
+    return f"{value:.{len(text) - 2}f}"
+
+
+@pytest.mark.parametrize(("method", "strength", "simultaneous", "alternating"), TABLE)
+def test_published_table(method, strength, simultaneous, alternating):
+    game = dirac_gan(method, strength=strength)
+    for update, text in (("simultaneous", simultaneous), ("alternating", alternating)):
+        final = distance(simulate(game, update=update))[-1]
+        assert printed_like(final, text) == text
+
+
+def test_published_table_instance_noise():
+    # The printed values are single runs; over many seeds they lie in the middle of the spread.
+    game = dirac_gan("instance_noise", strength=0.7)
+    for update, printed in (("simultaneous", 0.019), ("alternating", 0.0098)):
+        runs = simulate(game, start=np.ones((40, 2)), update=update, noise_draws=1000)
+        low, high = np.quantile(distance(runs[-1]), [0.05, 0.95])
+        assert low < printed < high
+        assert 0.002 < low < 0.006
+        assert 0.018 < high < 0.032
+
+
+def test_non_saturating_decays_like_the_root_of_time():
+    game = dirac_gan("non_saturating")
+    away = distance(simulate(game, update="alternating", steps=50_000))
+    assert f"{away[-1]:.4f}" == "0.0277"
+    # The flow's averaged equation gives r = sqrt(8 / t); over a turn (63 steps) r goes up and
+    # down by 2 % around it.
+    for steps in (12_500, 25_000, 50_000):
+        turn = away[steps - 62 : steps + 1].mean()
+        assert turn == pytest.approx(np.sqrt(8 / (0.2 * steps)), rel=2e-3)
+
+
+def test_non_saturating_simultaneous_cycle_has_radius_root_2h():
+    game = dirac_gan("non_saturating")
+    for h in (0.05, 0.2):
+        tail = distance(simulate(game, step_size=h, steps=20_000))[-2000:]
+        assert tail.mean() == pytest.approx(np.sqrt(2 * h), rel=0.02)
+
+
+@pytest.mark.parametrize("game", GAMES, ids=name)
+def test_field_is_minus_the_gradient_of_the_losses(game):
+    theta, psi = POINTS.T
+    e = 1e-6
+    v_theta, v_psi = vector_field(game, theta, psi)
+    by_theta = (losses(game, theta + e, psi)[0] - losses(game, theta - e, psi)[0]) / (2 * e)
+    by_psi = (losses(game, theta, psi + e)[1] - losses(game, theta, psi - e)[1]) / (2 * e)
+    np.testing.assert_allclose(v_theta, -by_theta, atol=1e-8)
+    np.testing.assert_allclose(v_psi, -by_psi, atol=1e-8)
+    assert np.abs([v_theta, v_psi]).min() > 0.02  # so that the comparison is not one of zeros
+
+
+@pytest.mark.parametrize("method", ["gan", "non_saturating"])
+def test_losses_are_those_of_the_package(method):
+    package = pytest.importorskip("gantut.losses")
+    pair = package.LOSSES["minimax" if method == "gan" else "non_saturating"]
+    for theta, psi in POINTS:
+        real = np.array([[0.0]], np.float32)  # l(0) = 0
+        fake = np.array([[-psi * theta]], np.float32)
+        generator, discriminator = losses(dirac_gan(method), theta, psi)
+        assert float(pair.generator(fake, real)) == pytest.approx(generator.item(), rel=1e-6)
+        assert float(pair.discriminator(real, fake)) == pytest.approx(
+            discriminator.item(), rel=1e-6
+        )
+
+
+@pytest.mark.parametrize("game", GAMES, ids=name)
+def test_the_equilibrium_is_at_rest(game):
+    # WGAN-GP has a kink there: its field is zero at psi = 0 exactly, and jumps beside it.
+    np.testing.assert_allclose(vector_field(game, 0.0, 0.0), 0.0, atol=1e-16)
+
+
+def test_equilibrium_losses_are_log_2_and_2_log_2():
+    generator, discriminator = losses(dirac_gan("non_saturating"), 0.0, 0.0)
+    assert generator == pytest.approx(np.log(2), abs=1e-15)
+    assert discriminator == pytest.approx(2 * np.log(2), abs=1e-15)
+    generator, _ = losses(dirac_gan("gan"), 0.0, 0.0)
+    assert generator == pytest.approx(-np.log(2), abs=1e-15)
+
+
+def test_f_and_its_derivatives():
+    t = np.linspace(-6, 6, 25)
+    e = 1e-5
+    np.testing.assert_allclose(f(t), np.log(1 / (1 + np.exp(-t))), rtol=1e-12)
+    np.testing.assert_allclose(f_prime(t), (f(t + e) - f(t - e)) / (2 * e), atol=1e-9)
+    np.testing.assert_allclose(f_second(t), (f_prime(t + e) - f_prime(t - e)) / (2 * e), atol=1e-9)
+    assert f_prime(0.0) == 0.5
+    assert f_second(0.0) == -0.25
+
+
+def test_f_does_not_overflow():
+    with np.errstate(over="raise", invalid="raise"):
+        assert f(1000.0) == 0.0
+        assert f(-1000.0) == -1000.0
+    assert f_prime(-1000.0) == 1.0
+    assert f_prime(1000.0) == 0.0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.3, 0.7, 1.0, 2.5])
+def test_r1_eigenvalues(gamma):
+    expected = [
+        -gamma / 2 + np.emath.sqrt(gamma**2 / 4 - 0.25),
+        -gamma / 2 - np.emath.sqrt(gamma**2 / 4 - 0.25),
+    ]
+    np.testing.assert_allclose(r1_eigenvalues(gamma), expected, atol=1e-15)
+    game = dirac_gan("r1", strength=gamma) if gamma else dirac_gan("gan")
+    matrix = jacobian(game)
+    np.testing.assert_allclose(matrix, [[0, -0.5], [0.5, -gamma]], atol=1e-9)
+    # Sum and product identify a pair without asking for an order; at gamma = 1 the two meet and
+    # the numerical eigenvalues are the square root of a rounding error apart.
+    numerical = np.linalg.eigvals(matrix)
+    assert numerical.sum() == pytest.approx(sum(expected).real, abs=1e-9)
+    assert numerical.prod() == pytest.approx(np.prod(expected).real, abs=1e-9)
+
+
+def test_r1_is_critical_at_gamma_1_and_alternating_at_1_minus_h_over_4():
+    assert r1_eigenvalues(0.99).imag[0] > 0
+    assert r1_eigenvalues(1.0).imag[0] == 0
+    assert r1_eigenvalues(1.01).imag[0] == 0
+
+    def radius(gamma, update):
+        matrix = step_jacobian(dirac_gan("r1", strength=gamma), update=update)
+        return np.abs(np.linalg.eigvals(matrix)).max()
+
+    gammas = np.linspace(0.5, 1.5, 101)
+    for update, best in (("simultaneous", 1.0), ("alternating", 0.95)):
+        rates = [radius(gamma, update) for gamma in gammas]
+        assert gammas[np.argmin(rates)] == pytest.approx(best, abs=1e-9)
+
+
+@pytest.mark.parametrize(("update", "squared"), [("simultaneous", 0.95), ("alternating", 0.94)])
+def test_r1_follows_its_step_jacobian_near_the_equilibrium(update, squared):
+    game = dirac_gan("r1", strength=0.3)
+    matrix = step_jacobian(game, update=update)
+    np.testing.assert_allclose(np.abs(np.linalg.eigvals(matrix)) ** 2, squared, atol=1e-9)
+    start = np.array([1e-4, 1e-4])
+    path = simulate(game, start=start, update=update, steps=100)
+    expected = np.linalg.matrix_power(matrix, 100) @ start
+    np.testing.assert_allclose(path[-1], expected, rtol=1e-6)
+
+
+def test_instance_noise_damps_like_r1_with_half_the_variance():
+    for std in (0.3, 0.7, 1.0):
+        matrix = jacobian(dirac_gan("instance_noise", strength=std))
+        np.testing.assert_allclose(matrix, [[0, -0.5], [0.5, -(std**2) / 2]], atol=1e-8)
+
+
+def test_mean_over_instance_noise_is_that_of_many_draws():
+    game = dirac_gan("instance_noise", strength=0.7)
+    rng = np.random.default_rng(0)
+    n = 1_000_000
+    noise = Noise(*(0.7 * rng.standard_normal((2, n))), np.full(n, 1 / n))
+    for theta, psi in [(1.0, 1.0), (-0.5, 2.0)]:
+        drawn = np.array(game.field(np.array(theta), np.array(psi), noise))
+        np.testing.assert_allclose(drawn, vector_field(game, theta, psi), atol=2e-3)
+
+
+@pytest.mark.parametrize("update", UPDATES)
+def test_first_step_by_hand(update):
+    # v(1, 1) of the bilinear game is (-1, 1); h = 0.5.
+    expected = {
+        "simultaneous": (0.5, 1.5),
+        "alternating": (0.5, 1.25),
+        "extragradient": (1 - 0.5 * 1.5, 1 + 0.5 * 0.5),
+        "optimistic": (0.5, 1.5),
+    }
+    path = simulate(bilinear_game(), steps=1, step_size=0.5, update=update)
+    np.testing.assert_array_equal(path, [(1.0, 1.0), expected[update]])
+
+
+def test_second_optimistic_step_by_hand():
+    # w1 = (0.5, 1.5), v(w1) = (-1.5, 0.5), v(w0) = (-1, 1).
+    path = simulate(bilinear_game(), steps=2, step_size=0.5, update="optimistic")
+    np.testing.assert_array_equal(path[2], [0.5 + 0.5 * (-3 + 1), 1.5 + 0.5 * (1 - 1)])
+
+
+def test_bilinear_rates():
+    h = 0.2
+    game = bilinear_game()
+    for update, factor in (
+        ("simultaneous", np.sqrt(1 + h**2)),
+        ("extragradient", np.sqrt(1 - h**2 + h**4)),
+    ):
+        away = distance(simulate(game, update=update, step_size=h, steps=100))
+        np.testing.assert_allclose(away[1:] / away[:-1], factor, rtol=1e-12)
+        eigenvalues = np.linalg.eigvals(step_jacobian(game, update=update, step_size=h))
+        np.testing.assert_allclose(np.abs(eigenvalues), factor, rtol=1e-9)
+
+
+def test_bilinear_alternating_stays_on_an_ellipse():
+    h = 0.2
+    theta, psi = simulate(bilinear_game(), update="alternating", step_size=h, steps=5000).T
+    np.testing.assert_allclose(theta**2 + psi**2 - h * theta * psi, 2 - h, rtol=1e-10)
+
+
+def test_bilinear_optimistic_converges_below_one_over_root_3_only():
+    def final(h):
+        return distance(simulate(bilinear_game(), update="optimistic", step_size=h, steps=4000))[-1]
+
+    assert final(0.56) < 1e-6
+    assert final(0.60) > 1e6
+
+
+def test_saturating_gan_grows_by_its_slope():
+    path = simulate(dirac_gan("gan"), steps=200)
+    slope = f_prime(path[:-1].prod(axis=1))
+    squared = distance(path) ** 2
+    np.testing.assert_allclose(squared[1:] / squared[:-1], 1 + 0.2**2 * slope**2, rtol=1e-12)
+
+
+def test_clipping_holds_psi_and_the_start():
+    game = dirac_gan("wgan", strength=0.3)
+    for update in UPDATES:
+        path = simulate(game, start=(1.0, 2.0), update=update)
+        assert path[0].tolist() == [1.0, 0.3]
+        assert np.abs(path[:, 1]).max() == 0.3
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("game", GAMES, ids=name)
+def test_several_starts_are_as_many_runs(game, update):
+    starts = POINTS[:3]
+    together = simulate(game, start=starts, steps=30, update=update, noise_draws=10)
+    assert together.shape == (31, 3, 2)
+    assert together.dtype == np.float64
+    if game.noise_std:  # one seed draws other noise for another number of starts
+        return
+    for i, start in enumerate(starts):
+        alone = simulate(game, start=start, steps=30, update=update)
+        np.testing.assert_allclose(together[:, i], alone, rtol=1e-13)
+
+
+def test_seed_fixes_the_noise():
+    game = dirac_gan("instance_noise")
+    first = simulate(game, steps=20, seed=3)
+    np.testing.assert_array_equal(first, simulate(game, steps=20, seed=3))
+    assert not np.array_equal(first, simulate(game, steps=20, seed=4))
+
+
+def test_no_steps_is_the_start():
+    np.testing.assert_array_equal(simulate(bilinear_game(), steps=0), [(1.0, 1.0)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"update": "sideways"}, "update must be one of simultaneous.*'sideways'"),
+        ({"steps": -1}, "steps must be >= 0, got -1"),
+        ({"step_size": 0.0}, "step_size must be a positive finite number, got 0.0"),
+        ({"step_size": np.nan}, "step_size must be a positive finite number"),
+        ({"noise_draws": 0}, "noise_draws must be >= 1, got 0"),
+        ({"start": (1.0, 2.0, 3.0)}, r"start must have the shape .* got \(3,\)"),
+        ({"start": np.empty((0, 2))}, r"got \(0, 2\)"),
+        ({"start": (np.inf, 0.0)}, "start must be finite"),
+    ],
+)
+def test_simulate_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        simulate(dirac_gan("gan"), **arguments)
+
+
+def test_steps_must_be_whole():
+    with pytest.raises(TypeError):
+        simulate(bilinear_game(), steps=1.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: dirac_gan("dcgan"), "unknown method 'dcgan'; known are gan, non_saturating"),
+        (lambda: dirac_gan("gan", strength=1.0), "method 'gan' has no strength"),
+        (lambda: dirac_gan("r1", strength=-1.0), "strength must be a positive finite number"),
+        (lambda: r1_eigenvalues(-0.1), "gamma must be a finite number >= 0, got -0.1"),
+        (lambda: r1_eigenvalues(np.nan), "gamma must be a finite number >= 0"),
+        (lambda: jacobian(bilinear_game(), (1.0,)), r"point must have the shape \(2,\)"),
+        (lambda: step_jacobian(bilinear_game(), update="optimistic"), "got 'optimistic'"),
+        (lambda: step_jacobian(bilinear_game(), step_size=-1), "step_size must be a positive"),
+        (
+            lambda: dirac_gan("instance_noise").field(np.ones(()), np.ones(()), None),
+            "needs draws of it",
+        ),
+        (
+            lambda: dirac_gan("instance_noise").losses(np.ones(()), np.ones(()), None),
+            "needs draws of it",
+        ),
+    ],
+)
+def test_refusals(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_does_not_import_tensorflow():
+    code = "import sys, gantut.dynamics; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
