@@ -16,6 +16,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
+import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable
@@ -121,7 +122,7 @@ def verify(arrays: Arrays, dataset: Dataset) -> None:
 def read_npz(path: Path) -> Arrays:
     if not path.exists():
         raise MissingError("no such file")
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in IDX_NAMES}
 
 
@@ -182,12 +183,15 @@ def download(url: str, path: Path, title: str) -> None:
     def read() -> None:
         try:
             request = urllib.request.Request(url, headers={"User-Agent": "gantut"})
-            with urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer:
+            # The socket's own limit, above ours, ends this thread when nobody waits any more.
+            with urllib.request.urlopen(request, timeout=2 * STALL_SECONDS) as answer:
                 events.put(("length", answer.headers.get("Content-Length")))
                 while not stop.is_set() and (chunk := answer.read(2**16)):
                     events.put(("chunk", chunk))
             events.put(("end", None))
         except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             events.put(("error", error))
 
     def next_event(seconds: float, what: str) -> tuple[str, Any]:

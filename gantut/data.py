@@ -583,8 +583,9 @@ def _decode_image(image: Any) -> Float32:
     """A Pillow image as float32 (height, width, 1 or 3) in [-1, 1], transparency over white."""
     from PIL import Image, ImageOps
 
+    deep_png = image.mode == "I" and image.format == "PNG"  # 16 bits, in older Pillows
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16") or deep_png:
         return (np.asarray(image).astype(np.float32) / 32767.5 - 1)[..., None]
     if image.mode in ("I", "F"):
         raise ValueError(f"pixels of 32 bits (mode {image.mode}); wanted 8 or 16 bits a channel")
@@ -661,7 +662,7 @@ def _array_from_npz(path: Path) -> NDArray[Any]:
     """The image array of an npz file: "images", "x_train" or the only one."""
     wanted = "an npz file with one array of images, named 'images' or 'x_train' or the only one"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             names = list(archive.files)
             name = next((n for n in ("images", "x_train") if n in names), None)
             if name is None and len(names) == 1:
@@ -731,7 +732,7 @@ def load_images(
             Lanczos' filter, which smooths when it shrinks. The proportions change where they
             differ: crop beforehand if that matters. None keeps the size, which must then be one.
         color: True gives three channels, False one (luma 0.299 R + 0.587 G + 0.114 B); None gives
-            one where all images are grey and three otherwise.
+            one where all images are stored as grey ones and three otherwise.
 
     Returns:
         float32 of shape (number, height, width, channels) in [-1, 1]. Transparent parts lie over
