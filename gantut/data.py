@@ -171,7 +171,7 @@ def check_images(
             f"first in image {first}"
         )
     if low < -1 or high > 1:
-        hint = "; for 0..255: x / 127.5 - 1" if 0 <= low and 2 < high <= 255 else ""
+        hint = "; for 0..255: x / 127.5 - 1" if low >= 0 and 2 < high <= 255 else ""
         raise ValueError(f"{name}: wanted values in [-1, 1], got [{low:g}, {high:g}]{hint}")
     return array
 
@@ -234,7 +234,7 @@ def stacked_mnist(
 ) -> tuple[Float32, NDArray[np.int64]]:
     """Stacked MNIST: three digits drawn at random in the three channels, hence 1,000 modes.
 
-    The protocol of Srivastava et al. (2017, VEEGAN) and of PacGAN: each channel is a digit drawn
+    The data of Metz et al. (2017, unrolled GANs), VEEGAN and PacGAN: each channel is a digit drawn
     uniformly, with replacement, from MNIST.
 
     Args:
@@ -703,7 +703,7 @@ def _images_from_npz(path: Path) -> Float32:
     if math.isnan(low):
         raise ValueError(f"{path}: wanted {kinds}, got NaN")
     if low < -1 or high > 1:
-        hint = "; convert with x.astype('uint8')" if 0 <= low and 2 < high <= 255 else ""
+        hint = "; convert with x.astype('uint8')" if low >= 0 and 2 < high <= 255 else ""
         raise ValueError(
             f"{path}: wanted {kinds}, got {array.dtype} from {low:g} to {high:g}{hint}"
         )
