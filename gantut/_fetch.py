@@ -19,15 +19,17 @@ import threading
 import urllib.error
 import urllib.request
 import warnings
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import filelock
 import numpy as np
 import platformdirs
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from gantut._io import atomic_write
@@ -119,10 +121,22 @@ def verify(arrays: Arrays, dataset: Dataset) -> None:
         )
 
 
+def open_npz(file: BinaryIO) -> NpzFile:
+    """Opens an npz archive, to be closed by the caller. Arrays of objects raise ValueError.
+
+    Of a file that is no archive NumPy says that it might be loaded as a pickle; this says not so.
+    """
+    if not zipfile.is_zipfile(file):
+        raise ValueError("not an npz archive, or only a part of one")
+    file.seek(0)
+    archive: NpzFile = np.load(file, allow_pickle=False)
+    return archive
+
+
 def read_npz(path: Path) -> Arrays:
     if not path.exists():
         raise MissingError("no such file")
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+    with path.open("rb") as file, open_npz(file) as archive:
         return {name: archive[name] for name in IDX_NAMES}
 
 

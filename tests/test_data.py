@@ -234,7 +234,7 @@ def test_a_damaged_cache_without_a_source_is_kept_and_named(arrays, folder):
     tiny = dataset(arrays, Fake("one", OSError("closed")))
     with (
         pytest.warns(UserWarning, match="is damaged"),
-        pytest.raises(data.DataUnavailableError, match=r"gantut-tiny\.npz: BadZipFile: "),
+        pytest.raises(data.DataUnavailableError, match=r"npz: ValueError: not an npz archive"),
     ):
         _fetch.load_arrays(tiny)
     assert cache.read_bytes() == b"PK half a file"
@@ -269,8 +269,8 @@ def test_nothing_is_unpickled(arrays, folder, tmp_path):
     assert sprung.exists()
 
 
-@pytest.mark.parametrize("module", [data, _fetch])
-def test_the_source_never_allows_pickle(module):
+@pytest.mark.parametrize(("module", "wanted"), [(data, 0), (_fetch, 1)])
+def test_the_source_never_allows_pickle(module, wanted):
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     loads = 0
     for node in ast.walk(tree):
@@ -283,7 +283,7 @@ def test_the_source_never_allows_pickle(module):
                 assert "allow_pickle" in given
         if isinstance(node, ast.Import):
             assert "pickle" not in [alias.name for alias in node.names]
-    assert loads == 1
+    assert loads == wanted
 
 
 # --- Files placed by hand ----------------------------------------------------------------------
@@ -1144,7 +1144,7 @@ def test_load_images_refuses_other_paths_and_options(tmp_path, pixels):
     with pytest.raises(TypeError, match="path must name a folder or an npz file, got 3"):
         data.load_images(3)
     (tmp_path / "half.npz").write_bytes(b"PK\x03\x04 half")
-    with pytest.raises(ValueError, match=r"half\.npz: wanted an npz file"):
+    with pytest.raises(ValueError, match=r"half\.npz: wanted .* not an npz archive, or only"):
         data.load_images(tmp_path / "half.npz")
     for size, error in ((0, ValueError), (2.5, TypeError), ((4,), ValueError), ("4", TypeError)):
         with pytest.raises(error, match="size"):
