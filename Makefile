@@ -1,0 +1,49 @@
+# The same few targets that CI calls. Each makes .venv first where it is not there.
+# Without make: README.md names the commands.
+
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+VENV_PYTHON := .venv/Scripts/python.exe
+else
+VENV_PYTHON := .venv/bin/python
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help venv test book notebooks sync setup-cells format colab dist check-repository clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
+
+venv: ## make .venv and install the project there
+	@$(PYTHON) tools/make_venv.py
+
+test: venv ## lint, types, unit tests, and each notebook run once
+	$(VENV_PYTHON) tools/run_tests.py
+
+book: venv ## build _build/html from the notebooks' results, running those that are due
+	$(VENV_PYTHON) tools/build_book.py
+
+notebooks: venv ## run the notebooks that are due, and build nothing
+	$(VENV_PYTHON) tools/execute_notebooks.py
+
+sync: venv ## write each book/x.ipynb from its book/x.md
+	$(VENV_PYTHON) tools/sync_notebooks.py
+
+setup-cells: venv ## write what follows from the repository's address in _config.yml
+	$(VENV_PYTHON) tools/setup_cells.py
+
+format: venv ## format and fix what ruff can
+	$(VENV_PYTHON) -m ruff check --fix .
+	$(VENV_PYTHON) -m ruff format .
+
+colab: venv ## run the chapters in a bare environment, as Colab would
+	$(VENV_PYTHON) tools/run_as_colab.py
+
+dist: venv ## build the wheel and the source package into dist/
+	$(VENV_PYTHON) tools/make_dist.py
+
+check-repository: venv ## fail unless GITHUB_REPOSITORY is the repository of _config.yml
+	$(VENV_PYTHON) tools/check_repository.py
+
+clean: ## remove what was built and run; .venv stays
+	rm -rf _build build dist

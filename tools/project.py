@@ -1,0 +1,190 @@
+"""What the tools and the book's tests share: where things are, what a chapter must look like."""
+
+import ast
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+BUILD = ROOT / "_build"
+
+# The metadata that both files of a pair keep; the rest is an editor's.
+CELL_METADATA = ("tags", "nbmake", "mystnb")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``text`` to ``path``, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    os.close(handle)
+    try:
+        Path(name).write_text(text, encoding="utf-8", newline="\n")
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def repository_url() -> str:
+    """The repository's address: the one in _config.yml."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    return str(config["repository"]["url"])
+
+
+def toc_pages() -> list[str]:
+    """The documents of _toc.yml in reading order, such as ``book/welcome``."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    pages = [toc["root"]]
+
+    def collect(entry: Any) -> None:
+        if isinstance(entry, dict):
+            if "file" in entry:
+                pages.append(entry["file"])
+            for value in entry.values():
+                collect(value)
+        elif isinstance(entry, list):
+            for item in entry:
+                collect(item)
+
+    collect(toc.get("parts", []))
+    collect(toc.get("chapters", []))
+    return pages
+
+
+def is_notebook(markdown: Path) -> bool:
+    """Whether a page has jupytext's header, so that the book runs its cells."""
+    return bool(re.match(r"---\njupytext:\n", markdown.read_text("utf-8")))
+
+
+def chapters() -> list[str]:
+    """The pages of _toc.yml that are notebooks, in reading order."""
+    return [page for page in toc_pages() if is_notebook(ROOT / f"{page}.md")]
+
+
+def read_chapter(markdown: Path) -> Any:
+    """A chapter's MyST file as a notebook."""
+    return jupytext.read(markdown, fmt="md:myst")
+
+
+def code_cells(notebook: Any) -> list[Any]:
+    """The cells of a notebook that are run."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def cell_content(cell: Any) -> tuple[str, str, dict[str, Any]]:
+    """What of a cell must be alike in both files of a pair."""
+    metadata = {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
+    # Through JSON, so that types of the two readers (tuples, node classes) do not matter.
+    return cell.cell_type, cell.source, json.loads(json.dumps(metadata))
+
+
+def setup_cell() -> str:
+    """The first code cell of each chapter: in Colab it installs the package."""
+    return (
+        "import sys\n"
+        "\n"
+        'if "google.colab" in sys.modules:\n'
+        f'    %pip install -q "gantut @ git+{repository_url()}"'
+    )
+
+
+def setup_cell_myst() -> str:
+    """`setup_cell` as it stands in a chapter's MyST file."""
+    return f"```{{code-cell}} ipython3\n:tags: [remove-cell]\n\n{setup_cell()}\n```\n"
+
+
+def colab_url(page: str) -> str:
+    """The address under which Colab opens a chapter."""
+    path = repository_url().removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{path}/blob/main/{page}.ipynb"
+
+
+def syntax_error(lines: list[str]) -> str | None:
+    """Why a hidden assertion is not Python, or None."""
+    try:
+        ast.parse("\n".join(lines))
+    except SyntaxError as error:
+        return str(error)
+    return None
+
+
+def pair_problems(page: str, root: Path = ROOT) -> list[str]:
+    """What is wrong with the two files of a chapter: out of step, or results left in the notebook.
+
+    Args:
+        page: The chapter without its ending, such as ``book/welcome``.
+        root: The folder that ``page`` is under.
+
+    Returns:
+        One line for each problem; empty if there is none.
+    """
+    notebook_path = root / f"{page}.ipynb"
+    if not notebook_path.exists():
+        return [f"{page}.ipynb is missing: run make sync"]
+    notebook = jupytext.read(notebook_path)
+    source = read_chapter(root / f"{page}.md")
+    problems = []
+    for index, cell in enumerate(code_cells(notebook)):
+        if cell.outputs:
+            problems.append(f"{page}.ipynb: code cell {index} has outputs: run make sync")
+        if cell.execution_count is not None:
+            problems.append(f"{page}.ipynb: code cell {index} has a number: run make sync")
+    for index, cell in enumerate(notebook.cells):
+        extra = sorted(set(cell.metadata) - set(CELL_METADATA))
+        if extra:
+            problems.append(f"{page}.ipynb: cell {index} has metadata {extra}: run make sync")
+    if notebook.metadata.get("kernelspec") != source.metadata.get("kernelspec"):
+        problems.append(f"{page}: the kernels of .md and .ipynb differ: run make sync")
+    ours = [cell_content(cell) for cell in source.cells]
+    theirs = [cell_content(cell) for cell in notebook.cells]
+    if ours != theirs:
+        first = next(
+            (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b),
+            min(len(ours), len(theirs)),
+        )
+        problems.append(f"{page}: .md and .ipynb differ from cell {first} on: run make sync")
+    return problems
+
+
+def chapter_problems(page: str, root: Path = ROOT) -> list[str]:
+    """What a chapter's source breaks of the rules that CONTRIBUTING.md states.
+
+    Args:
+        page: The chapter without its ending, such as ``book/welcome``.
+        root: The folder that ``page`` is under.
+
+    Returns:
+        One line for each problem; empty if there is none.
+    """
+    text = (root / f"{page}.md").read_text("utf-8")
+    notebook = read_chapter(root / f"{page}.md")
+    cells = code_cells(notebook)
+    problems = []
+    if not cells or cells[0].source != setup_cell() or cells[0].metadata.tags != ["remove-cell"]:
+        problems.append(f"{page}: the first code cell is not the set-up: run make setup-cells")
+    if text.count("google.colab") != 1:
+        problems.append(f"{page}: the set-up for Colab must stand there once")
+    for index, cell in enumerate(cells):
+        hidden = cell.metadata.get("nbmake", {}).get("post_cell_execute", [])
+        if not isinstance(hidden, list) or not all(isinstance(line, str) for line in hidden):
+            problems.append(f"{page}: code cell {index}: post_cell_execute is a list of strings")
+        elif error := syntax_error(hidden):
+            problems.append(f"{page}: code cell {index}: post_cell_execute: {error}")
+    exercises = re.findall(r"^:::+\{exercise(?:-start)?\}.*\n:label: (\S+)", text, re.MULTILINE)
+    solutions = re.findall(r"^:::+\{solution(?:-start)?\} (\S+)", text, re.MULTILINE)
+    if not exercises:
+        problems.append(f"{page}: no exercise")
+    if sorted(exercises) != sorted(solutions):
+        problems.append(f"{page}: exercises {exercises} and solutions {solutions} do not match")
+    return problems + [
+        f"{page}: no section '## {heading}'"
+        for heading in ("Recap", "Exercises")
+        if not re.search(rf"^## {heading}$", text, re.MULTILINE)
+    ]

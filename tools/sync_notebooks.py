@@ -1,0 +1,70 @@
+"""Writes each chapter's .ipynb from its .md, which is the source; cells keep their ids."""
+
+import argparse
+import difflib
+import sys
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from project import BOOK, CELL_METADATA, ROOT, cell_content, is_notebook, read_chapter, write_text
+
+
+def keep_ids(new: Any, old: Any) -> None:
+    """Gives the cells of ``new`` that are in ``old`` too the ids that they have there.
+
+    A changed cell keeps the id of the cell in whose place it stands, so that a diff of the notebook
+    shows what changed and no more.
+    """
+    a = [repr(cell_content(cell)) for cell in old.cells]
+    b = [repr(cell_content(cell)) for cell in new.cells]
+    for kind, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        if kind in ("equal", "replace"):
+            for i, j in zip(range(a0, a1), range(b0, b1), strict=False):
+                new.cells[j].id = old.cells[i].id
+
+
+def sync(markdown: Path) -> bool:
+    """Writes the notebook beside ``markdown``; returns whether that changed it."""
+    notebook = read_chapter(markdown)
+    path = markdown.with_suffix(".ipynb")
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in CELL_METADATA if key in cell.metadata}
+        )
+    if path.exists():
+        keep_ids(notebook, jupytext.read(path))
+    header = notebook.metadata["jupytext"]
+    notebook.metadata = nbformat.from_dict(
+        {
+            "kernelspec": notebook.metadata["kernelspec"],
+            "jupytext": {key: header[key] for key in ("formats", "text_representation")},
+            "language_info": {"name": "python"},
+        }
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    nbformat.validate(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    if path.exists() and path.read_text("utf-8") == text:
+        return False
+    write_text(path, text)
+    return True
+
+
+def main() -> None:
+    """Syncs the chapters named on the command line, or all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="*", type=Path, help="book/x.md; all if none is named")
+    chosen = parser.parse_args().chapters or sorted(BOOK.glob("*.md"))
+    for markdown in chosen:
+        if markdown.suffix != ".md" or not markdown.exists():
+            sys.exit(f"{markdown} is not a chapter's .md file")
+        if is_notebook(markdown):
+            changed = sync(markdown.resolve())
+            name = markdown.resolve().relative_to(ROOT).with_suffix(".ipynb")
+            print(f"{name}: {'written' if changed else 'in step'}")
+
+
+if __name__ == "__main__":
+    main()
