@@ -17,7 +17,11 @@ import numpy.typing as npt
 
 Float64 = npt.NDArray[np.float64]
 
-_BLOCK = 1000  # rows of a block of the matrix of all pairs
+# Blocks of the matrix of all pairs: small enough for a processor's cache, which is worth a factor
+# of two or more over blocks of 1,000 rows.
+_ROWS = 200  # rows of a block of distances
+_TILE = 400  # side of a block of kernel values
+_IMAGES = 2000  # training images at a time
 
 
 class ManifoldMetrics(NamedTuple):
@@ -229,25 +233,25 @@ def _cube(x: Float64, y: Float64) -> Float64:
 def _kernel_rows(x: Float64) -> Float64:
     """Row sums of the kernel matrix of x with itself, without its diagonal."""
     sums = np.zeros(len(x))
-    for i in range(0, len(x), _BLOCK):
-        for j in range(i, len(x), _BLOCK):
-            block = _cube(x[i : i + _BLOCK], x[j : j + _BLOCK])
+    for i in range(0, len(x), _TILE):
+        for j in range(i, len(x), _TILE):
+            block = _cube(x[i : i + _TILE], x[j : j + _TILE])
             if i == j:
                 np.fill_diagonal(block, 0)
             else:
-                sums[j : j + _BLOCK] += block.sum(axis=0)
-            sums[i : i + _BLOCK] += block.sum(axis=1)
+                sums[j : j + _TILE] += block.sum(axis=0)
+            sums[i : i + _TILE] += block.sum(axis=1)
     return sums
 
 
 def _kernel_cross(a: Float64, b: Float64) -> tuple[Float64, Float64]:
     """Row and column sums of the kernel matrix of a with b."""
     rows, columns = np.zeros(len(a)), np.zeros(len(b))
-    for i in range(0, len(a), _BLOCK):
-        for j in range(0, len(b), _BLOCK):
-            block = _cube(a[i : i + _BLOCK], b[j : j + _BLOCK])
-            rows[i : i + _BLOCK] += block.sum(axis=1)
-            columns[j : j + _BLOCK] += block.sum(axis=0)
+    for i in range(0, len(a), _TILE):
+        for j in range(0, len(b), _TILE):
+            block = _cube(a[i : i + _TILE], b[j : j + _TILE])
+            rows[i : i + _TILE] += block.sum(axis=1)
+            columns[j : j + _TILE] += block.sum(axis=0)
     return rows, columns
 
 
@@ -368,8 +372,8 @@ def _squared_distances(x: Float64, y: Float64) -> Iterator[tuple[slice, Float64]
     x, y = x - centre, y - centre
     x_squares, y_squares = np.einsum("ij,ij->i", x, x), np.einsum("ij,ij->i", y, y)
     noise = 4 * x.shape[1] * np.finfo(np.float64).eps * (x_squares.max() + y_squares.max())
-    for start in range(0, len(x), _BLOCK):
-        rows = slice(start, min(start + _BLOCK, len(x)))
+    for start in range(0, len(x), _ROWS):
+        rows = slice(start, min(start + _ROWS, len(x)))
         squares = (-2 * x[rows]) @ y.T
         squares += x_squares[rows, None]
         squares += y_squares
@@ -501,8 +505,8 @@ def nearest_training_images(samples: npt.ArrayLike, train: npt.ArrayLike, k: int
     keep = min(k + 8, len(train))
     best = np.full((len(samples), 0), np.inf, dtype=np.float32)
     indices = np.zeros((len(samples), 0), dtype=np.int64)
-    for start in range(0, len(train), 10 * _BLOCK):
-        block = train[start : start + 10 * _BLOCK].astype(np.float32)
+    for start in range(0, len(train), _IMAGES):
+        block = train[start : start + _IMAGES].astype(np.float32)
         _check_finite(block, "train")
         # The term |sample|^2 is the same for all candidates of a sample and is left out.
         squares = np.einsum("ij,ij->i", block, block) - (2 * points) @ block.T
@@ -514,7 +518,7 @@ def nearest_training_images(samples: npt.ArrayLike, train: npt.ArrayLike, k: int
         indices = np.take_along_axis(indices, order, axis=1)
 
     distances = np.empty(indices.shape)
-    for rows in np.array_split(np.arange(len(samples)), -(-len(samples) // _BLOCK)):
+    for rows in np.array_split(np.arange(len(samples)), -(-len(samples) // _ROWS)):
         difference = train[indices[rows]].astype(np.float64) - samples[rows, None]
         distances[rows] = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
     order = np.argsort(distances, axis=1, kind="stable")[:, :k]
