@@ -230,7 +230,7 @@ def frechet_floor(n: int = 10_000, *, data: ImageData | None = None) -> float:
         ValueError: If `n` is below 2 or above the number of training images, or `data` are not
             digits that the judge can read.
     """
-    _check_integer(n, "n", 2)
+    metrics._check_integer(n, "n", 2)
     reference = _reference(data)
     if n > len(reference.data.x_train):
         raise ValueError(
@@ -329,8 +329,8 @@ def _reference(data: ImageData | None) -> _Reference:
 
 
 def _draw(samples: Any, n: int, seed: int) -> npt.NDArray[np.float32]:
-    _check_integer(n, "n", 1)
-    _check_integer(seed, "seed", 0)
+    metrics._check_integer(n, "n", 1)
+    metrics._check_integer(seed, "seed", 0)
     if hasattr(samples, "sample"):
         images = samples.sample(n, seed=seed)
     elif hasattr(samples, "inputs") and callable(samples):
@@ -345,13 +345,6 @@ def _draw(samples: Any, n: int, seed: int) -> npt.NDArray[np.float32]:
             f"generator, got {type(samples).__name__}"
         )
     return check_images(images, name="samples", size=(28, 28), channels=1)
-
-
-def _check_integer(value: Any, name: str, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer >= {minimum}, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {value}")
 
 
 def _confident(probabilities: npt.NDArray[np.float32]) -> float:

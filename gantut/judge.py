@@ -188,7 +188,7 @@ def outputs(
         ValueError: If the images have another shape, dtype or range, or contain NaN, or if
             `batch_size` is below 1.
     """
-    check_images(images, name="images", size=IMAGE_SHAPE[:2], channels=IMAGE_SHAPE[2])
+    images = check_images(images, name="images", size=IMAGE_SHAPE[:2], channels=IMAGE_SHAPE[2])
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     forward = _forward()
@@ -318,8 +318,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
     weights = options.out / "judge.npz"
+    arrays: Any = {_weight_name(variable): np.asarray(variable) for variable in judge.weights}
     with atomic_write(weights) as temporary:
-        np.savez(temporary, **{_weight_name(v): np.asarray(v) for v in judge.weights})
+        np.savez(temporary, **arrays)
     record = {
         "command": f"python -m gantut.judge --out {options.out} --seed {options.seed} "
         f"--epochs {options.epochs}",
