@@ -495,7 +495,7 @@ def nearest_training_images(samples: npt.ArrayLike, train: npt.ArrayLike, k: int
         raise ValueError("samples: wanted at least one, got none")
     _check_integer(k, "k", 1)
     if k > len(train):
-        raise ValueError(f"k must lie in 1..{len(train)} (the training images), got {k}")
+        raise ValueError(f"k must be at most {len(train)}, the training images, got {k}")
     samples = samples.reshape(len(samples), -1)
     train = train.reshape(len(train), -1)
     _check_finite(samples, "samples")

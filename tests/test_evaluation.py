@@ -1,0 +1,251 @@
+"""`evaluate` says what the metrics say, notices what is wrong with samples, and is quick enough."""
+
+import json
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from gantut import evaluation, judge, metrics
+from gantut.data import ImageData, load_mnist
+from gantut.evaluation import Evaluation, evaluate, frechet_floor, quick_frechet
+
+
+@pytest.fixture(scope="module")
+def mnist() -> ImageData:
+    return load_mnist()
+
+
+@pytest.fixture(scope="module")
+def few(mnist) -> ImageData:
+    return ImageData(
+        mnist.x_train[:2000], mnist.y_train[:2000], mnist.x_test[:600], mnist.y_test[:600]
+    )
+
+
+@pytest.fixture(scope="module")
+def fresh(mnist) -> np.ndarray:
+    """Real digits that `few` does not hold.
+
+    Not from the second half of the test set: other people wrote it than the first.
+    """
+    return mnist.x_train[30_000:30_500]
+
+
+@pytest.fixture(scope="module")
+def result(fresh, few) -> Evaluation:
+    return evaluate(fresh, data=few)
+
+
+def generator(latent_dim: int = 4) -> keras.Model:
+    z = keras.Input((latent_dim,))
+    x = keras.layers.Reshape((28, 28, 1))(keras.layers.Dense(784, activation="tanh")(z))
+    return keras.Model(z, x)
+
+
+class Replay:
+    """Stands in for a GAN: hands out given images and remembers how it was asked."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+        self.asked: list[tuple[int, int]] = []
+
+    def sample(self, n: int, labels: object = None, seed: int | None = None) -> np.ndarray:
+        self.asked.append((n, seed))
+        return self.images[:n]
+
+
+def test_values_are_those_of_the_metrics(result, fresh, few):
+    features, probabilities = judge.outputs(fresh)
+    real, real_probabilities = judge.outputs(few.x_test)
+    rows = np.random.default_rng(0).permutation(2000)[:500]
+    train = judge.features(few.x_train[rows])
+
+    assert (result.samples, result.references) == (500, 600)
+    assert result.frechet_distance == metrics.frechet_distance(features, real)
+    assert result.frechet_error == metrics.frechet_distance_error(features, real, seed=0)
+    assert result.frechet_floor == metrics.frechet_distance(train, real)
+    assert result.frechet_ratio == result.frechet_distance / result.frechet_floor
+    assert result.kernel_distance == metrics.kernel_distance(features, real)
+    assert result.kernel_error == metrics.kernel_distance_error(features, real)
+    assert result.kernel_floor == metrics.kernel_distance(train, real)
+    for suffix, fake in (("", features), ("_real", train)):
+        expected = metrics.manifold_metrics(real, fake, 5)
+        for name in ("precision", "recall", "density", "coverage"):
+            assert getattr(result, name + suffix) == getattr(expected, name)
+    for suffix, p in (("", probabilities), ("_real", real_probabilities)):
+        assert getattr(result, "classifier_score" + suffix) == metrics.classifier_score(p)
+        assert getattr(result, "class_shares" + suffix) == tuple(metrics.class_histogram(p))
+        assert getattr(result, "confident" + suffix) == np.mean(p.max(axis=1) > 0.95)
+    nearest = metrics.nearest_training_images(fresh, few.x_train).distances[:, 0]
+    assert result.memorisation.median == np.median(nearest)
+
+
+def test_real_digits_score_like_real_digits(result):
+    assert 0.5 < result.frechet_ratio < 2
+    assert result.precision == pytest.approx(result.precision_real, abs=0.06)
+    assert result.coverage == pytest.approx(result.coverage_real, abs=0.06)
+    assert result.memorisation.share_close < 0.05
+    assert result.memorisation.median == pytest.approx(
+        result.memorisation.reference_median, rel=0.1
+    )
+
+
+def test_copies_score_well_and_are_caught(few, result):
+    copies = evaluate(few.x_train[:500], data=few)
+    assert copies.frechet_ratio < 2
+    assert copies.memorisation.share_close == 1
+    assert copies.memorisation.median == 0
+
+
+def test_dropped_classes_cost_recall_and_coverage(mnist, few):
+    ones = evaluate(mnist.x_test[mnist.y_test == 1][:500], data=few)
+    assert ones.class_shares[1] > 0.97
+    assert ones.precision > 0.9
+    assert ones.recall < 0.3
+    assert ones.coverage < 0.3
+    assert ones.classifier_score < 1.2
+    assert ones.frechet_ratio > 20
+
+
+def test_noise_is_far_from_everything(few, result):
+    noise = np.random.default_rng(0).uniform(-1, 1, (500, 28, 28, 1)).astype(np.float32)
+    found = evaluate(noise, data=few)
+    assert found.frechet_ratio > 50
+    assert found.kernel_distance - 10 * found.kernel_error > result.kernel_distance
+    assert found.precision < 0.05
+    assert found.density < 0.05
+
+
+def test_generators_are_drawn_from_with_n_and_seed(fresh, few, result):
+    replay = Replay(fresh)
+    assert evaluate(replay, n=500, data=few) == result
+    assert quick_frechet(replay, n=400, data=few, seed=7) == quick_frechet(fresh[:400], data=few)
+    assert replay.asked == [(500, 0), (400, 7)]
+
+
+def test_plain_keras_generator(few):
+    network = generator()
+    first = evaluate(network, n=40, data=few, seed=1)
+    assert first.samples == 40
+    assert evaluate(network, n=40, data=few, seed=1) == first
+    assert evaluate(network, n=40, data=few, seed=2).frechet_distance != first.frechet_distance
+
+
+def test_tensors_are_images_too(fresh, few, result):
+    assert evaluate(keras.ops.convert_to_tensor(fresh), data=few) == result
+
+
+def test_quick_frechet_and_floor_agree_with_evaluate(fresh, few, result):
+    assert quick_frechet(fresh, data=few) == result.frechet_distance
+    assert frechet_floor(500, data=few) == result.frechet_floor
+
+
+def test_real_side_is_computed_once(fresh, few, result, monkeypatch):
+    seen = []
+    outputs = judge.outputs
+    monkeypatch.setattr(
+        judge, "outputs", lambda x, *rest: (seen.append(len(x)), outputs(x, *rest))[1]
+    )
+    assert evaluate(fresh, data=few) == result
+    assert seen == [500]
+
+
+def test_only_the_last_references_are_kept(few, fresh):
+    for stop in (101, 102, 103):
+        data = ImageData(few.x_train, few.y_train, few.x_test[:stop], few.y_test[:stop])
+        quick_frechet(fresh[:50], data=data)
+    assert len(evaluation._references) == evaluation._KEPT == 2
+
+
+def test_to_dict_is_plain(result):
+    values = result.to_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert values["frechet_ratio"] == result.frechet_ratio
+    assert values["memorisation"]["share_close"] == result.memorisation.share_close
+    assert len(values["class_shares"]) == 10
+    missing = {name for name in Evaluation.__dataclass_fields__ if name not in values}
+    assert not missing
+
+
+def test_table(result):
+    lines = str(result).splitlines()
+    assert lines[0].split() == ["500", "samples", "real", "data"]
+    cells = {line[:24].strip(): line[24:].split() for line in lines[1:]}
+    assert cells["Frechet distance"][-1] == f"{result.frechet_floor:.4g}"
+    assert cells["recall"] == [f"{result.recall:.3f}", f"{result.recall_real:.3f}"]
+    assert cells["confident (> 0.95)"] == [
+        f"{result.confident:.1%}",
+        f"{result.confident_real:.1%}",
+    ]
+    smallest = min(result.class_shares)
+    assert cells["smallest class"][:2] == [
+        f"{result.class_shares.index(smallest)}:",
+        f"{smallest:.1%}",
+    ]
+    assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("samples", "error", "message"),
+    [
+        (np.zeros((9, 28, 28), np.float32), ValueError, "samples: wanted .*shape"),
+        (np.zeros((9, 32, 32, 1), np.float32), ValueError, "samples: wanted images of 28 x 28"),
+        (np.zeros((9, 28, 28, 3), np.float32), ValueError, r"samples: wanted 1 channel\(s\)"),
+        (np.zeros((9, 28, 28, 1)), ValueError, "got dtype float64"),
+        (np.full((9, 28, 28, 1), np.nan, np.float32), ValueError, "samples: .*NaN"),
+        (np.full((9, 28, 28, 1), 2, np.float32), ValueError, r"\[-1, 1\], got \[2, 2\]"),
+        (np.zeros((5, 28, 28, 1), np.float32), ValueError, "at least 6 images, got 5"),
+        (Replay(np.zeros((9, 8, 8, 1), np.float32)), ValueError, "samples: wanted images of 28"),
+        ("fast", TypeError, "samples: wanted images .*got str"),
+        (None, TypeError, "samples: wanted images .*got NoneType"),
+    ],
+)
+def test_bad_samples(samples, error, message, few):
+    with pytest.raises(error, match=message):
+        evaluate(samples, data=few)
+
+
+def test_bad_numbers(fresh, few):
+    for function in (evaluate, quick_frechet):
+        with pytest.raises(ValueError, match="n must be an integer >= 1, got 0"):
+            function(fresh, n=0, data=few)
+        with pytest.raises(TypeError, match=r"n must be an integer >= 1, got 10\.0"):
+            function(fresh, n=10.0, data=few)
+        with pytest.raises(ValueError, match="seed must be an integer >= 0, got -1"):
+            function(fresh, seed=-1, data=few)
+        with pytest.raises(TypeError, match="seed must be an integer >= 0, got None"):
+            function(fresh, seed=None, data=few)
+    with pytest.raises(ValueError, match="n must be an integer >= 2, got 1"):
+        frechet_floor(1, data=few)
+    with pytest.raises(ValueError, match="n must be at most 2000, the training images, got 2001"):
+        frechet_floor(2001, data=few)
+
+
+def test_data_that_are_not_digits_are_refused(few, fresh):
+    upside_down = few._replace(x_test=np.ascontiguousarray(few.x_test[:, ::-1]))
+    with pytest.raises(ValueError, match=r"the judge reads only .* of the test labels"):
+        evaluate(fresh, data=upside_down)
+    wrong_size = few._replace(x_train=np.zeros((9, 32, 32, 1), np.float32))
+    with pytest.raises(ValueError, match=r"data\.x_train: wanted images of 28 x 28"):
+        evaluate(fresh, data=wrong_size)
+
+
+def test_ten_thousand_samples_against_the_whole_of_mnist(mnist):
+    # At most 20 s on two cores is 40 s of processor time. A busy machine stretches that too, so one
+    # slow run may be repeated.
+    seconds = []
+    while len(seconds) < 2 and (not seconds or seconds[-1] > 40):
+        evaluation._references.clear()
+        start = time.process_time()
+        found = evaluate(mnist.x_train[-10_000:])
+        seconds.append(time.process_time() - start)
+    assert min(seconds) <= 40
+    assert (found.samples, found.references) == (10_000, 10_000)
+    # Everything on the real side is fixed; only rounding may move it.
+    assert found.frechet_floor == pytest.approx(0.1304, rel=0.01)
+    assert found.confident_real == pytest.approx(0.977, abs=0.002)
+    assert found.coverage_real == pytest.approx(0.95, abs=0.01)
+    assert found.class_shares_real == pytest.approx([0.1] * 10, abs=0.02)
+    assert found.memorisation.share_close == 1

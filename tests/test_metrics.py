@@ -1,0 +1,444 @@
+"""Every metric against an independent oracle or a closed form, and every refusal."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from prdc import compute_prdc
+from scipy.linalg import sqrtm
+from sklearn.metrics.pairwise import polynomial_kernel
+
+from gantut import metrics
+
+
+def normal(n: int, features: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, features)) * scale + shift
+
+
+def whitened(n: int, features: int, seed: int) -> np.ndarray:
+    """Points whose sample mean is 0 and whose sample covariance is the identity, to rounding."""
+    x = normal(n, features, seed)
+    x -= x.mean(axis=0)
+    return x @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T
+
+
+def test_import_is_light():
+    code = (
+        "import sys, gantut.metrics; "
+        "heavy = {'tensorflow', 'keras', 'scipy', 'sklearn', 'matplotlib'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- Frechet distance ----------------------------------------------------------------------------
+
+
+def test_frechet_distance_of_known_normals():
+    x = whitened(500, 4, 0)
+    # N(0, I) against N(m, D^2): |m|^2 + sum (d - 1)^2.
+    scales, shift = np.array([0.5, 1.0, 2.0, 3.0]), np.array([1.0, -2.0, 0.0, 0.5])
+    expected = 5.25 + 0.25 + 0 + 1 + 4
+    assert metrics.frechet_distance(x, x * scales + shift) == pytest.approx(expected, rel=1e-12)
+
+
+def test_frechet_distance_of_covariances_that_do_not_commute():
+    x = whitened(300, 2, 1)
+    a, b = np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.9], [0.9, 1.0]])
+    # In two dimensions trace(sqrt(M)) = sqrt(trace(M) + 2 sqrt(det(M))).
+    product = a @ b
+    root = np.sqrt(np.trace(product) + 2 * np.sqrt(np.linalg.det(product)))
+    expected = np.trace(a) + np.trace(b) - 2 * root
+    found = metrics.frechet_distance(x @ np.linalg.cholesky(a).T, x @ np.linalg.cholesky(b).T)
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_frechet_distance_against_sqrtm():
+    mix = normal(20, 20, 2)
+    a, b = normal(400, 20, 3), normal(300, 20, 4, 1.3, 0.2) @ mix
+    covariance_a, covariance_b = np.cov(a.T), np.cov(b.T)
+    expected = np.sum((a.mean(axis=0) - b.mean(axis=0)) ** 2) + np.trace(
+        covariance_a + covariance_b - 2 * sqrtm(covariance_a @ covariance_b).real
+    )
+    assert metrics.frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_frechet_distance_is_exact_for_singular_covariances():
+    # Ten samples in 50 dimensions; the second set is the first one moved by a known vector.
+    a = normal(10, 50, 5)
+    assert metrics.frechet_distance(a, a + 2) == pytest.approx(50 * 4, rel=1e-12)
+    assert metrics.frechet_distance(a, a) == pytest.approx(0, abs=1e-10)
+    # Point against normal: |m|^2 + trace(C).
+    point = np.ones((10, 50))
+    expected = np.sum((a.mean(axis=0) - 1) ** 2) + np.trace(np.cov(a.T))
+    assert metrics.frechet_distance(point, a) == pytest.approx(expected, rel=1e-12)
+
+
+def test_frechet_distance_is_symmetric_never_negative_and_reads_float32():
+    a, b = normal(200, 8, 6), normal(150, 8, 7)
+    assert metrics.frechet_distance(a, b) == pytest.approx(metrics.frechet_distance(b, a), rel=1e-9)
+    assert metrics.frechet_distance(a, a[::-1]) >= 0
+    assert metrics.frechet_distance(a.astype(np.float32), b.astype(np.float32)) == pytest.approx(
+        metrics.frechet_distance(a, b), rel=1e-5
+    )
+
+
+def test_frechet_error_is_the_spread_over_fresh_samples():
+    values, errors = [], []
+    for seed in range(60):
+        a, b = normal(300, 4, 2 * seed), normal(300, 4, 2 * seed + 1, 1.2, 0.5)
+        values.append(metrics.frechet_distance(a, b))
+        errors.append(metrics.frechet_distance_error(a, b, repeats=30))
+    # 60 values give a spread to within 9 % (one standard deviation).
+    assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.25)
+
+
+def test_frechet_error_follows_its_seed():
+    a, b = normal(100, 3, 0), normal(100, 3, 1, 1.5)
+    first = metrics.frechet_distance_error(a, b, repeats=10, seed=4)
+    assert metrics.frechet_distance_error(a, b, repeats=10, seed=4) == first
+    assert metrics.frechet_distance_error(a, b, repeats=10, seed=5) != first
+
+
+def test_weighted_moments_are_those_of_the_repeated_rows():
+    x, counts = normal(6, 3, 8), np.array([0, 2, 1, 0, 3, 1])
+    repeated = np.repeat(x, counts, axis=0)
+    mean, covariance = metrics._moments(x, counts)
+    np.testing.assert_allclose(mean, repeated.mean(axis=0), atol=1e-14)
+    np.testing.assert_allclose(covariance, np.cov(repeated.T), atol=1e-14)
+
+
+# --- Kernel distance -----------------------------------------------------------------------------
+
+
+def kernel_distance_oracle(a: np.ndarray, b: np.ndarray) -> float:
+    n, m = len(a), len(b)
+    aa, bb, ab = (
+        polynomial_kernel(x, y, degree=3, gamma=None, coef0=1) for x, y in ((a, a), (b, b), (a, b))
+    )
+    return (
+        (aa.sum() - np.trace(aa)) / (n * (n - 1))
+        + (bb.sum() - np.trace(bb)) / (m * (m - 1))
+        - 2 * ab.mean()
+    )
+
+
+@pytest.mark.parametrize(("n", "m"), [(50, 70), (950, 410)])
+def test_kernel_distance_against_scikit_learn(n, m):
+    assert n > 2 * metrics._TILE or n < metrics._TILE  # within a tile and across tiles
+    a, b = normal(n, 12, 0), normal(m, 12, 1, 1.1, 0.1)
+    expected = kernel_distance_oracle(a, b)
+    assert metrics.kernel_distance(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_kernel_distance_is_unbiased():
+    values = [
+        metrics.kernel_distance(normal(40, 3, 2 * s), normal(30, 3, 2 * s + 1)) for s in range(400)
+    ]
+    assert min(values) < 0
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
+
+
+def test_kernel_error_is_the_jackknife():
+    a, b = normal(12, 5, 0), normal(9, 5, 1)
+    without_a = [kernel_distance_oracle(np.delete(a, i, axis=0), b) for i in range(12)]
+    without_b = [kernel_distance_oracle(a, np.delete(b, i, axis=0)) for i in range(9)]
+    expected = np.sqrt(11 * np.var(without_a) + 8 * np.var(without_b))
+    assert metrics.kernel_distance_error(a, b) == pytest.approx(expected, rel=1e-9)
+
+
+def test_kernel_error_is_the_spread_over_fresh_samples():
+    pairs = [(normal(200, 4, 2 * s), normal(200, 4, 2 * s + 1, 1.2, 0.5)) for s in range(60)]
+    errors = [metrics.kernel_distance_error(a, b) for a, b in pairs]
+    spread = np.std([metrics.kernel_distance(a, b) for a, b in pairs], ddof=1)
+    assert np.mean(errors) == pytest.approx(spread, rel=0.25)
+
+
+# --- Precision, recall, density, coverage --------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (0.7, 0.3), (1.4, 0.0)])
+def test_manifold_metrics_against_prdc(k, scale, shift):
+    real, fake = normal(450, 6, 0), normal(330, 6, 1, scale, shift)
+    expected = compute_prdc(real_features=real, fake_features=fake, nearest_k=k)
+    found = metrics.manifold_metrics(real, fake, k)._asdict()
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert metrics.precision_recall(real, fake, k) == (found["precision"], found["recall"])
+    assert metrics.density_coverage(real, fake, k) == (found["density"], found["coverage"])
+
+
+def test_published_values_of_prdc():
+    # README of prdc 0.2, one draw of 10,000 and 10,000 from N(0, I_1000), k = 5: precision .4772,
+    # recall .4705, density 1.0555, coverage .9735. Three draws here, at half a minute each, gave
+    # .456 to .497, .474 to .486, .912 to 1.070 and .956 to .974. What does not depend on the number
+    # of samples, E[density] = 1 and E[coverage] about 1 - 2^-k, is tested with 3,000.
+    real, fake = normal(3000, 1000, 0), normal(3000, 1000, 1)
+    density, coverage = metrics.density_coverage(real, fake, 5)
+    # In 1,000 dimensions a few hubs carry most of the density, so it varies by a tenth.
+    assert density == pytest.approx(1, abs=0.15)
+    assert coverage == pytest.approx(1 - 2**-5, abs=0.015)
+
+
+def test_density_is_1_and_coverage_follows_k_where_both_sets_agree():
+    for k in (1, 2, 5):
+        found = [
+            metrics.density_coverage(normal(500, 3, 2 * s), normal(500, 3, 2 * s + 1), k)
+            for s in range(10)
+        ]
+        density, coverage = np.mean(found, axis=0)
+        assert density == pytest.approx(1, abs=0.03)
+        assert coverage == pytest.approx(1 - 2.0**-k, abs=0.02)
+
+
+def test_disjoint_supports_score_nothing():
+    real = normal(60, 3, 0)
+    assert metrics.manifold_metrics(real, real + 1000) == (0, 0, 0, 0)
+
+
+def test_copies_score_everything():
+    real = normal(600, 3, 0)
+    found = metrics.manifold_metrics(real, real.copy(), 5)
+    assert (found.precision, found.recall, found.coverage) == (1, 1, 1)
+
+
+def test_dropped_mode_costs_recall_and_coverage_but_no_precision():
+    real = np.concatenate([normal(200, 2, 0, 0.1), normal(200, 2, 1, 0.1, 5)])
+    fake = normal(400, 2, 2, 0.1)
+    found = metrics.manifold_metrics(real, fake)
+    assert found.precision > 0.9
+    assert found.recall <= 0.5
+    assert found.coverage <= 0.5
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_duplicates_are_at_distance_0_exactly(offset):
+    # Eight copies of each point: the fifth neighbour is a copy, so balls have no extent.
+    points = normal(50, 64, 0) + offset
+    real = np.repeat(points, 8, axis=0)
+    assert not metrics._radii(real, 5).any()
+    found = metrics.manifold_metrics(real, points[np.arange(400) % 50], 5)
+    assert (found.precision, found.recall, found.coverage) == (1, 1, 1)
+    assert metrics.manifold_metrics(real, real + 1e-3, 5).precision == 0
+
+
+def test_distances_keep_their_digits_far_from_the_origin():
+    # Naive |x|^2 + |y|^2 - 2xy has an error of about 1 here; the moved one of about 1e-10.
+    x = normal(300, 5, 0)
+    expected = np.sum((x[:, None] - x[None]) ** 2, axis=-1)
+    far = x + 1e7
+    moved = np.concatenate([block for _, block in metrics._squared_distances(far, far)])
+    # 1e7 + x itself is rounded to 2e-9.
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+# --- Classes -------------------------------------------------------------------------------------
+
+
+def test_classifier_score_of_known_distributions():
+    assert metrics.classifier_score(np.eye(10)) == pytest.approx(10, rel=1e-12)
+    assert metrics.classifier_score(np.full((7, 10), 0.1)) == pytest.approx(1, rel=1e-12)
+    assert metrics.classifier_score(np.eye(10)[[3, 3, 3]]) == pytest.approx(1, rel=1e-12)
+    assert metrics.classifier_score(np.eye(4)[[0, 2]]) == pytest.approx(2, rel=1e-12)
+
+
+def test_classifier_score_is_exp_of_the_mutual_information():
+    p = np.random.default_rng(0).dirichlet(np.ones(5), size=200)
+    marginal = p.mean(axis=0)
+    entropy_of_marginal = -np.sum(marginal * np.log(marginal))
+    entropy_given_x = -np.sum(p * np.log(p), axis=1).mean()
+    assert metrics.classifier_score(p) == pytest.approx(
+        np.exp(entropy_of_marginal - entropy_given_x), rel=1e-12
+    )
+
+
+def test_class_histogram():
+    np.testing.assert_allclose(metrics.class_histogram([0, 1, 1, 3], 4), [0.25, 0.5, 0, 0.25])
+    p = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8]])
+    np.testing.assert_allclose(metrics.class_histogram(p, 2), [1 / 3, 2 / 3])
+    assert metrics.class_histogram(np.arange(10)).tolist() == [0.1] * 10
+
+
+# --- Memorisation --------------------------------------------------------------------------------
+
+
+def images(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(-1, 1, (n, 6, 5, 1)).astype(np.float32)
+
+
+def test_nearest_training_images_against_brute_force():
+    samples, train = images(30, 0), images(5000, 1)
+    assert len(train) > 2 * metrics._IMAGES  # neighbours are merged across blocks
+    expected = np.linalg.norm(
+        samples.reshape(30, 1, -1).astype(np.float64) - train.reshape(1, 5000, -1), axis=-1
+    )
+    order = expected.argsort(axis=1)[:, :4]
+    found = metrics.nearest_training_images(samples, train, k=4)
+    np.testing.assert_array_equal(found.indices, order)
+    np.testing.assert_allclose(
+        found.distances, np.take_along_axis(expected, order, axis=1), rtol=1e-12
+    )
+
+
+def test_copies_are_found_at_distance_0_exactly():
+    train = images(3000, 2)
+    chosen = np.array([2999, 0, 17])
+    distances, indices = metrics.nearest_training_images(train[chosen], train)
+    np.testing.assert_array_equal(indices[:, 0], chosen)
+    assert not distances.any()
+
+
+def test_all_training_images_as_neighbours():
+    samples, train = images(3, 3), images(7, 4)
+    found = metrics.nearest_training_images(samples, train, k=7)
+    assert sorted(found.indices[0]) == list(range(7))
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+
+
+def test_memorisation_tells_copies_from_new_images():
+    train, held_out, new = images(800, 5), images(400, 6), images(400, 7)
+
+    def nearest(samples):
+        return metrics.nearest_training_images(samples, train).distances[:, 0]
+
+    copied = metrics.memorisation(nearest(train[:100]), nearest(held_out))
+    assert (copied.share_close, copied.median) == (1, 0)
+    fresh = metrics.memorisation(nearest(new), nearest(held_out), quantile=0.1)
+    assert fresh.share_close == pytest.approx(0.1, abs=0.06)  # 4 standard deviations
+    assert fresh.median == pytest.approx(fresh.reference_median, rel=0.02)
+    assert fresh.quantile == 0.1
+    assert metrics.memorisation(nearest(held_out), nearest(held_out)).share_close == 0.01
+
+
+# --- Refusals ------------------------------------------------------------------------------------
+
+GOOD = np.zeros((8, 3))
+PAIRS = [
+    metrics.frechet_distance,
+    metrics.frechet_distance_error,
+    metrics.kernel_distance,
+    metrics.kernel_distance_error,
+    metrics.precision_recall,
+    metrics.density_coverage,
+    metrics.manifold_metrics,
+]
+
+
+@pytest.mark.parametrize("function", PAIRS)
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        (np.zeros(8), ValueError, r"two-dimensional .*shape \(8,\)"),
+        (np.zeros((8, 3, 1)), ValueError, r"two-dimensional .*shape \(8, 3, 1\)"),
+        (np.zeros((8, 0)), ValueError, r"two-dimensional .*shape \(8, 0\)"),
+        (np.zeros((8, 4)), ValueError, "same number of features, got"),
+        (np.zeros((1, 3)), ValueError, "wanted at least . samples, got 1"),
+        (np.zeros((0, 3)), ValueError, "wanted at least . samples, got 0"),
+        (np.array([[np.nan, 0, 0]] * 8), ValueError, r"8 value\(s\) are NaN or infinite"),
+        (np.array([[np.inf, 0, 0]] * 8), ValueError, r"8 value\(s\) are NaN or infinite"),
+        (np.zeros((8, 3), complex), TypeError, "wanted real numbers, got dtype complex128"),
+        (np.zeros((8, 3), bool), TypeError, "wanted real numbers, got dtype bool"),
+        (np.full((8, 3), "x"), TypeError, "wanted real numbers, got dtype <U1"),
+        (None, TypeError, "wanted real numbers, got dtype object"),
+    ],
+)
+def test_bad_features_are_named_on_either_side(function, bad, error, message):
+    with pytest.raises(error, match=message):
+        function(bad, GOOD)
+    with pytest.raises(error, match=message):
+        function(GOOD, bad)
+
+
+@pytest.mark.parametrize(
+    "function", [metrics.precision_recall, metrics.density_coverage, metrics.manifold_metrics]
+)
+def test_bad_k(function):
+    for k in (0, -1):
+        with pytest.raises(ValueError, match=f"k must be an integer >= 1, got {k}"):
+            function(GOOD, GOOD, k)
+    for k in (2.0, True, None):
+        with pytest.raises(TypeError, match=f"k must be an integer >= 1, got {k}"):
+            function(GOOD, GOOD, k)
+    with pytest.raises(ValueError, match="fake: wanted at least 8 samples, got 7"):
+        function(GOOD, GOOD[:7], 7)
+    with pytest.raises(ValueError, match="real: wanted at least 9 samples, got 8"):
+        function(GOOD, GOOD, 8)
+
+
+def test_bad_repeats():
+    with pytest.raises(ValueError, match="repeats must be an integer >= 2, got 1"):
+        metrics.frechet_distance_error(GOOD, GOOD, repeats=1)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((0, 10)), "at least 1 samples, got 0"),
+        (np.full(10, 0.1), "two-dimensional"),
+        (np.array([[3.0, -1.0]]), "minimum of -1"),
+        (np.array([[3.0, 1.0]]), r"sums from 4 .*softmax"),
+        (np.array([[np.nan, 1.0]]), "NaN"),
+    ],
+)
+def test_bad_probabilities(bad, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.classifier_score(bad)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ([], ValueError, "at least one label, got none"),
+        ([0.5, 1.0], TypeError, "labels must be integers, got dtype float64"),
+        ([0, 10], ValueError, r"labels must lie in 0..9, got 0..10"),
+        ([-1, 3], ValueError, r"labels must lie in 0..9, got -1..3"),
+        (np.full((4, 5), 0.2), ValueError, r"\(N, 10\), got \(4, 5\)"),
+        (np.zeros((2, 2, 2), int), ValueError, r"got shape \(2, 2, 2\)"),
+        (3, ValueError, r"got shape \(\)"),
+    ],
+)
+def test_bad_classes(bad, error, message):
+    with pytest.raises(error, match=message):
+        metrics.class_histogram(bad)
+
+
+def test_bad_number_of_classes():
+    with pytest.raises(ValueError, match="num_classes must be an integer >= 1, got 0"):
+        metrics.class_histogram([0], num_classes=0)
+
+
+@pytest.mark.parametrize(
+    ("samples", "train", "k", "error", "message"),
+    [
+        (images(2, 0), images(5, 0)[:, :5], 1, ValueError, "images of one shape"),
+        (np.zeros(3), np.zeros(3), 1, ValueError, "images of one shape"),
+        (images(0, 0), images(5, 0), 1, ValueError, "samples: wanted at least one, got none"),
+        (images(2, 0), images(5, 0), 0, ValueError, "k must be an integer >= 1, got 0"),
+        (images(2, 0), images(5, 0), 6, ValueError, "k must be at most 5, .* got 6"),
+        (images(2, 0), images(5, 0), 1.0, TypeError, "k must be an integer >= 1, got 1.0"),
+        (images(2, 0) * np.nan, images(5, 0), 1, ValueError, r"samples: 60 value\(s\) are NaN"),
+        (images(2, 0), images(5, 0) * np.nan, 1, ValueError, r"train: 150 value\(s\) are NaN"),
+        (images(2, 0).astype(str), images(5, 0), 1, TypeError, "samples: wanted real numbers"),
+    ],
+)
+def test_bad_images(samples, train, k, error, message):
+    with pytest.raises(error, match=message):
+        metrics.nearest_training_images(samples, train, k)
+
+
+@pytest.mark.parametrize(
+    ("distances", "reference", "quantile", "error", "message"),
+    [
+        ([], [1.0], 0.01, ValueError, "distances: wanted a non-empty array"),
+        ([1.0], [[1.0]], 0.01, ValueError, "reference_distances: wanted a non-empty array"),
+        ([-1.0], [1.0], 0.01, ValueError, "cannot be negative, got -1"),
+        ([np.nan], [1.0], 0.01, ValueError, r"1 value\(s\) are NaN"),
+        ([1.0], [1.0], 0.0, ValueError, "quantile must lie between 0 and 1, got 0.0"),
+        ([1.0], [1.0], 1.5, ValueError, "quantile must lie between 0 and 1, got 1.5"),
+        (["a"], [1.0], 0.01, TypeError, "wanted real numbers"),
+    ],
+)
+def test_bad_distances(distances, reference, quantile, error, message):
+    with pytest.raises(error, match=message):
+        metrics.memorisation(distances, reference, quantile)
