@@ -1,0 +1,434 @@
+"""The adversarial training step, as a Keras model with ``compile`` and ``fit``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantut import losses
+from gantut._backend import keras, tf
+from gantut._io import atomic_write
+from gantut.data import check_images
+from gantut.sampling import check_labels, count_classes, is_conditional, sample
+
+Tensor = Any
+
+
+class GAN(keras.Model):
+    """A generator and a discriminator, trained against each other by ``fit``.
+
+    One training step updates D once on a batch of data and as many generated samples, then (on
+    every ``d_steps``-th step) G once, on new latent vectors. No step of one network changes a
+    weight of the other (Goodfellow et al. 2014, algorithm 1).
+
+    Args:
+        generator: Maps (batch, latent_dim) to samples; conditional if it takes [z, labels].
+        discriminator: Maps samples to logits (batch, 1); takes [x, labels] if the generator does.
+        loss: A key of ``gantut.losses.LOSSES``, or an ``AdversarialLoss``.
+        penalties: Weights of gradient penalties on D, by name: "r1", "r2" (the gamma of
+            Mescheder et al. 2018) and "wgan_gp" (the lambda of Gulrajani et al. 2017).
+        penalty_every: Add the penalties on every k-th step only, k times as strong (lazy
+            regularisation, Karras et al. 2020, appendix B).
+        ema: Decay of the exponential moving average of the generator's weights, in [0, 1)
+            (Yazici et al. 2019). Samples come from the averaged weights. The average starts
+            with shorter memory, decay min(ema, (1 + t) / (10 + t)) at update t, so that it
+            forgets the initial weights. None keeps no average.
+        d_steps: Discriminator steps, each on a new batch, for one generator step.
+        seed: Fixes the latent vectors of training. None draws a seed.
+
+    Attributes:
+        generator: The network that is trained.
+        ema_generator: The network with averaged weights that ``sample`` and ``save`` use; the
+            generator itself if ``ema`` is None.
+        latent_dim: Length of the latent vector.
+        conditional: Whether the networks take labels.
+        num_classes: Number of labels of a conditional pair, else None.
+
+    Raises:
+        ValueError: the two networks do not fit each other, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        generator: Any,
+        discriminator: Any,
+        loss: str | losses.AdversarialLoss = "non_saturating",
+        *,
+        penalties: Mapping[str, float] | None = None,
+        penalty_every: int = 1,
+        ema: float | None = None,
+        d_steps: int = 1,
+        seed: int | None = None,
+        name: str = "gan",
+    ) -> None:
+        super().__init__(name=name)
+        _check_networks(generator, discriminator)
+        self.conditional = is_conditional(generator)
+        self.num_classes = count_classes(generator) if self.conditional else None
+        self.adversarial_loss = losses.get_loss(loss)
+        self.penalties = dict(penalties or {})
+        for key, weight in self.penalties.items():
+            if key not in losses.PENALTIES:
+                raise ValueError(
+                    f"unknown penalty {key!r}; known are {', '.join(losses.PENALTIES)}"
+                )
+            if not weight >= 0.0:
+                raise ValueError(f"the weight of penalty {key!r} must be >= 0, got {weight!r}")
+        for key, value in (("penalty_every", penalty_every), ("d_steps", d_steps)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{key} must be a positive integer, got {value!r}")
+        if ema is not None and not 0.0 <= ema < 1.0:
+            raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
+        self.penalty_every = penalty_every
+        self.d_steps = d_steps
+        self.ema = ema
+        self.generator = generator
+        self.discriminator = discriminator
+        self.latent_dim = int(generator.inputs[0].shape[-1])
+        self.ema_generator = generator
+        if ema is not None:
+            self.ema_generator = keras.models.clone_model(generator)
+            self.ema_generator.set_weights(generator.get_weights())
+            self.ema_generator.trainable = False
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.step_counter = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
+        )
+        self.trackers = [
+            keras.metrics.Mean(name) for name in ("d_loss", "g_loss", "d_real", "d_fake")
+        ]
+        self.built = True
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The running means that ``fit`` reports and resets each epoch."""
+        return self.trackers
+
+    def compile(
+        self,
+        d_optimizer: Any = None,
+        g_optimizer: Any = None,
+        *,
+        steps_per_execution: int = 1,
+        run_eagerly: bool = False,
+        jit_compile: bool | str = "auto",
+    ) -> None:
+        """Sets the optimizers.
+
+        Args:
+            d_optimizer: A Keras optimizer for D; Adam(2e-4, beta_1=0.5) if None.
+            g_optimizer: Another for G; the same if None. Two objects: each keeps its own state.
+            steps_per_execution: Training steps run per call of the compiled graph.
+            run_eagerly: Run step by step in Python, for debugging.
+            jit_compile: As in Keras.
+
+        Raises:
+            ValueError: one optimizer object was given for both networks.
+        """
+        if d_optimizer is not None and d_optimizer is g_optimizer:
+            raise ValueError(
+                "d_optimizer and g_optimizer are the same object; each network needs its own, "
+                "because an optimizer keeps moving averages of one network's gradients"
+            )
+        self.d_optimizer = d_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5)
+        super().compile(
+            optimizer=g_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+            jit_compile=jit_compile,
+        )
+        # Variables cannot be made while a graph is traced, so both optimizers make theirs now.
+        self.d_optimizer.build(self.discriminator.trainable_variables)
+        self.g_optimizer.build(self.generator.trainable_variables)
+
+    @property
+    def g_optimizer(self) -> Any:
+        """The generator's optimizer, which Keras also calls ``optimizer``."""
+        return self.optimizer
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        """Samples for given latent vectors (or [latents, labels]): the generator's output."""
+        return self.generator(inputs, training=training)
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Keras' ``fit``, after a look at the data.
+
+        Args:
+            x: Samples as an array, or a dataset of ``x`` or (for a conditional pair)
+                ``(x, labels)``. Images are float32 (batch, height, width, channels) in [-1, 1].
+            y: Integer labels beside an array ``x``; ignored by an unconditional pair.
+            *args: As in Keras.
+            **kwargs: As in Keras.
+
+        Returns:
+            Keras' History, with d_loss, g_loss and the mean probabilities d_real and d_fake.
+
+        Raises:
+            ValueError: the data is empty, has a wrong shape, dtype or range, has no labels where
+                they are needed, or is smaller than ``batch_size``.
+        """
+        if isinstance(x, np.ndarray):
+            batch_size = args[0] if args else kwargs.get("batch_size")
+            if batch_size is not None and len(x) and batch_size > len(x):
+                raise ValueError(
+                    f"batch_size {batch_size} is larger than the data ({len(x)} samples)"
+                )
+            self._check_batch(x, y)
+        elif isinstance(x, tf.data.Dataset):
+            first = next(iter(x.take(1)), None)
+            if first is None:
+                raise ValueError("the dataset is empty")
+            samples, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
+            self._check_batch(samples, labels)
+        if not self.conditional and isinstance(x, np.ndarray):
+            y = None
+        return super().fit(x, y, *args, **kwargs)
+
+    def _check_batch(self, x: Any, y: Any) -> None:
+        x = np.asarray(x)
+        wanted = tuple(self.generator.outputs[0].shape[1:])
+        if x.shape[1:] != wanted:
+            raise ValueError(
+                f"samples must have the shape that the generator makes, "
+                f"(n, {', '.join(map(str, wanted))}), got {x.shape}"
+            )
+        if len(wanted) == 3:
+            check_images(x, name="x")
+        elif not len(x):
+            raise ValueError("x is empty")
+        elif x.dtype != np.float32:
+            raise ValueError(f"x must be float32, got {x.dtype}")
+        elif not np.isfinite(x).all():
+            raise ValueError("x has values that are not finite (NaN or infinity)")
+        if self.conditional:
+            if y is None:
+                raise ValueError("a conditional GAN needs integer labels y beside the samples x")
+            check_labels(y, len(x), self.num_classes)
+
+    def latents(self, n: Tensor) -> Tensor:
+        """Draws ``n`` latent vectors from N(0, I) for a training step: shape (n, latent_dim)."""
+        return tf.random.stateless_normal((n, self.latent_dim), seed=self.seed_generator.next())
+
+    def generate(self, n: Tensor, labels: Tensor | None, training: bool) -> Tensor:
+        """Samples of the generator under training, for new latent vectors."""
+        z = self.latents(n)
+        return self.generator([z, labels] if self.conditional else z, training=training)
+
+    def discriminate(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits of D in training mode (dropout active)."""
+        return self.discriminator([x, labels] if self.conditional else x, training=True)
+
+    def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+        """The weighted sum of the gradient penalties: a scalar."""
+
+        def critic(x: Tensor) -> Tensor:
+            return self.discriminate(x, labels)
+
+        total = tf.zeros((), real.dtype)
+        for name, weight in self.penalties.items():
+            if name == "r1":
+                value = losses.r1_penalty(critic, real)
+            elif name == "r2":
+                value = losses.r2_penalty(critic, fake)
+            else:
+                alpha = tf.random.stateless_uniform(
+                    (tf.shape(real)[0],), seed=self.seed_generator.next(), dtype=real.dtype
+                )
+                value = losses.gradient_penalty(critic, real, fake, alpha)
+            total += weight * value
+        return total
+
+    def discriminator_step(
+        self, real: Tensor, labels: Tensor | None, with_penalty: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Updates D once. Returns its loss (without penalties) and the logits on both halves."""
+        # G is held fixed here, but its batch normalisation must see batches as in its own step.
+        fake = tf.stop_gradient(self.generate(tf.shape(real)[0], labels, training=True))
+        with tf.GradientTape() as tape:
+            real_logits = self.discriminate(real, labels)
+            fake_logits = self.discriminate(fake, labels)
+            loss = self.adversarial_loss.discriminator(real_logits, fake_logits)
+            total = loss
+            if with_penalty:
+                total += self.penalty_every * self.penalty(real, fake, labels)
+        variables = self.discriminator.trainable_variables
+        self.d_optimizer.apply(tape.gradient(total, variables), variables)
+        return loss, real_logits, fake_logits
+
+    def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
+        """Updates G once, and its average. Returns G's loss."""
+        with tf.GradientTape() as tape:
+            fake_logits = self.discriminate(
+                self.generate(tf.shape(real)[0], labels, training=True), labels
+            )
+            real_logits = (
+                self.discriminate(real, labels) if self.adversarial_loss.relativistic else None
+            )
+            loss = self.adversarial_loss.generator(fake_logits, real_logits)
+        variables = self.generator.trainable_variables
+        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        if self.ema is not None:
+            self._update_average()
+        return loss
+
+    def _update_average(self) -> None:
+        t = tf.cast(self.g_optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
+        for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
+            if weight.dtype == "float32":
+                average.assign_sub((1.0 - decay) * (average - weight))
+            else:
+                average.assign(weight)
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """One step of ``fit``: D, then (every ``d_steps``-th time) G."""
+        real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        step = tf.convert_to_tensor(self.step_counter)
+        self.step_counter.assign_add(1)
+
+        def d_step(with_penalty: bool) -> tuple[Tensor, Tensor, Tensor]:
+            return self.discriminator_step(real, labels, with_penalty)
+
+        if self.penalties and self.penalty_every > 1:
+            d_loss, real_logits, fake_logits = tf.cond(
+                tf.equal(step % self.penalty_every, 0), lambda: d_step(True), lambda: d_step(False)
+            )
+        else:
+            d_loss, real_logits, fake_logits = d_step(bool(self.penalties))
+        d_loss_mean, g_loss_mean, d_real, d_fake = self.trackers
+        if self.d_steps == 1:
+            g_loss_mean.update_state(self.generator_step(real, labels))
+        else:
+
+            def g_step() -> Tensor:
+                g_loss_mean.update_state(self.generator_step(real, labels))
+                return tf.constant(True)
+
+            tf.cond(tf.equal((step + 1) % self.d_steps, 0), g_step, lambda: tf.constant(False))
+        d_loss_mean.update_state(d_loss)
+        d_real.update_state(tf.sigmoid(real_logits))
+        d_fake.update_state(tf.sigmoid(fake_logits))
+        return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    def sample(
+        self,
+        n: int,
+        labels: int | np.ndarray | None = None,
+        seed: int | None = None,
+        batch_size: int = 500,
+    ) -> np.ndarray:
+        """Generates samples with the averaged weights.
+
+        Args:
+            n: How many.
+            labels: For a conditional pair: one label for all, or integers of shape (n,). None
+                draws them uniformly.
+            seed: Fixes the latent vectors (and drawn labels): the same seed gives the same samples.
+            batch_size: Samples made at a time; bounds the memory.
+
+        Returns:
+            float32 of shape (n, ...), images in [-1, 1].
+
+        Raises:
+            ValueError: ``n`` is not a positive integer, or the labels do not fit.
+        """
+        return sample(self.ema_generator, n, labels, seed=seed, batch_size=batch_size)
+
+    def save(self, directory: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Writes what is needed to sample, and what is needed to go on training.
+
+        ``generator.keras`` (averaged weights) and ``discriminator.keras`` open with
+        ``keras.models.load_model`` where gantut is not installed; ``state.npz`` holds all
+        variables, those of the optimizers and the random state included, for :meth:`restore`.
+
+        Args:
+            directory: A folder, made if it does not exist. Each file appears whole or not at all.
+            overwrite: Replace what is there.
+
+        Raises:
+            FileExistsError: the folder has a state already and ``overwrite`` is False.
+            OSError: the folder cannot be written to.
+        """
+        folder = Path(directory)
+        if not overwrite and (folder / "state.npz").exists():
+            raise FileExistsError(f"{folder} holds a saved GAN already; pass overwrite=True")
+        for model, name in (
+            (self.ema_generator, "generator.keras"),
+            (self.discriminator, "discriminator.keras"),
+        ):
+            with atomic_write(folder / name) as temporary:
+                model.save(temporary)
+        with atomic_write(folder / "state.npz") as temporary:
+            arrays: Any = {name: np.asarray(value) for name, value in self._state().items()}
+            np.savez(temporary, **arrays)
+
+    def restore(self, directory: str | os.PathLike[str]) -> None:
+        """Puts a saved training state into this (compiled) GAN of the same architecture.
+
+        Args:
+            directory: A folder that :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no ``state.npz``.
+            ValueError: the file is damaged or belongs to other networks. Nothing is changed then.
+        """
+        path = Path(directory) / "state.npz"
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                saved = {name: archive[name] for name in archive.files}
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        state = self._state()
+        for name in sorted(state.keys() ^ saved.keys()):
+            raise ValueError(
+                f"{path} belongs to other networks or optimizers: {name!r} is only in "
+                f"{'the file' if name in saved else 'this GAN'}"
+            )
+        for name, variable in state.items():
+            if tuple(variable.shape) != saved[name].shape:
+                raise ValueError(
+                    f"{path} belongs to other networks: {name!r} has shape {saved[name].shape} "
+                    f"there and {tuple(variable.shape)} here"
+                )
+        for name, variable in state.items():
+            variable.assign(saved[name])
+
+    def _state(self) -> dict[str, Any]:
+        groups = {
+            "generator": self.generator.variables,
+            "discriminator": self.discriminator.variables,
+            "ema_generator": self.ema_generator.variables if self.ema is not None else [],
+            "gan": [self.step_counter, self.seed_generator.state],
+        }
+        if self.compiled:
+            groups["d_optimizer"] = self.d_optimizer.variables
+            groups["g_optimizer"] = self.g_optimizer.variables
+        return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
+
+
+def _check_networks(generator: Any, discriminator: Any) -> None:
+    made, judged = generator.outputs[0].shape[1:], discriminator.inputs[0].shape[1:]
+    if tuple(made) != tuple(judged):
+        raise ValueError(
+            f"the generator makes samples of shape {tuple(made)}, but the discriminator takes "
+            f"{tuple(judged)}"
+        )
+    if len(generator.inputs[0].shape) != 2:
+        raise ValueError(
+            f"the generator must take latent vectors (batch, latent_dim), "
+            f"got an input of shape {tuple(generator.inputs[0].shape)}"
+        )
+    if tuple(discriminator.outputs[0].shape[1:]) != (1,):
+        raise ValueError(
+            f"the discriminator must return one logit a sample, shape (batch, 1), "
+            f"got {tuple(discriminator.outputs[0].shape)}"
+        )
+    if len(generator.inputs) != len(discriminator.inputs) or len(generator.inputs) > 2:
+        raise ValueError(
+            f"both networks must take a label, or none: the generator has {len(generator.inputs)} "
+            f"inputs, the discriminator {len(discriminator.inputs)}"
+        )

@@ -1,0 +1,399 @@
+"""Generators and discriminators: each function returns a plain, uncompiled ``keras.Model``.
+
+Conventions. A generator maps a latent vector ``(batch, latent_dim)``, drawn from N(0, I), to
+samples ``(batch, height, width, channels)`` in [-1, 1] (its last activation is tanh). A
+discriminator maps samples to one logit each, ``(batch, 1)``, without a sigmoid: the probability
+is the loss's business. A conditional network takes ``[z, labels]`` or ``[x, labels]``, where
+``labels`` are integers of shape ``(batch,)`` from 0 to ``num_classes - 1``. Layers are named, and
+only layers that ship with Keras are used, so a saved network opens anywhere.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from gantut._backend import keras
+
+layers = keras.layers
+
+ImageShape = tuple[int, int, int]
+Model = Any
+MNIST_SHAPE: ImageShape = (28, 28, 1)
+NUM_CLASSES = 10
+
+
+def _positive(**sizes: int) -> None:
+    for name, value in sizes.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def _widths(widths: Sequence[int]) -> tuple[int, ...]:
+    if not widths:
+        raise ValueError("widths must name at least one hidden layer, got none")
+    for width in widths:
+        _positive(width=width)
+    return tuple(widths)
+
+
+def _image_shape(shape: Sequence[int], multiple_of: int = 1) -> ImageShape:
+    if len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
+        raise ValueError(
+            f"image_shape must be (height, width, channels), three positive integers, got {shape!r}"
+        )
+    height, width, channels = shape
+    if height % multiple_of or width % multiple_of:
+        raise ValueError(
+            f"this network halves the image twice, so height and width must be multiples of "
+            f"{multiple_of}, got {height} x {width}"
+        )
+    return height, width, channels
+
+
+def _latent(latent_dim: int) -> Any:
+    _positive(latent_dim=latent_dim)
+    return keras.Input((latent_dim,), name="latent")
+
+
+def _label(num_classes: int) -> tuple[Any, Any]:
+    """An input of integer labels, and the same as one-hot rows of shape (batch, num_classes)."""
+    _positive(num_classes=num_classes)
+    label = keras.Input((), dtype="int32", name="label")
+    one_hot = layers.CategoryEncoding(num_classes, output_mode="one_hot", name="one_hot")(label)
+    return label, one_hot
+
+
+def _leaky(x: Any, name: str, slope: float = 0.2) -> Any:
+    return layers.LeakyReLU(negative_slope=slope, name=name)(x)
+
+
+def logistic_discriminator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
+    """``D(x) = sigmoid(w . x + b)``: one weight a pixel, a logistic regression.
+
+    It can only compare the means of two sets of images along one direction; see the chapter on
+    architectures for a pair of sets that it cannot tell apart.
+
+    Args:
+        image_shape: (height, width, channels).
+
+    Returns:
+        A model from images to logits (batch, 1).
+
+    Raises:
+        ValueError: ``image_shape`` is not three positive integers.
+    """
+    image = keras.Input(_image_shape(image_shape), name="image")
+    x = layers.Flatten(name="flatten")(image)
+    return keras.Model(image, layers.Dense(1, name="logit")(x), name="logistic_discriminator")
+
+
+def _mlp_generator_body(x: Any, shape: ImageShape, widths: Sequence[int], batch_norm: bool) -> Any:
+    for i, width in enumerate(_widths(widths), start=1):
+        x = layers.Dense(width, use_bias=not batch_norm, name=f"dense_{i}")(x)
+        if batch_norm:
+            x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
+        x = _leaky(x, f"leaky_relu_{i}")
+    x = layers.Dense(math.prod(shape), activation="tanh", name="pixels")(x)
+    return layers.Reshape(shape, name="image")(x)
+
+
+def _mlp_discriminator_body(x: Any, widths: Sequence[int], dropout: float) -> Any:
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}")
+    for i, width in enumerate(_widths(widths), start=1):
+        x = _leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
+        if dropout:
+            x = layers.Dropout(dropout, name=f"dropout_{i}")(x)
+    return layers.Dense(1, name="logit")(x)
+
+
+def mlp_generator(
+    latent_dim: int = 100,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (256, 512, 1024),
+    batch_norm: bool = False,
+) -> Model:
+    """A multilayer perceptron from latent vectors to images.
+
+    Args:
+        latent_dim: Length of the latent vector.
+        image_shape: (height, width, channels).
+        widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
+        batch_norm: Batch normalisation before each hidden activation.
+
+    Returns:
+        A model from (batch, latent_dim) to images in [-1, 1].
+
+    Raises:
+        ValueError: a size is not a positive integer, or there is no hidden layer.
+    """
+    z = _latent(latent_dim)
+    x = _mlp_generator_body(z, _image_shape(image_shape), widths, batch_norm)
+    return keras.Model(z, x, name="mlp_generator")
+
+
+def mlp_discriminator(
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (1024, 512, 256),
+    dropout: float = 0.0,
+) -> Model:
+    """A multilayer perceptron from images to logits.
+
+    Args:
+        image_shape: (height, width, channels).
+        widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
+        dropout: Share of units dropped after each hidden layer, in [0, 1).
+
+    Returns:
+        A model from images to logits (batch, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer, there is no hidden layer, or ``dropout``
+            is out of range.
+    """
+    image = keras.Input(_image_shape(image_shape), name="image")
+    x = layers.Flatten(name="flatten")(image)
+    x = _mlp_discriminator_body(x, widths, dropout)
+    return keras.Model(image, x, name="mlp_discriminator")
+
+
+def conditional_mlp_generator(
+    num_classes: int = NUM_CLASSES,
+    latent_dim: int = 100,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (256, 512, 1024),
+    batch_norm: bool = False,
+) -> Model:
+    """:func:`mlp_generator` that is told the class: a one-hot label joins the latent vector.
+
+    Mirza and Osindero 2014, section 3.2. Takes ``[z, labels]``; arguments and errors as there.
+    """
+    z = _latent(latent_dim)
+    label, one_hot = _label(num_classes)
+    x = layers.Concatenate(name="latent_and_label")([z, one_hot])
+    x = _mlp_generator_body(x, _image_shape(image_shape), widths, batch_norm)
+    return keras.Model([z, label], x, name="conditional_mlp_generator")
+
+
+def conditional_mlp_discriminator(
+    num_classes: int = NUM_CLASSES,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (1024, 512, 256),
+    dropout: float = 0.0,
+) -> Model:
+    """:func:`mlp_discriminator` that is told the class: a one-hot label joins the pixels.
+
+    Mirza and Osindero 2014, section 3.2. Takes ``[x, labels]``; arguments and errors as there.
+    """
+    image = keras.Input(_image_shape(image_shape), name="image")
+    label, one_hot = _label(num_classes)
+    x = layers.Concatenate(name="pixels_and_label")(
+        [layers.Flatten(name="flatten")(image), one_hot]
+    )
+    x = _mlp_discriminator_body(x, widths, dropout)
+    return keras.Model([image, label], x, name="conditional_mlp_discriminator")
+
+
+def _dcgan_generator_body(x: Any, shape: ImageShape, width: int, kernel_size: int) -> Any:
+    height, breadth, channels = shape
+    _positive(width=width, kernel_size=kernel_size)
+    x = layers.Dense(height // 4 * (breadth // 4) * 2 * width, use_bias=False, name="dense")(x)
+    x = layers.Reshape((height // 4, breadth // 4, 2 * width), name="reshape")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="batch_norm_1")(x)
+    x = _leaky(x, "leaky_relu_1")
+    x = layers.Conv2DTranspose(
+        width, kernel_size, strides=2, padding="same", use_bias=False, name="upsample_1"
+    )(x)
+    x = layers.BatchNormalization(momentum=0.9, name="batch_norm_2")(x)
+    x = _leaky(x, "leaky_relu_2")
+    return layers.Conv2DTranspose(
+        channels, kernel_size, strides=2, padding="same", activation="tanh", name="upsample_2"
+    )(x)
+
+
+def _dcgan_discriminator_body(x: Any, width: int, kernel_size: int, dropout: float) -> Any:
+    _positive(width=width, kernel_size=kernel_size)
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}")
+    for i in (1, 2):
+        x = layers.Conv2D(
+            i * width, kernel_size, strides=2, padding="same", name=f"downsample_{i}"
+        )(x)
+        x = _leaky(x, f"leaky_relu_{i}")
+        if dropout:
+            x = layers.Dropout(dropout, name=f"dropout_{i}")(x)
+    return layers.Dense(1, name="logit")(layers.Flatten(name="flatten")(x))
+
+
+def dcgan_generator(
+    latent_dim: int = 100,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    width: int = 32,
+    kernel_size: int = 4,
+) -> Model:
+    """A convolutional generator: a small image of many channels, doubled in size twice.
+
+    After Radford et al. 2016, for small images. The kernel size is a multiple of the stride, so
+    that transposed convolution covers each pixel equally often (Odena et al. 2016).
+
+    Args:
+        latent_dim: Length of the latent vector.
+        image_shape: (height, width, channels); height and width are multiples of 4.
+        width: Channels at half size; twice as many at quarter size.
+        kernel_size: Side of the kernels, in pixels.
+
+    Returns:
+        A model from (batch, latent_dim) to images in [-1, 1].
+
+    Raises:
+        ValueError: a size is not a positive integer, or height or width no multiple of 4.
+    """
+    z = _latent(latent_dim)
+    x = _dcgan_generator_body(z, _image_shape(image_shape, 4), width, kernel_size)
+    return keras.Model(z, x, name="dcgan_generator")
+
+
+def dcgan_discriminator(
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    width: int = 32,
+    kernel_size: int = 4,
+    dropout: float = 0.0,
+) -> Model:
+    """A convolutional discriminator: the mirror of :func:`dcgan_generator`.
+
+    It has no batch normalisation, so that gradient penalties see each row alone.
+
+    Args:
+        image_shape: (height, width, channels); height and width are multiples of 4.
+        width: Channels at half size; twice as many at quarter size.
+        kernel_size: Side of the kernels, in pixels.
+        dropout: Share of units dropped after each convolution, in [0, 1).
+
+    Returns:
+        A model from images to logits (batch, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer, or height or width no multiple of 4.
+    """
+    image = keras.Input(_image_shape(image_shape, 4), name="image")
+    x = _dcgan_discriminator_body(image, width, kernel_size, dropout)
+    return keras.Model(image, x, name="dcgan_discriminator")
+
+
+def conditional_dcgan_generator(
+    num_classes: int = NUM_CLASSES,
+    latent_dim: int = 100,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    width: int = 32,
+    kernel_size: int = 4,
+) -> Model:
+    """:func:`dcgan_generator` with a one-hot label beside the latent vector.
+
+    Takes ``[z, labels]``; arguments and errors as there.
+    """
+    z = _latent(latent_dim)
+    label, one_hot = _label(num_classes)
+    x = layers.Concatenate(name="latent_and_label")([z, one_hot])
+    x = _dcgan_generator_body(x, _image_shape(image_shape, 4), width, kernel_size)
+    return keras.Model([z, label], x, name="conditional_dcgan_generator")
+
+
+def conditional_dcgan_discriminator(
+    num_classes: int = NUM_CLASSES,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    width: int = 32,
+    kernel_size: int = 4,
+    dropout: float = 0.0,
+) -> Model:
+    """:func:`dcgan_discriminator` with one more channel a class: constant 1 for the label's.
+
+    Takes ``[x, labels]``; arguments and errors as there.
+    """
+    shape = _image_shape(image_shape, 4)
+    image = keras.Input(shape, name="image")
+    label, one_hot = _label(num_classes)
+    planes = layers.RepeatVector(shape[0] * shape[1], name="repeat_label")(one_hot)
+    planes = layers.Reshape((shape[0], shape[1], num_classes), name="label_planes")(planes)
+    x = layers.Concatenate(name="image_and_label")([image, planes])
+    x = _dcgan_discriminator_body(x, width, kernel_size, dropout)
+    return keras.Model([image, label], x, name="conditional_dcgan_discriminator")
+
+
+def recurrent_generator(
+    latent_dim: int = 100, image_shape: Sequence[int] = MNIST_SHAPE, width: int = 128
+) -> Model:
+    """A GRU that writes the image row by row, fed with the latent vector at each row.
+
+    Args:
+        latent_dim: Length of the latent vector.
+        image_shape: (height, width, channels).
+        width: Units of the recurrent layer.
+
+    Returns:
+        A model from (batch, latent_dim) to images in [-1, 1].
+
+    Raises:
+        ValueError: a size is not a positive integer.
+    """
+    height, breadth, channels = _image_shape(image_shape)
+    _positive(width=width)
+    z = _latent(latent_dim)
+    x = layers.RepeatVector(height, name="repeat_latent")(z)
+    x = layers.GRU(width, return_sequences=True, name="rows")(x)
+    x = layers.Dense(breadth * channels, activation="tanh", name="pixels")(x)
+    x = layers.Reshape((height, breadth, channels), name="image")(x)
+    return keras.Model(z, x, name="recurrent_generator")
+
+
+def recurrent_discriminator(image_shape: Sequence[int] = MNIST_SHAPE, width: int = 128) -> Model:
+    """A GRU that reads the image row by row and judges it by its last state.
+
+    Args:
+        image_shape: (height, width, channels).
+        width: Units of the recurrent layer.
+
+    Returns:
+        A model from images to logits (batch, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer.
+    """
+    height, breadth, channels = _image_shape(image_shape)
+    _positive(width=width)
+    image = keras.Input((height, breadth, channels), name="image")
+    x = layers.Reshape((height, breadth * channels), name="sequence_of_rows")(image)
+    x = layers.GRU(width, name="rows")(x)
+    return keras.Model(image, layers.Dense(1, name="logit")(x), name="recurrent_discriminator")
+
+
+def tutorial_dcgan_generator() -> Model:
+    """The generator of TensorFlow's DCGAN tutorial: the reference for "slow on a CPU".
+
+    Dense to 7x7x256, transposed convolutions of 128, 64 and 1 channels with 5x5 kernels and
+    strides 1, 2, 2; 52 million multiplications an image. Latent vectors have length 100.
+    """
+    z = _latent(100)
+    x = layers.Dense(7 * 7 * 256, use_bias=False, name="dense")(z)
+    x = layers.BatchNormalization(name="batch_norm_1")(x)
+    x = layers.Reshape((7, 7, 256), name="reshape")(_leaky(x, "leaky_relu_1", 0.3))
+    for i, (filters, strides) in enumerate(((128, 1), (64, 2)), start=2):
+        x = layers.Conv2DTranspose(
+            filters, 5, strides=strides, padding="same", use_bias=False, name=f"upsample_{i - 1}"
+        )(x)
+        x = layers.BatchNormalization(name=f"batch_norm_{i}")(x)
+        x = _leaky(x, f"leaky_relu_{i}", 0.3)
+    x = layers.Conv2DTranspose(
+        1, 5, strides=2, padding="same", use_bias=False, activation="tanh", name="upsample_3"
+    )(x)
+    return keras.Model(z, x, name="tutorial_dcgan_generator")
+
+
+def tutorial_dcgan_discriminator() -> Model:
+    """The discriminator of TensorFlow's DCGAN tutorial: 64 and 128 channels, dropout 0.3."""
+    image = keras.Input(MNIST_SHAPE, name="image")
+    x = image
+    for i, filters in enumerate((64, 128), start=1):
+        x = layers.Conv2D(filters, 5, strides=2, padding="same", name=f"downsample_{i}")(x)
+        x = layers.Dropout(0.3, name=f"dropout_{i}")(_leaky(x, f"leaky_relu_{i}", 0.3))
+    x = layers.Dense(1, name="logit")(layers.Flatten(name="flatten")(x))
+    return keras.Model(image, x, name="tutorial_dcgan_discriminator")

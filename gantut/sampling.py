@@ -1,0 +1,98 @@
+"""Samples from a plain Keras generator, in batches and from a seed."""
+
+from typing import Any
+
+import numpy as np
+
+from gantut._backend import tf
+
+
+def is_conditional(generator: Any) -> bool:
+    """Whether a generator takes labels beside latent vectors."""
+    return len(generator.inputs) == 2
+
+
+def count_classes(generator: Any) -> int | None:
+    """The number of labels that a conditional generator of ours knows; None where unknown."""
+    return next((layer.num_tokens for layer in generator.layers if layer.name == "one_hot"), None)
+
+
+def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
+    """Checks integer labels.
+
+    Args:
+        labels: One integer for all samples, or integers of shape (n,).
+        n: The number of samples.
+        num_classes: Labels must lie in 0..num_classes - 1; None checks the lower end only.
+
+    Returns:
+        int32 of shape (n,).
+
+    Raises:
+        ValueError: wrong shape, type or range.
+    """
+    array = np.asarray(labels)
+    if array.ndim == 0:
+        array = np.repeat(array, n)
+    if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"labels must be integers of shape ({n},), got {array.dtype} of shape {array.shape}"
+        )
+    if n and (array.min() < 0 or (num_classes is not None and array.max() >= num_classes)):
+        wanted = ">= 0" if num_classes is None else f"in 0..{num_classes - 1}"
+        raise ValueError(f"labels must be {wanted}, got {array.min()}..{array.max()}")
+    return array.astype(np.int32)
+
+
+def sample(
+    generator: Any,
+    n: int,
+    labels: Any = None,
+    *,
+    seed: int | None = None,
+    batch_size: int = 500,
+) -> np.ndarray:
+    """Generates samples.
+
+    Args:
+        generator: A Keras model from latent vectors (or [latents, labels]) to samples.
+        n: How many.
+        labels: For a conditional generator: one label for all, or integers of shape (n,). None
+            draws them uniformly.
+        seed: Fixes the latent vectors, which are drawn from N(0, I), and drawn labels.
+        batch_size: Samples made at a time; bounds the memory.
+
+    Returns:
+        float32 of shape (n, ...), images in [-1, 1].
+
+    Raises:
+        ValueError: ``n`` or ``batch_size`` is not a positive integer, labels do not fit, or
+            labels were given to a generator that takes none.
+    """
+    for name, value in (("n", n), ("batch_size", batch_size)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((n, generator.inputs[0].shape[-1]), dtype=np.float32)
+    if is_conditional(generator):
+        num_classes = count_classes(generator)
+        if labels is None:
+            if num_classes is None:
+                raise ValueError("this generator's classes are unknown; pass labels")
+            labels = rng.integers(num_classes, size=n)
+        labels = check_labels(labels, n, num_classes)
+    elif labels is not None:
+        raise ValueError("this generator is not conditional: it takes no labels")
+
+    @tf.function(reduce_retracing=True)
+    def generate(inputs: Any) -> Any:
+        return generator(inputs, training=False)
+
+    parts = []
+    for start in range(0, n, batch_size):
+        part = slice(start, start + batch_size)
+        inputs = tf.constant(z[part])
+        if labels is not None:
+            inputs = [inputs, tf.constant(labels[part])]
+        parts.append(generate(inputs).numpy())
+    return np.concatenate(parts)
