@@ -1,16 +1,25 @@
 """The book's own Sphinx extension: only current results, the table of runs, MathJax from here."""
 
+import re
 from typing import Any
 
 import execute_notebooks
 from docutils import nodes
 from docutils.statemachine import StringList
 from fetch_mathjax import SCRIPT, STATIC
+from numpy.typing import ArrayLike
 from project import chapters
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.typing import stringify_annotation
+
+import gantut
 
 LOGGER = logging.getLogger(__name__)
+ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
+NDARRAY = re.compile(
+    r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]"
+)
 
 
 def run_table(record: dict[str, Any], pages: list[str]) -> list[str]:
@@ -67,10 +76,39 @@ def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: se
     return {page for page, key in keys.items() if before.get(page) != key}
 
 
+def resolve_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
+    """Finds ``gantut.GAN`` and the like where they are documented: ``gantut.gan.GAN``."""
+    target = node.get("reftarget", "")
+    package, _, name = target.rpartition(".")
+    if package != "gantut" or name not in gantut._EXPORTS:
+        return None
+    full = f"gantut.{gantut._EXPORTS[name]}.{name}"
+    return env.get_domain("py").resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], full, node, contnode
+    )
+
+
+def shorten_types(app: Any, *_: Any) -> None:
+    """Writes NumPy's array types in the API reference as they stand in the source."""
+    for annotations in app.env.temp_data.get("annotations", {}).values():
+        for name, text in annotations.items():
+            annotations[name] = NDARRAY.sub(r"NDArray[\1]", text.replace(ARRAY_LIKE, "ArrayLike"))
+
+
+def skip_tuple_fields(
+    app: Any, what: str, name: str, member: Any, skip: bool, options: Any
+) -> bool | None:
+    """Leaves out a named tuple's fields as members: its docstring's attributes describe them."""
+    return True if type(member).__name__ == "_tuplegetter" else None
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("run-table", RunTable)
     app.connect("config-inited", use_local_mathjax)
     app.connect("builder-inited", keep_current_results)
     app.connect("env-get-outdated", outdated)
+    app.connect("missing-reference", resolve_short_name)
+    app.connect("autodoc-process-signature", shorten_types, priority=900)
+    app.connect("autodoc-skip-member", skip_tuple_fields)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -4,6 +4,7 @@ What ``make book`` runs: the notebooks that are not current, then Jupyter Book w
 errors and nothing kept from an earlier build, then the tests of the built pages.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ def build() -> int:
     with subprocess.Popen(
         command,
         cwd=ROOT,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,6 +1,6 @@
 """Runs the book's notebooks, each once, as tests; the book is then built from their results.
 
-``pytest --nbmake`` runs a copy of each chapter under _build/executed. A chapter whose code,
+``pytest --nbmake`` runs a copy of each chapter under build/executed. A chapter whose code,
 package, installed versions and kind of device are those of its last run is not run again. The
 results go into the cache that the book's build reads, and the seconds, versions and device into
 run.json, which the page "What was run" shows.
@@ -27,7 +27,7 @@ from jupyter_cache.base import CacheBundleIn
 from make_venv import has_gpu
 from project import BUILD, ROOT, chapters, code_cells, read_chapter, write_text
 
-EXECUTED = BUILD / "executed"
+EXECUTED = ROOT / "build/executed"  # not below _build: nbmake passes over notebooks there
 RECORD = EXECUTED / "run.json"
 CACHE = BUILD / ".jupyter_cache"
 CELL_SECONDS = 600
@@ -135,7 +135,7 @@ class Seconds:
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Called by pytest after each phase of each test."""
         if report.when == "call" and report.passed:
-            self.passed[Path(str(report.fspath))] = report.duration
+            self.passed[ROOT / report.nodeid.split("::")[0]] = report.duration
 
 
 def prepare(page: str) -> Path:
