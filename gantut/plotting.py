@@ -1,0 +1,511 @@
+"""Figures of the book in one style. Each function draws on one Axes and returns it.
+
+Nothing here calls `show` and nothing changes Matplotlib's settings for good, except `use_style`,
+which is what it is for. Real data are blue and generated data orange wherever both appear; the
+colours are Okabe and Ito's, which stay apart in every common kind of colour blindness. Legends
+stand above the axes, never over the data. Matplotlib is imported when the first figure is drawn, so
+that `save_grid`, which needs only Pillow, stays quick to import.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gantut._io import atomic_write
+from gantut.data import Mixture, check_images
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+REAL = "#0072B2"
+"""Colour of real data and of the discriminator's answer to them."""
+
+FAKE = "#D55E00"
+"""Colour of generated data and of the generator's loss."""
+
+PALETTE = (REAL, FAKE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Colours of Okabe and Ito (2008), without the yellow that white paper swallows."""
+
+GREY = "#595959"
+"""Colour of reference lines and their names."""
+
+_STYLE: dict[str, Any] = {
+    "figure.figsize": (6.4, 3.6),
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.labelsize": 11,
+    "legend.fontsize": 10.5,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "image.cmap": "gray",
+}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def use_style() -> None:
+    """Sets the book's style for every figure drawn after it, your own ones included."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams.update(_style())
+
+
+def _style() -> Any:
+    from cycler import cycler
+
+    return {**_STYLE, "axes.prop_cycle": cycler(color=PALETTE)}
+
+
+def _styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Draws in the book's style and leaves Matplotlib's settings as they were."""
+
+    @functools.wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        import matplotlib.pyplot as plt
+
+        with plt.rc_context(_style()):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+# --- Images --------------------------------------------------------------------------------------
+
+
+@_styled
+def image_grid(
+    images: npt.ArrayLike,
+    rows: int | None = None,
+    columns: int | None = None,
+    *,
+    labels: Sequence[Any] | npt.NDArray[Any] | None = None,
+    title: str | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Shows images side by side, row by row.
+
+    Args:
+        images: float32 images (N, H, W, 1) or (N, H, W, 3) in [-1, 1].
+        rows: Rows of the grid; as many as needed if None.
+        columns: Columns of the grid; about the square root of N if `rows` is None too.
+        labels: One label per image, written above it.
+        title: Title, which stands clear of the legend.
+        ax: Where to draw; a new figure if None.
+
+    Returns:
+        The Axes, without ticks.
+
+    Raises:
+        TypeError: If `rows` or `columns` is not an integer.
+        ValueError: If the images are not valid, the grid is too small for them, or the number of
+            labels is not N.
+    """
+    batch = _drawable(images)
+    rows, columns = _grid_shape(len(batch), rows, columns)
+    height, width = batch.shape[1:3]
+    if labels is not None and len(labels) != len(batch):
+        raise ValueError(f"labels: wanted one for each of {len(batch)} images, got {len(labels)}")
+    gap = _gap(height)
+    header = 0 if labels is None else max(gap, round(0.45 * height))
+    mosaic = _mosaic(batch, rows, columns, gap, header)
+    if ax is None:
+        inches = 0.62 * max(1.0, (header + height) / height)
+        ax = _axes(figsize=(max(0.62 * columns, 1.2), max(inches * rows, 1.2)))
+    ax.imshow(mosaic, vmin=0, vmax=255, cmap="gray", interpolation="nearest")
+    ax.set_axis_off()
+    if labels is not None:
+        for index, label in enumerate(labels):
+            row, column = divmod(index, columns)
+            ax.text(
+                column * (width + gap) + width / 2 - 0.5,
+                row * (header + height + gap) + header - 1,
+                str(label),
+                ha="center",
+                va="bottom",
+                fontsize=9.5,
+            )
+    if title is not None:
+        ax.set_title(title)
+    return ax
+
+
+def save_grid(
+    images: npt.ArrayLike,
+    path: str | os.PathLike[str],
+    columns: int | None = None,
+    *,
+    scale: int = 1,
+) -> None:
+    """Writes images side by side into a PNG file, pixel for pixel.
+
+    The file appears whole or not at all.
+
+    Args:
+        images: float32 images (N, H, W, 1) or (N, H, W, 3) in [-1, 1].
+        path: The file, ending in ``.png``. Its folder is made if need be.
+        columns: Columns of the grid; about the square root of N if None.
+        scale: Each pixel becomes a square of this side.
+
+    Raises:
+        TypeError: If `columns` or `scale` is not an integer.
+        ValueError: If the images are not valid, the name does not end in ``.png``, or a number is
+            below 1.
+        OSError: If the file cannot be written.
+    """
+    from PIL import Image
+
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"path: wanted a file that ends in .png, got {path.name!r}")
+    batch = _drawable(images)
+    rows, columns = _grid_shape(len(batch), None, columns)
+    scale = _integer(scale, "scale")
+    mosaic = _mosaic(batch, rows, columns, _gap(batch.shape[1]), 0)
+    mosaic = mosaic.repeat(scale, axis=0).repeat(scale, axis=1)
+    with atomic_write(path) as temporary:
+        Image.fromarray(mosaic).save(temporary, format="PNG")
+
+
+def _drawable(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    batch = check_images(images)
+    if batch.shape[3] not in (1, 3):
+        raise ValueError(
+            f"images: wanted 1 channel (grey) or 3 (red, green, blue), got {batch.shape[3]}"
+        )
+    return batch
+
+
+def _gap(height: int) -> int:
+    return max(1, round(height / 14))
+
+
+def _grid_shape(n: int, rows: int | None, columns: int | None) -> tuple[int, int]:
+    if rows is not None:
+        rows = _integer(rows, "rows")
+    if columns is not None:
+        columns = _integer(columns, "columns")
+    if columns is None:
+        columns = int(np.ceil(np.sqrt(n))) if rows is None else -(-n // rows)
+    if rows is None:
+        rows = -(-n // columns)
+    if rows * columns < n:
+        raise ValueError(f"a grid of {rows} x {columns} is too small for {n} images")
+    return rows, columns
+
+
+def _mosaic(
+    images: npt.NDArray[np.float32], rows: int, columns: int, gap: int, header: int
+) -> npt.NDArray[np.uint8]:
+    """Images as bytes on white, `gap` pixels apart and `header` more above each."""
+    _, height, width, channels = images.shape
+    sheet = np.full(
+        (rows * (header + height + gap) - gap, columns * (width + gap) - gap, channels),
+        255,
+        dtype=np.uint8,
+    )
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, left = row * (header + height + gap) + header, column * (width + gap)
+        sheet[top : top + height, left : left + width] = np.rint((image + 1) * 127.5)
+    return sheet[..., 0] if channels == 1 else sheet
+
+
+# --- Training curves -----------------------------------------------------------------------------
+
+
+@_styled
+def loss_curves(
+    history: Any,
+    *,
+    x: npt.ArrayLike | None = None,
+    x_label: str = "epoch",
+    references: bool = True,
+    title: str | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draws both losses of a training.
+
+    Args:
+        history: What `GAN.fit` returned, or a mapping with the sequences ``d_loss``, ``g_loss``.
+        x: Position of each value; 1, 2, ... if None.
+        x_label: Name of the horizontal axis.
+        references: Whether to draw what a discriminator that cannot tell real from fake would
+            score with the minimax or non-saturating loss: 2 log 2 for D, log 2 for G. They mean
+            nothing for other losses.
+        title: Title, which stands clear of the legend.
+        ax: Where to draw; a new figure if None.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        TypeError: If `history` is of another kind.
+        ValueError: If it lacks a loss, or lengths differ.
+    """
+    values = _curves(history, ("d_loss", "g_loss"), x)
+    ax = _axes() if ax is None else ax
+    ax.plot(*values["d_loss"], color=REAL, label="discriminator")
+    ax.plot(*values["g_loss"], color=FAKE, label="generator", linestyle=(0, (5, 1.2)))
+    if references:
+        # The names stand on either side of the gap, so that they keep apart on any scale.
+        for level, name, colour, side in (
+            (2 * np.log(2), "2 log 2", REAL, "bottom"),
+            (np.log(2), "log 2", FAKE, "top"),
+        ):
+            ax.axhline(level, color=colour, linestyle=":", linewidth=1.4)
+            _name_line(ax, level, name, colour, side)
+    ax.set(xlabel=x_label, ylabel="loss (nats)" if references else "loss")
+    _whole_numbers(ax, x)
+    _legend_above(ax, title)
+    return ax
+
+
+@_styled
+def probability_curves(
+    history: Any,
+    *,
+    x: npt.ArrayLike | None = None,
+    x_label: str = "epoch",
+    title: str | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draws the mean of D on real and on generated samples.
+
+    Args:
+        history: What `GAN.fit` returned, or a mapping with the sequences ``d_real``, ``d_fake``.
+        x: Position of each value; 1, 2, ... if None.
+        x_label: Name of the horizontal axis.
+        title: Title, which stands clear of the legend.
+        ax: Where to draw; a new figure if None.
+
+    Returns:
+        The Axes, from 0 to 1, with a line at 1/2, where D cannot tell them apart.
+
+    Raises:
+        TypeError: If `history` is of another kind.
+        ValueError: If it lacks a curve, or lengths differ.
+    """
+    values = _curves(history, ("d_real", "d_fake"), x)
+    ax = _axes() if ax is None else ax
+    ax.plot(*values["d_real"], color=REAL, label="D(real)")
+    ax.plot(*values["d_fake"], color=FAKE, label="D(generated)", linestyle=(0, (5, 1.2)))
+    ax.axhline(0.5, color=GREY, linestyle=":", linewidth=1.4)
+    _name_line(ax, 0.5, "1/2", GREY, "center")
+    ax.set(xlabel=x_label, ylabel="mean probability of real", ylim=(-0.02, 1.02))
+    _whole_numbers(ax, x)
+    _legend_above(ax, title)
+    return ax
+
+
+def _curves(
+    history: Any, names: tuple[str, str], x: npt.ArrayLike | None
+) -> dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    records = getattr(history, "history", history)
+    if not isinstance(records, Mapping):
+        raise TypeError(
+            "history: wanted what fit returned or a mapping from names to sequences, "
+            f"got {type(history).__name__}"
+        )
+    missing = [name for name in names if name not in records]
+    if missing:
+        raise ValueError(f"history: no {' and no '.join(missing)} among {sorted(records)}")
+    curves = {name: np.asarray(records[name], dtype=np.float64) for name in names}
+    lengths = {curve.shape for curve in curves.values()}
+    if len(lengths) != 1 or curves[names[0]].ndim != 1 or curves[names[0]].size == 0:
+        raise ValueError(
+            f"history: {names[0]} and {names[1]} must be sequences of one length, got shapes "
+            f"{curves[names[0]].shape} and {curves[names[1]].shape}"
+        )
+    n = len(curves[names[0]])
+    positions = np.arange(1.0, n + 1) if x is None else np.asarray(x, dtype=np.float64)
+    if positions.shape != (n,):
+        raise ValueError(f"x: wanted one position for each of {n} values, got {positions.shape}")
+    return {name: (positions, curve) for name, curve in curves.items()}
+
+
+# --- Classes and points --------------------------------------------------------------------------
+
+
+@_styled
+def class_bars(
+    shares: npt.ArrayLike,
+    real: npt.ArrayLike | None = None,
+    *,
+    names: Sequence[Any] | None = None,
+    title: str | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draws the share of samples in each class.
+
+    Args:
+        shares: Shares (C,) that sum to 1, as from `gantut.metrics.class_histogram`.
+        real: The same for real data, drawn as bars beside them.
+        names: Names of the classes; 0, 1, ... if None.
+        title: Title, which stands clear of the legend.
+        ax: Where to draw; a new figure if None.
+
+    Returns:
+        The Axes; the vertical axis is in per cent.
+
+    Raises:
+        ValueError: If the shares are not a distribution or lengths differ.
+    """
+    generated = _shares(shares, "shares")
+    positions = np.arange(len(generated))
+    names = [str(i) for i in positions] if names is None else [str(name) for name in names]
+    if len(names) != len(generated):
+        raise ValueError(f"names: wanted {len(generated)}, one a class, got {len(names)}")
+    ax = _axes() if ax is None else ax
+    if real is None:
+        ax.bar(positions, 100 * generated, width=0.7, color=FAKE)
+        if title is not None:
+            ax.set_title(title)
+    else:
+        truth = _shares(real, "real")
+        if truth.shape != generated.shape:
+            raise ValueError(f"real: wanted {len(generated)} shares, got {len(truth)}")
+        ax.bar(positions - 0.2, 100 * truth, width=0.4, color=REAL, label="real")
+        ax.bar(
+            positions + 0.2, 100 * generated, width=0.4, color=FAKE, label="generated", hatch="//",
+            edgecolor="white", linewidth=0,
+        )  # fmt: skip
+        _legend_above(ax, title)
+    ax.set_xticks(positions, names)
+    ax.grid(visible=False, axis="x")
+    ax.set(xlabel="class", ylabel="share of samples (%)")
+    return ax
+
+
+def _shares(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    shares = np.asarray(values, dtype=np.float64)
+    if shares.ndim != 1 or shares.size == 0:
+        raise ValueError(f"{name}: wanted shares of shape (classes,), got shape {shares.shape}")
+    if not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"{name}: wanted non-negative shares that sum to 1, got a sum of {shares.sum():.4g} "
+            f"and a minimum of {shares.min():.4g}"
+        )
+    return shares
+
+
+@_styled
+def scatter_2d(
+    samples: npt.ArrayLike,
+    mixture: Mixture | None = None,
+    *,
+    title: str | None = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draws points in the plane, and where a mixture has its modes.
+
+    Args:
+        samples: Points (N, 2).
+        mixture: The true distribution; a circle marks each mode (three standard deviations, or
+            what can be seen if that is less). Points far outside its modes are cut off; the legend
+            says how many.
+        title: Title, which stands clear of the legend.
+        ax: Where to draw; a new figure if None.
+
+    Returns:
+        The Axes, both axes in the same scale.
+
+    Raises:
+        ValueError: If the points are not finite or not of shape (N, 2).
+    """
+    points = np.asarray(samples, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
+        raise ValueError(f"samples: wanted points of shape (N, 2), got shape {points.shape}")
+    if not np.isfinite(points).all():
+        bad = int((~np.isfinite(points)).any(axis=1).sum())
+        raise ValueError(f"samples: {bad} point(s) are NaN or infinite")
+    ax = _axes(figsize=(4.4, 4.8)) if ax is None else ax
+    label = "generated"
+    if mixture is not None:
+        low, high = mixture.centres.min(axis=0), mixture.centres.max(axis=0)
+        margin = 0.3 * max(float((high - low).max()), 6 * mixture.sigma)
+        low, high = low - margin, high + margin
+        radius = max(3 * mixture.sigma, 0.035 * float((high - low).max()))
+        angles = np.linspace(0, 2 * np.pi, 60)
+        circles = mixture.centres[:, None] + radius * np.stack(
+            [np.cos(angles), np.sin(angles)], axis=-1
+        )
+        for index, circle in enumerate(circles):
+            ax.plot(*circle.T, color=REAL, linewidth=1.3, label="_" if index else "modes")
+        ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        outside = int(((points < low) | (points > high)).any(axis=1).sum())
+        if outside:
+            label += f" ({outside:,} outside)"
+    ax.scatter(points[:, 0], points[:, 1], s=5, color=FAKE, alpha=0.5, linewidths=0, label=label)
+    ax.set_aspect("equal")
+    ax.set(xlabel="$x_1$", ylabel="$x_2$")
+    _legend_above(ax, title)
+    return ax
+
+
+# --- Common parts --------------------------------------------------------------------------------
+
+
+def _axes(figsize: tuple[float, float] | None = None) -> "Axes":
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=figsize)[1]
+
+
+def _legend_above(ax: "Axes", title: str | None) -> None:
+    handles, _ = ax.get_legend_handles_labels()
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=len(handles),
+        borderaxespad=0.2,
+        markerscale=2.5,
+        columnspacing=1.4,
+    )
+    if title is not None:
+        ax.set_title(title, pad=28)
+
+
+def _name_line(ax: "Axes", level: float, name: str, colour: str, side: str) -> None:
+    ax.annotate(
+        name,
+        (1.0, level),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va=side,
+        color=colour,
+        fontsize=10,
+        annotation_clip=False,
+    )
+
+
+def _whole_numbers(ax: "Axes", x: npt.ArrayLike | None) -> None:
+    if x is None:
+        from matplotlib.ticker import MaxNLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _integer(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be an integer >= 1, got {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} must be an integer >= 1, got {value}")
+    return int(value)
