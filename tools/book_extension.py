@@ -102,6 +102,18 @@ def skip_tuple_fields(
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
+def tidy_scripts(app: Any, page: str, template: str, context: dict[str, Any], _: Any) -> None:
+    """Removes scripts that a page holds twice, an error in the browser, and the unused thebe."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for script in context["script_files"]:
+        key = (str(script), getattr(script, "attributes", {}).get("body", ""))
+        if key not in seen and "thebe" not in "".join(key).lower():
+            kept.append(script)
+        seen.add(key)
+    context["script_files"] = kept
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("run-table", RunTable)
@@ -111,4 +123,5 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("missing-reference", resolve_short_name)
     app.connect("autodoc-process-signature", shorten_types, priority=900)
     app.connect("autodoc-skip-member", skip_tuple_fields)
+    app.connect("html-page-context", tidy_scripts, priority=900)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -60,7 +60,7 @@ def toc_pages() -> list[str]:
 
 def is_notebook(markdown: Path) -> bool:
     """Whether a page has jupytext's header, so that the book runs its cells."""
-    return bool(re.match(r"---\njupytext:\n", markdown.read_text("utf-8")))
+    return markdown.is_file() and markdown.read_text("utf-8").startswith("---\njupytext:\n")
 
 
 def chapters() -> list[str]:
@@ -167,7 +167,11 @@ def chapter_problems(page: str, root: Path = ROOT) -> list[str]:
     notebook = read_chapter(root / f"{page}.md")
     cells = code_cells(notebook)
     problems = []
-    if not cells or cells[0].source != setup_cell() or cells[0].metadata.tags != ["remove-cell"]:
+    if (
+        not cells
+        or cells[0].source != setup_cell()
+        or cells[0].metadata.get("tags") != ["remove-cell"]
+    ):
         problems.append(f"{page}: the first code cell is not the set-up: run make setup-cells")
     if text.count("google.colab") != 1:
         problems.append(f"{page}: the set-up for Colab must stand there once")

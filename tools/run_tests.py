@@ -9,7 +9,7 @@ STEPS = [
     ["ruff", "check", "."],
     ["ruff", "format", "--check", "."],
     ["mypy"],
-    ["pytest", "-q"],
+    ["pytest"],
 ]
 
 

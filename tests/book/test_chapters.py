@@ -1,0 +1,205 @@
+"""Each chapter is a pair in step, has the set-up cell, and is in the table of contents."""
+
+import re
+import subprocess
+import sys
+
+import nbformat
+import project
+import pytest
+import setup_cells
+import sync_notebooks
+from project import BOOK, ROOT
+
+CHAPTERS = project.chapters()
+
+
+def test_every_page_is_in_the_table_of_contents_once():
+    pages = project.toc_pages()
+    assert len(pages) == len(set(pages))
+    assert sorted(pages) == sorted(f"book/{path.stem}" for path in BOOK.glob("*.md"))
+
+
+def test_notebooks_and_chapters_are_the_same():
+    assert CHAPTERS
+    assert sorted(CHAPTERS) == sorted(f"book/{path.stem}" for path in BOOK.glob("*.ipynb"))
+
+
+def test_nbmake_collects_every_chapter():
+    command = [sys.executable, "-m", "pytest", "--nbmake", "--collect-only", "-q", "book/"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = re.findall(r"^(book/\S+)\.ipynb::", said, re.MULTILINE)
+    assert sorted(found) == sorted(CHAPTERS)
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_the_pair_is_in_step_and_has_no_outputs(page):
+    assert project.pair_problems(page) == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_the_chapter_keeps_the_rules(page):
+    assert project.chapter_problems(page) == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_ids_of_cells_are_unique(page):
+    notebook = nbformat.read(ROOT / f"{page}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_set_up_cell_follows_from_the_config():
+    cell = project.setup_cell()
+    assert f'"gantut @ git+{project.repository_url()}"' in cell
+    assert project.colab_url("book/welcome") == (
+        "https://colab.research.google.com/github/gantut/gantut/blob/main/book/welcome.ipynb"
+    )
+
+
+# The checks themselves: each must notice what it is for.
+
+SOURCE = f"""---
+jupytext:
+  formats: ipynb,md:myst
+  text_representation:
+    extension: .md
+    format_name: myst
+    format_version: 0.13
+kernelspec:
+  display_name: Python 3 (ipykernel)
+  language: python
+  name: python3
+---
+
+# A chapter
+
+{project.setup_cell_myst()}
+Some text.
+
+```{{code-cell}} ipython3
+---
+nbmake:
+  post_cell_execute:
+  - assert x == 1
+---
+x = 1
+```
+
+## Recap
+
+## Exercises
+
+:::{{exercise-start}}
+:label: ex-one
+:::
+
+:::{{exercise-end}}
+:::
+
+:::{{solution-start}} ex-one
+:::
+
+:::{{solution-end}}
+:::
+"""
+
+
+@pytest.fixture
+def pair(tmp_path, monkeypatch):
+    """A chapter in step in a folder of its own; returns its .md path."""
+    monkeypatch.setattr(sync_notebooks, "ROOT", tmp_path)
+    markdown = tmp_path / "book/x.md"
+    markdown.parent.mkdir()
+    markdown.write_text(SOURCE)
+    assert sync_notebooks.sync(markdown)
+    return markdown
+
+
+def test_a_pair_in_step_is_left_alone(pair):
+    assert not sync_notebooks.sync(pair)
+    assert project.pair_problems("book/x", pair.parent.parent) == []
+    assert project.chapter_problems("book/x", pair.parent.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Some text.", "Other text."),
+        ("x = 1\n", "x = 2\n"),
+        ("assert x == 1", "assert x == 2"),
+        ("## Recap", "## Recap\n\n+++\n\nOne more cell."),
+        ("name: python3", "name: python4"),
+    ],
+)
+def test_a_pair_out_of_step_is_noticed_and_mended(pair, before, after):
+    assert before in SOURCE
+    pair.write_text(SOURCE.replace(before, after))
+    (problem,) = project.pair_problems("book/x", pair.parent.parent)
+    assert "make sync" in problem
+    assert sync_notebooks.sync(pair)
+    assert project.pair_problems("book/x", pair.parent.parent) == []
+
+
+def test_sync_keeps_the_ids_of_cells(pair):
+    path = pair.with_suffix(".ipynb")
+    before = [cell.id for cell in nbformat.read(path, as_version=4).cells]
+    pair.write_text(
+        SOURCE.replace("x = 1\n", "x = 1  # changed\n").replace("# A ch", "New.\n\n+++\n\n# A ch")
+    )
+    sync_notebooks.sync(pair)
+    after = [cell.id for cell in nbformat.read(path, as_version=4).cells]
+    assert after[1:] == before
+
+
+def test_results_left_in_a_notebook_are_noticed(pair):
+    path = pair.with_suffix(".ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    cell = project.code_cells(notebook)[1]
+    cell.outputs = [nbformat.v4.new_output("stream", text="1")]
+    cell.execution_count = 1
+    cell.metadata["execution"] = {"iopub.execute_input": "2026-01-01"}
+    nbformat.write(notebook, path)
+    problems = project.pair_problems("book/x", pair.parent.parent)
+    assert len(problems) == 3
+    for problem, word in zip(problems, ["outputs", "number", "execution"], strict=True):
+        assert word in problem
+
+
+def test_a_missing_notebook_is_noticed(pair):
+    pair.with_suffix(".ipynb").unlink()
+    (problem,) = project.pair_problems("book/x", pair.parent.parent)
+    assert "missing" in problem
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("gantut @ git+https://github.com/", "gantut @ git+https://elsewhere.org/", "set-up"),
+        (":tags: [remove-cell]\n", "", "set-up"),
+        ("Some text.", 'Some "google.colab".', "once"),
+        ("  - assert x == 1", "  - assert x ==", "invalid syntax"),
+        ("  post_cell_execute:\n  - assert x == 1", "  post_cell_execute: assert x == 1", "list"),
+        ("{solution-start} ex-one", "{solution-start} ex-two", "do not match"),
+        ("## Recap", "## Summary", "Recap"),
+        ("## Exercises", "## Questions", "Exercises"),
+    ],
+)
+def test_a_chapter_that_breaks_a_rule_is_noticed(pair, before, after, complaint):
+    assert before in SOURCE
+    pair.write_text(SOURCE.replace(before, after))
+    (problem,) = project.chapter_problems("book/x", pair.parent.parent)
+    assert complaint in problem
+
+
+def test_the_set_up_cell_is_written_where_it_is_missing_and_replaced_where_it_is_old():
+    cell = project.setup_cell_myst()
+    assert setup_cells.with_setup_cell(SOURCE) == SOURCE
+    old = SOURCE.replace("git+https://github.com/gantut/gantut", "git+https://github.com/a/b")
+    assert old != SOURCE
+    assert setup_cells.with_setup_cell(old) == SOURCE
+    without = SOURCE.replace(f"{cell}\n", "")
+    assert setup_cells.with_setup_cell(without).count(cell) == 1
+    with pytest.raises(ValueError, match="title"):
+        setup_cells.with_setup_cell("No title.")
