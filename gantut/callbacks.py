@@ -1,0 +1,498 @@
+"""Callbacks for the training of a :class:`gantut.GAN`: pictures, history, schedules and stops.
+
+Each works in any ``gan.fit(..., callbacks=[...])``; :func:`gantut.recipes.train` puts them
+together. Keras calls them between executions of the compiled graph, that is once every
+``steps_per_execution`` steps. Steps are counted by the GAN itself, so that they go on where a
+restored training stopped.
+"""
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantut._backend import keras, tf
+from gantut._io import atomic_write
+from gantut.plotting import save_grid
+from gantut.sampling import check_labels
+
+Callback = keras.callbacks.Callback
+Logs = dict[str, float] | None
+
+COLUMNS = ("step", "seconds", "learning_rate", "d_loss", "g_loss", "d_real", "d_fake")
+"""The columns of a history."""
+
+
+def _step(model: Any) -> int:
+    return int(model.step_counter.numpy())
+
+
+def _positive_integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    return int(value)
+
+
+def _positive_seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number of seconds > 0, got {value!r}")
+    return float(value)
+
+
+class TrainingClock:
+    """Counts the seconds spent in training steps, and not those spent in callbacks.
+
+    Tracing and compiling the step, which happen in its first execution, count as training.
+
+    Put ``start`` last and ``stop`` first in the list of callbacks; calling the clock reads it.
+
+    Attributes:
+        start: The callback that starts the clock before each execution.
+        stop: The callback that stops it after each execution.
+        last: Seconds that the latest execution took, the first one left out.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self.last = 0.0
+        self.executions = 0
+        self._since = 0.0
+        clock = self
+
+        class Start(Callback):
+            def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+                clock._since = time.perf_counter()
+
+        class Stop(Callback):
+            def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+                # Reading a loss waits for a device that works asynchronously.
+                float((logs or {}).get("d_loss", 0.0))
+                clock._add(time.perf_counter() - clock._since)
+
+        self.start: Any = Start()
+        self.stop: Any = Stop()
+
+    def _add(self, seconds: float) -> None:
+        self.total += seconds
+        self.executions += 1
+        if self.executions > 1:
+            self.last = seconds
+
+    def __call__(self) -> float:
+        """Seconds of training so far, up to the end of the latest execution."""
+        return self.total
+
+
+class _Timed(Callback):
+    """A callback that knows the time: of the given clock, or since training began."""
+
+    def __init__(self, clock: Callable[[], float] | None) -> None:
+        super().__init__()
+        self._clock = clock
+        self._began = 0.0
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        self._began = time.perf_counter()
+
+    def seconds(self) -> float:
+        return self._clock() if self._clock is not None else time.perf_counter() - self._began
+
+
+class LearningRateSchedule(_Timed):
+    """Sets both optimizers' learning rates by the progress of the training.
+
+    The rate is the one that the optimizer had when training began, times ``schedule(progress)``;
+    it is set before each execution and put back when training ends. Progress is the share of the
+    steps that are done or, with ``seconds``, of the time that has passed. With ``steps`` it
+    depends on nothing but the step, so a seed still fixes every bit.
+
+    Args:
+        schedule: From progress in [0, 1] to a multiplier >= 0.
+        steps: Length of the training in steps; or
+        seconds: its length in seconds.
+        clock: A function that returns the seconds so far, such as a `TrainingClock`; time since
+            training began if None.
+
+    Raises:
+        ValueError: not exactly one of ``steps`` and ``seconds`` is given, or it is not positive.
+            While training: the schedule returned a number that is negative or not finite.
+        TypeError: while training, if an optimizer was made with a Keras schedule of its own.
+    """
+
+    def __init__(
+        self,
+        schedule: Callable[[float], float],
+        *,
+        steps: int | None = None,
+        seconds: float | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(clock)
+        if (steps is None) == (seconds is None):
+            raise ValueError(
+                f"wanted either steps or seconds, got steps={steps!r} and seconds={seconds!r}"
+            )
+        self.schedule = schedule
+        self.total_steps = None if steps is None else _positive_integer("steps", steps)
+        self.total_seconds = None if seconds is None else _positive_seconds("seconds", seconds)
+        self._first_step = 0
+        self._rates: list[tuple[Any, float]] = []
+
+    def progress(self) -> float:
+        """The share of the training that is done, in [0, 1]."""
+        if self.total_steps is not None:
+            done = (_step(self.model) - self._first_step) / self.total_steps
+        else:
+            assert self.total_seconds is not None
+            done = self.seconds() / self.total_seconds
+        return min(1.0, done)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Notes the learning rates that the schedule multiplies."""
+        super().on_train_begin(logs)
+        self._first_step = _step(self.model)
+        optimizers = (self.model.g_optimizer, self.model.d_optimizer)
+        self._rates = [(o, float(np.asarray(o.learning_rate))) for o in optimizers]
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Sets the learning rates of the coming execution."""
+        progress = self.progress()
+        factor = float(self.schedule(progress))
+        if not 0.0 <= factor < math.inf:
+            raise ValueError(
+                f"the schedule must return a finite number >= 0, got {factor} at {progress:.3f}"
+            )
+        for optimizer, rate in self._rates:
+            optimizer.learning_rate = rate * factor
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Puts the learning rates back."""
+        for optimizer, rate in self._rates:
+            optimizer.learning_rate = rate
+
+
+class TimeLimit(_Timed):
+    """Stops training when a time is over.
+
+    It looks between executions, and stops where the next one would end later than the limit if it
+    took as long as the last one; at least one execution runs.
+
+    Args:
+        seconds: The limit.
+        clock: A `TrainingClock`, which leaves out the time in callbacks; the time since training
+            began if None.
+
+    Raises:
+        ValueError: ``seconds`` is not a positive number.
+    """
+
+    def __init__(self, seconds: float, *, clock: TrainingClock | None = None) -> None:
+        super().__init__(clock)
+        self.limit = _positive_seconds("seconds", seconds)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Stops if the time is over."""
+        last = self._clock.last if isinstance(self._clock, TrainingClock) else 0.0
+        if self.seconds() + last > self.limit:
+            self.model.stop_training = True
+
+
+class HistoryWriter(_Timed):
+    """Keeps the losses over the training, and writes them to a CSV file as it goes.
+
+    It resets the GAN's running means after each row, so that a row holds the mean over the steps
+    since the row before. Use one of them in a training.
+
+    Args:
+        path: The CSV file, written anew (whole or not at all) after each row; None writes none.
+        every: Steps from row to row, rounded up to whole executions.
+        clock: A function that returns the seconds so far; time since training began if None.
+
+    Attributes:
+        history: The rows so far, by column: ``step``, ``seconds``, the generator's
+            ``learning_rate``, ``d_loss``, ``g_loss`` and the mean probabilities ``d_real`` and
+            ``d_fake``.
+
+    Raises:
+        ValueError: ``every`` is not a positive integer.
+        OSError: while training, if the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        every: int = 100,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(clock)
+        self.path = None if path is None else Path(path)
+        self.every = _positive_integer("every", every)
+        self.history: dict[str, list[float]] = {column: [] for column in COLUMNS}
+        self._last_step = 0
+        self._logs: dict[str, float] = {}
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Notes where the training starts."""
+        super().on_train_begin(logs)
+        self._last_step = _step(self.model)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Adds a row if it is time."""
+        self._logs = dict(logs or {})
+        if _step(self.model) - self._last_step >= self.every:
+            self._add_row()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Adds the steps since the last row."""
+        if _step(self.model) > self._last_step:
+            self._add_row()
+
+    def _add_row(self) -> None:
+        self._last_step = _step(self.model)
+        row: dict[str, float] = {
+            "step": self._last_step,
+            "seconds": self.seconds(),
+            "learning_rate": float(np.asarray(self.model.g_optimizer.learning_rate)),
+            **{name: float(self._logs[name]) for name in COLUMNS[3:]},
+        }
+        for name, column in self.history.items():
+            column.append(row[name])
+        self.model.reset_metrics()
+        if self.path is not None:
+            with (
+                atomic_write(self.path) as temporary,
+                temporary.open("w", newline="", encoding="utf-8") as file,
+            ):
+                writer = csv.writer(file)
+                writer.writerow(COLUMNS)
+                for values in zip(*self.history.values(), strict=True):
+                    writer.writerow([f"{value:.6g}" for value in values])
+
+
+class SampleGrid(_Timed):
+    """Writes a PNG of samples now and then, always for the same latent vectors.
+
+    A conditional GAN gets one row a class, and one latent vector a column: what changes down a
+    column is the label alone. The files are named ``step-000480.png`` by the step; the first
+    shows the untrained generator, the last the trained one.
+
+    Args:
+        folder: Where the files go; made if it does not exist.
+        every: Steps between pictures, rounded up to whole executions.
+        times: Seconds at which to draw, beside or instead of ``every``.
+        columns: Images in a row.
+        rows: Rows, for a GAN without labels.
+        labels: Classes to draw, one row each; all classes if None.
+        seed: Fixes the latent vectors.
+        scale: Each pixel becomes a square of this side.
+        clock: A function that returns the seconds so far; time since training began if None.
+
+    Attributes:
+        files: The files written so far.
+
+    Raises:
+        ValueError: a number is not positive, or (while training) labels do not fit the GAN.
+        OSError: while training, if a file cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        every: int | None = None,
+        times: Iterable[float] = (),
+        columns: int = 8,
+        rows: int = 8,
+        labels: Iterable[int] | None = None,
+        seed: int = 0,
+        scale: int = 2,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(clock)
+        self.folder = Path(folder)
+        self.every = None if every is None else _positive_integer("every", every)
+        self.times = sorted(_positive_seconds("times", time) for time in times)
+        self.columns = _positive_integer("columns", columns)
+        self.rows = _positive_integer("rows", rows)
+        self.labels = None if labels is None else list(labels)
+        self.seed = seed
+        self.scale = _positive_integer("scale", scale)
+        self.files: list[Path] = []
+        self._last_step = -1
+        self._inputs: Any = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Draws the latent vectors, and the first picture."""
+        super().on_train_begin(logs)
+        self._inputs = self._fixed_inputs()
+        self.draw()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Draws if it is time."""
+        due = self.every is not None and _step(self.model) - self._last_step >= self.every
+        now = self.seconds()
+        while self.times and self.times[0] <= now:
+            self.times.pop(0)
+            due = True
+        if due:
+            self.draw()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Draws the last picture."""
+        self.draw()
+
+    def draw(self) -> None:
+        """Writes a picture of the present step, unless there is one."""
+        step = _step(self.model)
+        if step == self._last_step:
+            return
+        self._last_step = step
+        images = self.model.ema_generator(self._inputs, training=False).numpy()
+        path = self.folder / f"step-{step:06d}.png"
+        save_grid(images, path, columns=self.columns, scale=self.scale)
+        self.files.append(path)
+
+    def _fixed_inputs(self) -> Any:
+        gan = self.model
+        rng = np.random.default_rng(self.seed)
+        if not gan.conditional:
+            if self.labels is not None:
+                raise ValueError("this GAN is not conditional: SampleGrid takes no labels for it")
+            size = (self.rows * self.columns, gan.latent_dim)
+            return tf.constant(rng.standard_normal(size, dtype=np.float32))
+        if self.labels is None and gan.num_classes is None:
+            raise ValueError("this GAN's classes are unknown; pass labels")
+        labels = np.asarray(range(gan.num_classes) if self.labels is None else self.labels)
+        labels = check_labels(labels, len(labels), gan.num_classes)
+        z = rng.standard_normal((self.columns, gan.latent_dim), dtype=np.float32)
+        return [
+            tf.constant(np.tile(z, (len(labels), 1))),
+            tf.constant(np.repeat(labels, self.columns)),
+        ]
+
+
+class StopOnDivergence(Callback):
+    """Stops training when a loss is no longer a finite number, and goes back to good weights.
+
+    Args:
+        every: Steps between copies of the training state (weights, optimizers, random state),
+            which is kept in memory. A copy is taken only if all of it is finite.
+
+    Attributes:
+        diverged_at: The step at which a loss was not finite; None if that never happened. The
+            GAN then holds the last good state, and its step counter that state's step.
+
+    Raises:
+        ValueError: ``every`` is not a positive integer.
+    """
+
+    def __init__(self, *, every: int = 500) -> None:
+        super().__init__()
+        self.every = _positive_integer("every", every)
+        self.diverged_at: int | None = None
+        self._good: dict[str, np.ndarray] = {}
+        self._good_step = 0
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Keeps the state that training starts from."""
+        self.diverged_at = None
+        self._keep()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Looks at the losses."""
+        step = _step(self.model)
+        logs = logs or {}
+        if not all(math.isfinite(float(logs[name])) for name in ("d_loss", "g_loss")):
+            self.diverged_at = step
+            for name, variable in self.model._state().items():
+                variable.assign(self._good[name])
+            self.model.reset_metrics()
+            self.model.stop_training = True
+        elif step - self._good_step >= self.every:
+            self._keep()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Frees the copy, after a last look at the weights."""
+        if self.diverged_at is None and not _finite(state := _copy(self.model)):
+            self.diverged_at = _step(self.model)
+            for name, variable in self.model._state().items():
+                variable.assign(self._good.get(name, state[name]))
+        self._good = {}
+
+    def _keep(self) -> None:
+        state = _copy(self.model)
+        # Weights can be lost in the very step whose loss was still finite.
+        if _finite(state) or not self._good:
+            self._good = state
+            self._good_step = _step(self.model)
+
+
+def _copy(model: Any) -> dict[str, np.ndarray]:
+    return {name: np.array(variable) for name, variable in model._state().items()}
+
+
+def _finite(state: dict[str, np.ndarray]) -> bool:
+    return all(np.isfinite(value).all() for value in state.values())
+
+
+class ProgressBar(_Timed):
+    """A bar on standard error, over steps or over seconds.
+
+    Args:
+        steps: Length of the training in steps; or
+        seconds: its length in seconds.
+        clock: A function that returns the seconds so far; time since training began if None.
+
+    Raises:
+        ValueError: not exactly one of ``steps`` and ``seconds`` is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: int | None = None,
+        seconds: float | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(clock)
+        if (steps is None) == (seconds is None):
+            raise ValueError(
+                f"wanted either steps or seconds, got steps={steps!r} and seconds={seconds!r}"
+            )
+        self._steps, self._seconds = steps, seconds
+        self._first_step = 0
+        self._bar: Any = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Opens the bar."""
+        from tqdm import tqdm
+
+        super().on_train_begin(logs)
+        self._first_step = _step(self.model)
+        if self._steps is not None:
+            self._bar = tqdm(total=self._steps, unit="step")
+        else:
+            form = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
+            self._bar = tqdm(total=self._seconds, bar_format=form)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Moves the bar on."""
+        if self._steps is not None:
+            done: float = _step(self.model) - self._first_step
+        else:
+            done = min(self.seconds(), self._bar.total)
+        losses = {name: f"{float(value):.3f}" for name, value in (logs or {}).items()}
+        self._bar.set_postfix(
+            {name: losses[name] for name in ("d_loss", "g_loss") if name in losses}, refresh=False
+        )
+        self._bar.update(max(0.0, done - self._bar.n))
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Closes the bar."""
+        self._bar.close()

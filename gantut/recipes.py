@@ -1,0 +1,572 @@
+"""Recipes: whole settings for training a GAN on small images, by name.
+
+    from gantut import load_mnist, recipes
+
+    run = recipes.train("fast", load_mnist().x_train)
+    run.gan.sample(64)
+
+A recipe's length is a number of steps, so that a seed fixes every bit of the result: the initial
+weights, the order of the data, the latent vectors and dropout are drawn from it, and TensorFlow is
+told to use deterministic operations. What that promises: the same seed, recipe, data, versions and
+machine give identical weights. On a GPU the same holds for the same model of GPU with the same
+drivers; an operation that has no deterministic version there raises an error. Another processor,
+another number of cores or another version may round differently, and a GAN amplifies the
+difference. A training that is limited by time stops at a step that depends on the machine's load,
+so there a seed fixes the start only.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gantut import callbacks as training
+from gantut import losses, networks
+from gantut._backend import keras, tf
+from gantut.data import check_images
+from gantut.gan import GAN
+from gantut.optimizers import FusedAdam
+from gantut.sampling import check_labels
+
+Builder = Callable[[Sequence[int], int], Any]
+Schedule = Callable[[float], float]
+
+
+# --- Schedules ---------------------------------------------------------------------------------
+
+
+def constant(progress: float) -> float:
+    """The learning rate stays as it is.
+
+    Args:
+        progress: Share of the training that is done, in [0, 1].
+
+    Returns:
+        1.
+    """
+    return 1.0
+
+
+def _warm(progress: float, warm_up: float) -> tuple[float, float]:
+    """The multiplier of the warm-up, and the progress of what follows it."""
+    if progress < warm_up:
+        return progress / warm_up, 0.0
+    return 1.0, min(1.0, (progress - warm_up) / (1.0 - warm_up))
+
+
+def _check_schedule(**shares: float) -> None:
+    for name, value in shares.items():
+        if not 0.0 <= value < 1.0:
+            raise ValueError(f"{name} must lie in [0, 1), got {value!r}")
+
+
+def linear_decay(warm_up: float = 0.0, hold: float = 0.0) -> Schedule:
+    """A learning rate that falls to 0 along a line.
+
+    Args:
+        warm_up: Share of the training over which the rate first rises from 0, in [0, 1).
+        hold: Share of what follows over which it then stays, in [0, 1).
+
+    Returns:
+        A function from progress in [0, 1] to a multiplier in [0, 1].
+
+    Raises:
+        ValueError: a share is out of range.
+    """
+    _check_schedule(warm_up=warm_up, hold=hold)
+
+    def schedule(progress: float) -> float:
+        factor, rest = _warm(progress, warm_up)
+        return factor * min(1.0, (1.0 - rest) / (1.0 - hold))
+
+    return schedule
+
+
+def cosine_decay(warm_up: float = 0.0) -> Schedule:
+    """A learning rate that falls to 0 along half a cosine (Loshchilov and Hutter 2017, eq. 5).
+
+    Args:
+        warm_up: Share of the training over which the rate first rises from 0, in [0, 1).
+
+    Returns:
+        A function from progress in [0, 1] to a multiplier in [0, 1].
+
+    Raises:
+        ValueError: the share is out of range.
+    """
+    _check_schedule(warm_up=warm_up)
+
+    def schedule(progress: float) -> float:
+        factor, rest = _warm(progress, warm_up)
+        return factor * 0.5 * (1.0 + math.cos(math.pi * rest))
+
+    return schedule
+
+
+# --- The recipe --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a training needs beside the data and a seed.
+
+    Attributes:
+        name: Its key in ``RECIPES``.
+        summary: What it is, in a line.
+        generator: From (image_shape, num_classes) to the generator.
+        discriminator: From (image_shape, num_classes) to the discriminator.
+        loss: A key of ``gantut.losses.LOSSES``.
+        real_label: The target for real data; below 1 it is one-sided label smoothing.
+        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
+        penalty_every: Steps from penalty to penalty, as in `gantut.GAN`.
+        ema: Decay of the averaged weights, as in `gantut.GAN`; None keeps no average.
+        d_steps: Steps of D for one of G.
+        batch_size: Real images in a step.
+        steps: Length of the training on a CPU.
+        gpu_steps: Its length where TensorFlow sees a GPU.
+        g_learning_rate: Adam's learning rate for G, before the schedule.
+        d_learning_rate: The same for D.
+        beta_1: Adam's first moment decay, for both.
+        beta_2: Its second moment decay.
+        schedule: From progress in [0, 1] to the multiplier of both learning rates.
+        steps_per_execution: Steps run by one call of the compiled graph; the schedule is read
+            between calls.
+        conditional: Whether the networks take labels.
+        image_shape: The only (height, width, channels) that the networks are made for; None if
+            they adapt.
+    """
+
+    name: str
+    summary: str
+    generator: Builder
+    discriminator: Builder
+    batch_size: int
+    steps: int
+    gpu_steps: int
+    loss: str = "non_saturating"
+    real_label: float = 1.0
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    penalty_every: int = 1
+    ema: float | None = None
+    d_steps: int = 1
+    g_learning_rate: float = 2e-4
+    d_learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    schedule: Schedule = constant
+    steps_per_execution: int = 16
+    conditional: bool = False
+    image_shape: networks.ImageShape | None = None
+
+    def build(
+        self,
+        image_shape: Sequence[int] = networks.MNIST_SHAPE,
+        num_classes: int = networks.NUM_CLASSES,
+        seed: int = 0,
+    ) -> GAN:
+        """Makes the networks and the optimizers.
+
+        Seeds Python, NumPy and Keras, and switches TensorFlow to deterministic operations for the
+        rest of the process.
+
+        Args:
+            image_shape: (height, width, channels) of the images.
+            num_classes: Number of labels, for a conditional recipe.
+            seed: Fixes the initial weights and the random numbers of training.
+
+        Returns:
+            A compiled `GAN`.
+
+        Raises:
+            ValueError: the networks are not made for such images, or the seed is out of range.
+        """
+        make_deterministic(seed)
+        shape = tuple(image_shape)
+        if self.image_shape is not None and shape != self.image_shape:
+            raise ValueError(
+                f"recipe {self.name!r} is made for images of shape {self.image_shape}, got {shape}"
+            )
+        gan = GAN(
+            self.generator(shape, num_classes),
+            self.discriminator(shape, num_classes),
+            losses.get_loss(self.loss, real_label=self.real_label),
+            penalties=self.penalties,
+            penalty_every=self.penalty_every,
+            ema=self.ema,
+            d_steps=self.d_steps,
+            seed=seed,
+        )
+        gan.compile(
+            d_optimizer=FusedAdam(self.d_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
+            g_optimizer=FusedAdam(self.g_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
+            steps_per_execution=self.steps_per_execution,
+        )
+        return gan
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training left.
+
+    Attributes:
+        gan: The trained `GAN`.
+        history: Lists by column, one entry every ``history_every`` steps: ``step``, ``seconds``,
+            the generator's ``learning_rate``, and the means since the entry before of ``d_loss``,
+            ``g_loss``, ``d_real`` and ``d_fake``.
+        seconds: Time spent in training steps. Tracing and compiling count; callbacks do not.
+        steps: Steps taken in this training.
+        diverged_at: The step at which a loss was not finite, after which the last good weights
+            were put back; None if all went well.
+    """
+
+    gan: GAN
+    history: dict[str, list[float]]
+    seconds: float
+    steps: int
+    diverged_at: int | None = None
+
+
+def make_deterministic(seed: int) -> None:
+    """Seeds Python, NumPy and TensorFlow, and asks TensorFlow for deterministic operations.
+
+    Both hold for the rest of the process.
+
+    Args:
+        seed: An integer in [0, 2**32).
+
+    Raises:
+        ValueError: the seed is no such integer.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be an integer in [0, 2**32), got {seed!r}")
+    keras.utils.set_random_seed(int(seed))
+    tf.config.experimental.enable_op_determinism()
+
+
+def get(recipe: str | Recipe) -> Recipe:
+    """Looks up a recipe by name.
+
+    Args:
+        recipe: A key of ``RECIPES``, or a recipe of your own, which is returned as it is
+            (``dataclasses.replace`` makes one from another).
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ValueError: there is none of that name; the message lists those that there are.
+        TypeError: neither a name nor a recipe.
+    """
+    if isinstance(recipe, Recipe):
+        return recipe
+    if not isinstance(recipe, str):
+        raise TypeError(f"recipe must be a name or a Recipe, got {type(recipe).__name__}")
+    if recipe not in RECIPES:
+        raise ValueError(f"unknown recipe {recipe!r}; known are {', '.join(RECIPES)}")
+    return RECIPES[recipe]
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def count_steps(
+    recipe: Recipe, n: int, *, steps: int | None = None, epochs: int | None = None
+) -> int:
+    """The length of a training in steps.
+
+    Args:
+        recipe: The recipe, whose own length counts where no other is given.
+        n: Number of training images.
+        steps: A length in steps; or
+        epochs: a length in passes over the data, of n // batch_size steps each.
+
+    Returns:
+        Steps.
+
+    Raises:
+        ValueError: the number given is not a positive integer.
+    """
+    for name, value in (("steps", steps), ("epochs", epochs)):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1
+        ):
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    if steps is not None:
+        return int(steps)
+    if epochs is not None:
+        return int(epochs) * (n // recipe.batch_size)
+    return recipe.gpu_steps if has_gpu() else recipe.steps
+
+
+def train(
+    recipe: str | Recipe,
+    x: Any,
+    y: Any = None,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    callbacks: Iterable[Any] = (),
+    progress: bool = False,
+    gan: GAN | None = None,
+    history_every: int = 100,
+    clock: training.TrainingClock | None = None,
+) -> Run:
+    """Trains a GAN by a recipe.
+
+    Keras sees one long epoch: callbacks are called every ``steps_per_execution`` steps, by
+    ``on_train_batch_begin`` and ``on_train_batch_end``.
+
+    Args:
+        recipe: A key of ``RECIPES``, or a `Recipe`.
+        x: Images, float32 (n, height, width, channels) in [-1, 1].
+        y: Labels, integers (n,) from 0; needed by a conditional recipe, ignored by others. There
+            are as many classes as the largest label says.
+        steps: Length of the training in steps; or
+        seconds: in seconds of training, of which callbacks are no part; or
+        epochs: in passes over the data. None of the three: the recipe's own length.
+        seed: Fixes the result, except with ``seconds``; see the module's description.
+        callbacks: Keras callbacks, such as those of `gantut.callbacks`.
+        progress: Whether to show a progress bar.
+        gan: A GAN that the recipe built, to go on with; a new one if None. Its optimizers begin
+            the recipe's schedule anew.
+        history_every: Steps from row to row of the history.
+        clock: Counts the seconds of training; pass one to read it in callbacks of your own.
+
+    Returns:
+        A `Run`.
+
+    Raises:
+        ValueError: two lengths were given or one is not positive, the data is empty, smaller than
+            a batch, of a wrong shape, dtype or range, has NaN, or lacks labels, or an unknown
+            recipe was named.
+        TypeError: ``recipe`` is neither a name nor a recipe.
+    """
+    recipe = get(recipe)
+    given = {"steps": steps, "seconds": seconds, "epochs": epochs}
+    named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise ValueError(f"wanted one length (steps, seconds or epochs), got {', '.join(named)}")
+    if seconds is not None:
+        training._positive_seconds("seconds", seconds)
+    x = check_images(x, name="x")
+    if recipe.batch_size > len(x):
+        raise ValueError(
+            f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, "
+            f"but there are only {len(x)}"
+        )
+    num_classes = networks.NUM_CLASSES
+    if not recipe.conditional:
+        y = None
+    elif y is None:
+        raise ValueError(f"recipe {recipe.name!r} is conditional: it needs labels y beside x")
+    else:
+        y = check_labels(y, len(x), gan.num_classes if gan is not None else None)
+        num_classes = int(y.max()) + 1
+    total = count_steps(recipe, len(x), steps=steps, epochs=epochs)
+    if gan is None:
+        gan = recipe.build(x.shape[1:], num_classes, seed)
+    else:
+        make_deterministic(seed)
+        gan.g_optimizer.learning_rate = recipe.g_learning_rate
+        gan.d_optimizer.learning_rate = recipe.d_learning_rate
+    clock = clock or training.TrainingClock()
+    length: dict[str, Any] = {"steps": total} if seconds is None else {"seconds": seconds}
+    history = training.HistoryWriter(every=history_every, clock=clock)
+    guard = training.StopOnDivergence()
+    # The clock's two hands enclose the execution: all other callbacks run while it stands still.
+    hands: list[Any] = [
+        clock.stop,
+        history,
+        guard,
+        *([training.TimeLimit(seconds, clock=clock)] if seconds is not None else []),
+        *([training.ProgressBar(clock=clock, **length)] if progress else []),
+        *callbacks,
+        training.LearningRateSchedule(recipe.schedule, clock=clock, **length),
+        clock.start,
+    ]
+    dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed)
+    first = int(gan.step_counter.numpy())
+    if seconds is None:
+        dataset = dataset.take(total)
+    gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
+    return Run(
+        gan=gan,
+        history=history.history,
+        seconds=clock(),
+        steps=int(gan.step_counter.numpy()) - first,
+        diverged_at=guard.diverged_at,
+    )
+
+
+def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0) -> Any:
+    """An endless dataset of full batches in random order, each image once a pass.
+
+    Args:
+        x: Samples (n, ...), n >= 1.
+        y: Labels (n,), or None.
+        batch_size: Samples in a batch; one batch can hold the end of a pass and the beginning of
+            the next.
+        seed: Fixes the order, which is another in each pass.
+
+    Returns:
+        A ``tf.data.Dataset`` of ``x``, or of ``(x, labels)``.
+    """
+    # Constants, not NumPy arrays: a function that closes over an array copies it in each step.
+    with tf.device("CPU:0"):
+        images = tf.constant(x)
+        labels = None if y is None else tf.constant(y)
+
+    def gather(rows: Any) -> Any:
+        if labels is None:
+            return tf.gather(images, rows)
+        return tf.gather(images, rows), tf.gather(labels, rows)
+
+    order = tf.data.Dataset.range(len(x)).shuffle(len(x), seed, reshuffle_each_iteration=True)
+    return (
+        order.repeat()
+        .batch(batch_size, drop_remainder=True)
+        .map(gather, num_parallel_calls=1)
+        .prefetch(2)
+    )
+
+
+# --- The recipes -------------------------------------------------------------------------------
+
+
+def _mlp_generator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.mlp_generator(image_shape=shape)
+
+
+def _mlp_generator_batch_norm(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.mlp_generator(image_shape=shape, batch_norm=True)
+
+
+def _mlp_discriminator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.mlp_discriminator(image_shape=shape)
+
+
+def _dcgan_generator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.dcgan_generator(image_shape=shape)
+
+
+def _dcgan_discriminator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.dcgan_discriminator(image_shape=shape)
+
+
+def _tutorial_dcgan_generator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.tutorial_dcgan_generator()
+
+
+def _tutorial_dcgan_discriminator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.tutorial_dcgan_discriminator()
+
+
+def _conditional_mlp_generator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.conditional_mlp_generator(num_classes, image_shape=shape, batch_norm=True)
+
+
+def _conditional_mlp_discriminator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.conditional_mlp_discriminator(num_classes, image_shape=shape)
+
+
+def _conditional_dcgan_generator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.conditional_dcgan_generator(num_classes, image_shape=shape)
+
+
+def _conditional_dcgan_discriminator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.conditional_dcgan_discriminator(num_classes, image_shape=shape)
+
+
+# The relativistic loss with both zero-centred penalties (Huang et al. 2024, R3GAN), applied
+# lazily, and averaged weights: what made the difference on a small budget.
+_STEADY: dict[str, Any] = {
+    "loss": "relativistic",
+    "penalties": {"r1": 0.3, "r2": 0.3},
+    "penalty_every": 16,
+    "ema": 0.998,
+    "batch_size": 64,
+    "beta_1": 0.0,
+    "beta_2": 0.99,
+    "schedule": linear_decay(),
+}
+
+_ALL = (
+    Recipe(
+        name="fast",
+        summary="digits after two minutes on two cores: MLPs, relativistic loss, R1 and R2, "
+        "averaged weights",
+        generator=_mlp_generator_batch_norm,
+        discriminator=_mlp_discriminator,
+        g_learning_rate=5e-4,
+        d_learning_rate=5e-4,
+        steps=4_800,
+        gpu_steps=30_000,
+        **_STEADY,
+    ),
+    Recipe(
+        name="mlp",
+        summary="the plain GAN of 2014's kind: MLPs, non-saturating loss, labels smoothed to 0.9",
+        generator=_mlp_generator,
+        discriminator=_mlp_discriminator,
+        real_label=0.9,
+        batch_size=128,
+        steps=3_600,
+        gpu_steps=30_000,
+    ),
+    Recipe(
+        name="dcgan",
+        summary="a small convolutional GAN with the settings of Radford et al. 2016",
+        generator=_dcgan_generator,
+        discriminator=_dcgan_discriminator,
+        batch_size=64,
+        steps=2_400,
+        gpu_steps=20_000,
+    ),
+    Recipe(
+        name="tutorial_dcgan",
+        summary="TensorFlow's DCGAN tutorial, 50 epochs: the reference; hours on two cores",
+        generator=_tutorial_dcgan_generator,
+        discriminator=_tutorial_dcgan_discriminator,
+        batch_size=256,
+        g_learning_rate=1e-4,
+        d_learning_rate=1e-4,
+        beta_1=0.9,
+        # 234 full batches of MNIST an epoch; the tutorial's ragged 235th is left out.
+        steps=11_700,
+        gpu_steps=11_700,
+        image_shape=networks.MNIST_SHAPE,
+    ),
+    Recipe(
+        name="conditional_mlp",
+        summary="fast's settings with the digit's label given to both networks",
+        generator=_conditional_mlp_generator,
+        discriminator=_conditional_mlp_discriminator,
+        g_learning_rate=5e-4,
+        d_learning_rate=5e-4,
+        steps=4_800,
+        gpu_steps=30_000,
+        conditional=True,
+        **_STEADY,
+    ),
+    Recipe(
+        name="conditional_dcgan",
+        summary="a small convolutional GAN with labels, relativistic loss and averaged weights",
+        generator=_conditional_dcgan_generator,
+        discriminator=_conditional_dcgan_discriminator,
+        g_learning_rate=5e-4,
+        d_learning_rate=5e-4,
+        steps=2_400,
+        gpu_steps=20_000,
+        conditional=True,
+        **_STEADY,
+    ),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+"""The recipes by name."""
