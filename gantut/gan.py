@@ -1,7 +1,8 @@
 """The adversarial training step, as a Keras model with ``compile`` and ``fit``."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from gantut import losses
 from gantut._backend import keras, tf
+from gantut._fetch import open_npz
 from gantut._io import atomic_write
 from gantut.data import check_images
 from gantut.sampling import check_labels, count_classes, is_conditional, sample
@@ -87,6 +89,7 @@ class GAN(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.latent_dim = int(generator.inputs[0].shape[-1])
+        self._sample_shape = tuple(generator.outputs[0].shape[1:])
         self.ema_generator = generator
         if ema is not None:
             self.ema_generator = keras.models.clone_model(generator)
@@ -160,35 +163,45 @@ class GAN(keras.Model):
                 ``(x, labels)``. Images are float32 (batch, height, width, channels) in [-1, 1].
             y: Integer labels beside an array ``x``; ignored by an unconditional pair.
             *args: As in Keras.
-            **kwargs: As in Keras.
+            **kwargs: As in Keras; weights of samples and validation data have no meaning here.
 
         Returns:
             Keras' History, with d_loss, g_loss and the mean probabilities d_real and d_fake.
 
         Raises:
             ValueError: the data is empty, has a wrong shape, dtype or range, has no labels where
-                they are needed, or is smaller than ``batch_size``.
+                they are needed, or is smaller than ``batch_size``. Of a dataset the first batch
+                is looked at.
         """
+        for name in ("sample_weight", "class_weight", "validation_data", "validation_split"):
+            if name in kwargs:
+                raise ValueError(f"GAN.fit takes no {name}: a GAN has no loss per sample")
+        if x is None:
+            raise ValueError("fit needs samples: an array or a dataset x")
+        if isinstance(x, tf.Tensor):
+            x = x.numpy()
         if isinstance(x, np.ndarray):
             batch_size = args[0] if args else kwargs.get("batch_size")
+            if batch_size is not None and batch_size < 1:
+                raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
             if batch_size is not None and len(x) and batch_size > len(x):
                 raise ValueError(
                     f"batch_size {batch_size} is larger than the data ({len(x)} samples)"
                 )
             self._check_batch(x, y)
+            if not self.conditional:
+                y = None
         elif isinstance(x, tf.data.Dataset):
             first = next(iter(x.take(1)), None)
             if first is None:
                 raise ValueError("the dataset is empty")
             samples, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
             self._check_batch(samples, labels)
-        if not self.conditional and isinstance(x, np.ndarray):
-            y = None
         return super().fit(x, y, *args, **kwargs)
 
     def _check_batch(self, x: Any, y: Any) -> None:
         x = np.asarray(x)
-        wanted = tuple(self.generator.outputs[0].shape[1:])
+        wanted = self._sample_shape
         if x.shape[1:] != wanted:
             raise ValueError(
                 f"samples must have the shape that the generator makes, "
@@ -244,8 +257,9 @@ class GAN(keras.Model):
         self, real: Tensor, labels: Tensor | None, with_penalty: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Updates D once. Returns its loss (without penalties) and the logits on both halves."""
-        # G is held fixed here, but its batch normalisation must see batches as in its own step.
-        fake = tf.stop_gradient(self.generate(tf.shape(real)[0], labels, training=True))
+        # G's batch normalisation must work on batches here as in G's own step.
+        with _unchanged(self.generator):
+            fake = tf.stop_gradient(self.generate(tf.shape(real)[0], labels, training=True))
         with tf.GradientTape() as tape:
             real_logits = self.discriminate(real, labels)
             fake_logits = self.discriminate(fake, labels)
@@ -259,7 +273,7 @@ class GAN(keras.Model):
 
     def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
         """Updates G once, and its average. Returns G's loss."""
-        with tf.GradientTape() as tape:
+        with _unchanged(self.discriminator), tf.GradientTape() as tape:
             fake_logits = self.discriminate(
                 self.generate(tf.shape(real)[0], labels, training=True), labels
             )
@@ -372,16 +386,19 @@ class GAN(keras.Model):
 
         Raises:
             FileNotFoundError: there is no ``state.npz``.
-            ValueError: the file is damaged or belongs to other networks. Nothing is changed then.
+            ValueError: the file is damaged or belongs to other networks, or this GAN is not
+                compiled. Nothing is changed then.
         """
         path = Path(directory) / "state.npz"
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, open_npz(file) as archive:
                 saved = {name: archive[name] for name in archive.files}
         except FileNotFoundError:
             raise
         except Exception as error:
             raise ValueError(f"{path} is damaged: {error}") from error
+        if not self.compiled:
+            raise ValueError("compile the GAN first: the optimizers' state is restored too")
         state = self._state()
         for name in sorted(state.keys() ^ saved.keys()):
             raise ValueError(
@@ -408,6 +425,21 @@ class GAN(keras.Model):
             groups["d_optimizer"] = self.d_optimizer.variables
             groups["g_optimizer"] = self.g_optimizer.variables
         return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
+
+
+@contextlib.contextmanager
+def _unchanged(model: Any) -> Iterator[None]:
+    """Puts back the weights that a forward pass in training mode changes.
+
+    Those are the moving statistics of batch normalisation and the like, which no gradient
+    changes, and the kernels that spectral normalisation rescales in place.
+    """
+    rescaled = (x for x in model.layers if isinstance(x, keras.layers.SpectralNormalization))
+    variables = [*model.non_trainable_weights, *(layer.kernel for layer in rescaled)]
+    before = [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
+    yield
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
 
 
 def _check_networks(generator: Any, discriminator: Any) -> None:

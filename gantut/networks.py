@@ -29,15 +29,19 @@ def _positive(**sizes: int) -> None:
 
 
 def _widths(widths: Sequence[int]) -> tuple[int, ...]:
-    if not widths:
-        raise ValueError("widths must name at least one hidden layer, got none")
+    if not isinstance(widths, Sequence) or not widths:
+        raise ValueError(f"widths must name the units of at least one layer, got {widths!r}")
     for width in widths:
         _positive(width=width)
     return tuple(widths)
 
 
 def _image_shape(shape: Sequence[int], multiple_of: int = 1) -> ImageShape:
-    if len(shape) != 3 or any(not isinstance(n, int) or n < 1 for n in shape):
+    if (
+        not isinstance(shape, Sequence)
+        or len(shape) != 3
+        or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in shape)
+    ):
         raise ValueError(
             f"image_shape must be (height, width, channels), three positive integers, got {shape!r}"
         )
@@ -61,6 +65,11 @@ def _label(num_classes: int) -> tuple[Any, Any]:
     label = keras.Input((), dtype="int32", name="label")
     one_hot = layers.CategoryEncoding(num_classes, output_mode="one_hot", name="one_hot")(label)
     return label, one_hot
+
+
+def _dropout(dropout: float) -> None:
+    if not isinstance(dropout, int | float) or not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must be a share in [0, 1), got {dropout!r}")
 
 
 def _leaky(x: Any, name: str, slope: float = 0.2) -> Any:
@@ -98,8 +107,7 @@ def _mlp_generator_body(x: Any, shape: ImageShape, widths: Sequence[int], batch_
 
 
 def _mlp_discriminator_body(x: Any, widths: Sequence[int], dropout: float) -> Any:
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}")
+    _dropout(dropout)
     for i, width in enumerate(_widths(widths), start=1):
         x = _leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
         if dropout:
@@ -213,8 +221,7 @@ def _dcgan_generator_body(x: Any, shape: ImageShape, width: int, kernel_size: in
 
 def _dcgan_discriminator_body(x: Any, width: int, kernel_size: int, dropout: float) -> Any:
     _positive(width=width, kernel_size=kernel_size)
-    if not 0.0 <= dropout < 1.0:
-        raise ValueError(f"dropout must lie in [0, 1), got {dropout!r}")
+    _dropout(dropout)
     for i in (1, 2):
         x = layers.Conv2D(
             i * width, kernel_size, strides=2, padding="same", name=f"downsample_{i}"
