@@ -241,7 +241,12 @@ def main() -> None:
     due = [page for page in chosen if options.force or not is_current(page, keys[page], record)]
     print(f"Notebooks: {len(due)} to run, {len(chosen) - len(due)} already run as they are")
     status = run(due, keys) if due else 0
-    fill_cache(keys)
+    current = fill_cache(keys)
+    record = read_record()
+    seconds = sum(record[page]["seconds"] for page in current)
+    print(
+        f"Notebooks: {len(current)} of {len(keys)} ready, {seconds:.0f} seconds of running together"
+    )
     sys.exit(status)
 
 

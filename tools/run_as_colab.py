@@ -9,7 +9,6 @@ import argparse
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -28,8 +27,9 @@ def make_environment(folder: Path) -> Path:
     python = venv_python(folder)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, *PREINSTALLED, *RUNNER], check=True)
-    variables = {"base": str(folder), "platbase": str(folder)}
-    site = Path(sysconfig.get_path("purelib", vars=variables))
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    said = subprocess.run([str(python), "-c", where], check=True, capture_output=True, text=True)
+    site = Path(said.stdout.strip())
     write_text(site / "google/colab/__init__.py", '"""Stands in for Colab\'s module."""\n')
     # A .pth file's import line is run when an interpreter starts.
     write_text(site / "pretend_colab.pth", "import google.colab\n")
