@@ -6,11 +6,12 @@ together. Keras calls them between executions of the compiled graph, that is onc
 restored training stopped.
 """
 
+import contextlib
 import csv
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from gantut._io import atomic_write
 from gantut.plotting import save_grid
 from gantut.sampling import check_labels
 
-Callback = keras.callbacks.Callback
 Logs = dict[str, float] | None
 
 COLUMNS = ("step", "seconds", "learning_rate", "d_loss", "g_loss", "d_real", "d_fake")
@@ -64,11 +64,11 @@ class TrainingClock:
         self._since = 0.0
         clock = self
 
-        class Start(Callback):
+        class Start(keras.callbacks.Callback):
             def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
                 clock._since = time.perf_counter()
 
-        class Stop(Callback):
+        class Stop(keras.callbacks.Callback):
             def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
                 # Reading a loss waits for a device that works asynchronously.
                 float((logs or {}).get("d_loss", 0.0))
@@ -88,7 +88,7 @@ class TrainingClock:
         return self.total
 
 
-class _Timed(Callback):
+class _Timed(keras.callbacks.Callback):
     """A callback that knows the time: of the given clock, or since training began."""
 
     def __init__(self, clock: Callable[[], float] | None) -> None:
@@ -101,6 +101,24 @@ class _Timed(Callback):
 
     def seconds(self) -> float:
         return self._clock() if self._clock is not None else time.perf_counter() - self._began
+
+
+@contextlib.contextmanager
+def shared_clock(callbacks: Iterable[Any], clock: Callable[[], float]) -> Iterator[None]:
+    """Lends a clock to those callbacks of this module that have none.
+
+    Args:
+        callbacks: Callbacks of any kind.
+        clock: What they read inside the ``with`` block.
+    """
+    without = [c for c in callbacks if isinstance(c, _Timed) and c._clock is None]
+    for callback in without:
+        callback._clock = clock
+    try:
+        yield
+    finally:
+        for callback in without:
+            callback._clock = None
 
 
 class LearningRateSchedule(_Timed):
@@ -191,7 +209,7 @@ class TimeLimit(_Timed):
         ValueError: ``seconds`` is not a positive number.
     """
 
-    def __init__(self, seconds: float, *, clock: TrainingClock | None = None) -> None:
+    def __init__(self, seconds: float, *, clock: Callable[[], float] | None = None) -> None:
         super().__init__(clock)
         self.limit = _positive_seconds("seconds", seconds)
 
@@ -272,7 +290,7 @@ class HistoryWriter(_Timed):
                 writer = csv.writer(file)
                 writer.writerow(COLUMNS)
                 for values in zip(*self.history.values(), strict=True):
-                    writer.writerow([f"{value:.6g}" for value in values])
+                    writer.writerow([v if isinstance(v, int) else f"{v:.6g}" for v in values])
 
 
 class SampleGrid(_Timed):
@@ -377,7 +395,7 @@ class SampleGrid(_Timed):
         ]
 
 
-class StopOnDivergence(Callback):
+class StopOnDivergence(keras.callbacks.Callback):
     """Stops training when a loss is no longer a finite number, and goes back to good weights.
 
     Args:

@@ -315,7 +315,6 @@ def train(
     progress: bool = False,
     gan: GAN | None = None,
     history_every: int = 100,
-    clock: training.TrainingClock | None = None,
 ) -> Run:
     """Trains a GAN by a recipe.
 
@@ -331,12 +330,12 @@ def train(
         seconds: in seconds of training, of which callbacks are no part; or
         epochs: in passes over the data. None of the three: the recipe's own length.
         seed: Fixes the result, except with ``seconds``; see the module's description.
-        callbacks: Keras callbacks, such as those of `gantut.callbacks`.
+        callbacks: Keras callbacks. Those of `gantut.callbacks` that have no clock of their own
+            read this training's. A `HistoryWriter` among them keeps the history.
         progress: Whether to show a progress bar.
         gan: A GAN that the recipe built, to go on with; a new one if None. Its optimizers begin
             the recipe's schedule anew.
-        history_every: Steps from row to row of the history.
-        clock: Counts the seconds of training; pass one to read it in callbacks of your own.
+        history_every: Steps from row to row of the history, where no `HistoryWriter` says it.
 
     Returns:
         A `Run`.
@@ -375,26 +374,32 @@ def train(
         make_deterministic(seed)
         gan.g_optimizer.learning_rate = recipe.g_learning_rate
         gan.d_optimizer.learning_rate = recipe.d_learning_rate
-    clock = clock or training.TrainingClock()
+    clock = training.TrainingClock()
     length: dict[str, Any] = {"steps": total} if seconds is None else {"seconds": seconds}
-    history = training.HistoryWriter(every=history_every, clock=clock)
+    given_callbacks = list(callbacks)
+    history = next(
+        (c for c in given_callbacks if isinstance(c, training.HistoryWriter)),
+        training.HistoryWriter(every=history_every),
+    )
     guard = training.StopOnDivergence()
     # The clock's two hands enclose the execution: all other callbacks run while it stands still.
+    # The history comes first, so that it sees a loss that is not finite before the guard goes back.
     hands: list[Any] = [
         clock.stop,
         history,
         guard,
-        *([training.TimeLimit(seconds, clock=clock)] if seconds is not None else []),
-        *([training.ProgressBar(clock=clock, **length)] if progress else []),
-        *callbacks,
-        training.LearningRateSchedule(recipe.schedule, clock=clock, **length),
+        *([training.TimeLimit(seconds)] if seconds is not None else []),
+        *([training.ProgressBar(**length)] if progress else []),
+        *(callback for callback in given_callbacks if callback is not history),
+        training.LearningRateSchedule(recipe.schedule, **length),
         clock.start,
     ]
     dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed)
-    first = int(gan.step_counter.numpy())
     if seconds is None:
         dataset = dataset.take(total)
-    gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
+    first = int(gan.step_counter.numpy())
+    with training.shared_clock(hands, clock):
+        gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
     return Run(
         gan=gan,
         history=history.history,
