@@ -175,7 +175,7 @@ class LearningRateSchedule(_Timed):
         super().on_train_begin(logs)
         self._first_step = _step(self.model)
         optimizers = (self.model.g_optimizer, self.model.d_optimizer)
-        self._rates = [(o, float(np.asarray(o.learning_rate))) for o in optimizers]
+        self._rates = [(o, float(o.learning_rate.numpy())) for o in optimizers]
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Sets the learning rates of the coming execution."""
@@ -276,7 +276,7 @@ class HistoryWriter(_Timed):
         row: dict[str, float] = {
             "step": self._last_step,
             "seconds": self.seconds(),
-            "learning_rate": float(np.asarray(self.model.g_optimizer.learning_rate)),
+            "learning_rate": float(self.model.g_optimizer.learning_rate.numpy()),
             **{name: float(self._logs[name]) for name in COLUMNS[3:]},
         }
         for name, column in self.history.items():
@@ -452,7 +452,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
 
 def _copy(model: Any) -> dict[str, np.ndarray]:
-    return {name: np.array(variable) for name, variable in model._state().items()}
+    return {name: variable.numpy().copy() for name, variable in model._state().items()}
 
 
 def _finite(state: dict[str, np.ndarray]) -> bool:

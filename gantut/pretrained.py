@@ -145,7 +145,7 @@ def pack(
     generator = keras.models.load_model(run / "generator.keras", compile=False)
     arrays: Any = {}
     for i, weight in enumerate(generator.weights):
-        value = np.asarray(weight)
+        value = weight.numpy()
         if not np.abs(value).max() < np.finfo(np.float16).max:
             raise ValueError(f"{weight.path} does not fit half precision: {np.abs(value).max()}")
         arrays[f"{i:03d}.{weight.name}"] = value.astype(np.float16)

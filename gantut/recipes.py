@@ -432,9 +432,18 @@ def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0) -> Any:
             return tf.gather(images, rows)
         return tf.gather(images, rows), tf.gather(labels, rows)
 
-    order = tf.data.Dataset.range(len(x)).shuffle(len(x), seed, reshuffle_each_iteration=True)
+    def shuffled(number: Any) -> Any:
+        # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
+        # iterators share, and which one draws first can depend on threads.
+        rows = tf.random.experimental.stateless_shuffle(
+            tf.range(count), seed=tf.stack([tf.constant(seed, tf.int64), number])
+        )
+        return tf.data.Dataset.from_tensor_slices(rows)
+
+    count = len(x)
     return (
-        order.repeat()
+        tf.data.Dataset.counter()
+        .flat_map(shuffled)
         .batch(batch_size, drop_remainder=True)
         .map(gather, num_parallel_calls=1)
         .prefetch(2)

@@ -1,0 +1,381 @@
+"""Recipes build what they say, train for as long as they are told, and repeat themselves."""
+
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gantut import callbacks, networks, recipes
+
+SHAPE = (4, 4, 1)
+
+
+def tiny_generator(shape, num_classes):
+    return networks.mlp_generator(4, shape, widths=(8,), batch_norm=True)
+
+
+def tiny_discriminator(shape, num_classes):
+    return networks.mlp_discriminator(shape, widths=(8,), dropout=0.2)
+
+
+TINY = recipes.Recipe(
+    name="tiny",
+    summary="for tests",
+    generator=tiny_generator,
+    discriminator=tiny_discriminator,
+    batch_size=16,
+    steps=8,
+    gpu_steps=12,
+    penalties={"r1": 0.3, "r2": 0.3},
+    penalty_every=2,
+    loss="relativistic",
+    ema=0.9,
+    steps_per_execution=4,
+    schedule=recipes.linear_decay(),
+)
+
+
+def images(n=40, shape=SHAPE):
+    return np.random.default_rng(0).uniform(-1, 1, (n, *shape)).astype(np.float32)
+
+
+def weights(gan):
+    return {name: value.numpy().copy() for name, value in gan._state().items()}
+
+
+# --- Schedules -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("schedule", "values"),
+    [
+        (recipes.constant, [1, 1, 1, 1, 1]),
+        (recipes.linear_decay(), [1, 0.75, 0.5, 0.25, 0]),
+        (recipes.linear_decay(hold=0.5), [1, 1, 1, 0.5, 0]),
+        (recipes.linear_decay(warm_up=0.5), [0, 0.5, 1, 0.5, 0]),
+        (recipes.cosine_decay(), [1, (2 + math.sqrt(2)) / 4, 0.5, (2 - math.sqrt(2)) / 4, 0]),
+        (recipes.cosine_decay(warm_up=0.5), [0, 0.5, 1, 0.5, 0]),
+    ],
+)
+def test_schedules(schedule, values):
+    assert [schedule(p) for p in (0, 0.25, 0.5, 0.75, 1)] == pytest.approx(values, abs=1e-12)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
+def test_schedules_refuse_shares_out_of_range(share):
+    with pytest.raises(ValueError, match=r"warm_up must lie in \[0, 1\), got"):
+        recipes.cosine_decay(warm_up=share)
+    with pytest.raises(ValueError, match=r"hold must lie in \[0, 1\), got"):
+        recipes.linear_decay(hold=share)
+
+
+# --- The recipes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", list(recipes.RECIPES))
+def test_each_recipe_builds_what_it_says(name):
+    recipe = recipes.get(name)
+    assert recipe.name == name
+    gan = recipe.build()
+    assert gan.generator.outputs[0].shape[1:] == (28, 28, 1)
+    assert gan.conditional == recipe.conditional
+    assert gan.num_classes == (10 if recipe.conditional else None)
+    assert gan.adversarial_loss.name == recipe.loss
+    assert gan.penalties == recipe.penalties
+    assert (gan.penalty_every, gan.ema, gan.d_steps) == (
+        recipe.penalty_every,
+        recipe.ema,
+        recipe.d_steps,
+    )
+    assert gan.steps_per_execution == recipe.steps_per_execution
+    for optimizer, rate in (
+        (gan.g_optimizer, recipe.g_learning_rate),
+        (gan.d_optimizer, recipe.d_learning_rate),
+    ):
+        assert float(optimizer.learning_rate.numpy()) == pytest.approx(rate)
+        assert (optimizer.beta_1, optimizer.beta_2) == (recipe.beta_1, recipe.beta_2)
+
+
+def units(model):
+    return [layer.units for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+
+
+def test_mlp_has_the_widths_and_the_label_of_its_source():
+    recipe = recipes.get("mlp")
+    gan = recipe.build()
+    assert gan.latent_dim == 100
+    assert units(gan.generator) == [256, 512, 1024, 784]
+    assert units(gan.discriminator) == [1024, 512, 256, 1]
+    # One-sided smoothing: the cross-entropy of a logit 0 is log 2 whatever the label, and real
+    # logits t beside fake logits -inf cost softplus(t) - 0.9 t.
+    logit = tf.constant([[3.0]])
+    loss = gan.adversarial_loss.discriminator(logit, tf.constant([[-1e9]]))
+    assert float(loss) == pytest.approx(math.log1p(math.exp(3)) - 0.9 * 3, rel=1e-6)
+
+
+def test_tutorial_dcgan_has_the_tutorials_length_and_optimizer():
+    recipe = recipes.get("tutorial_dcgan")
+    assert recipe.steps == recipes.count_steps(recipe, 60_000, epochs=50)
+    assert (recipe.batch_size, recipe.g_learning_rate, recipe.beta_1) == (256, 1e-4, 0.9)
+
+
+def test_recipes_adapt_to_the_images_or_say_why_not():
+    assert recipes.get("mlp").build((6, 5, 3)).generator.outputs[0].shape[1:] == (6, 5, 3)
+    gan = recipes.get("conditional_dcgan").build((8, 12, 3), num_classes=4)
+    assert gan.generator.outputs[0].shape[1:] == (8, 12, 3)
+    assert gan.num_classes == 4
+    with pytest.raises(ValueError, match="multiples of 4, got 30 x 28"):
+        recipes.get("dcgan").build((30, 28, 1))
+    with pytest.raises(ValueError, match=r"'tutorial_dcgan' is made for .* got \(32, 32, 1\)"):
+        recipes.get("tutorial_dcgan").build((32, 32, 1))
+
+
+def test_get():
+    assert recipes.get(TINY) is TINY
+    with pytest.raises(ValueError, match="unknown recipe 'nonsense'; known are fast, mlp, dcgan"):
+        recipes.get("nonsense")
+    with pytest.raises(TypeError, match="must be a name or a Recipe, got int"):
+        recipes.get(3)
+
+
+# --- The same seed -------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    first = recipes.train(TINY, images(), seed=3)
+    tf.random.normal((7,))
+    np.random.default_rng().normal()
+    keras.random.normal((3,))
+    again = recipes.train(TINY, images(), seed=3)
+    other = recipes.train(TINY, images(), seed=4)
+    expected = weights(first.gan)
+    for name, value in weights(again.gan).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    assert first.history["d_loss"] == again.history["d_loss"]
+    kernel = "generator/000"
+    assert not np.array_equal(weights(other.gan)[kernel], expected[kernel])
+
+
+def test_fast_repeats_itself():
+    x = images(64, (8, 8, 1))
+    first, again = (weights(recipes.train("fast", x, steps=18, seed=1).gan) for _ in range(2))
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, again[name], err_msg=name)
+
+
+def test_callbacks_do_not_change_the_result(tmp_path):
+    plain = recipes.train(TINY, images(), seed=5)
+    watched = recipes.train(
+        TINY,
+        images(),
+        seed=5,
+        progress=True,
+        callbacks=[callbacks.SampleGrid(tmp_path, every=4)],
+    )
+    for name, value in weights(plain.gan).items():
+        np.testing.assert_array_equal(value, weights(watched.gan)[name], err_msg=name)
+
+
+# --- Length --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("length", "steps"), [({"steps": 7}, 7), ({"steps": 1}, 1), ({"epochs": 3}, 6), ({}, 8)]
+)
+def test_length_in_steps_is_exact(length, steps, monkeypatch):
+    monkeypatch.setattr(recipes, "has_gpu", lambda: False)
+    run = recipes.train(TINY, images(), **length)
+    assert run.steps == steps
+    assert (
+        int(run.gan.g_optimizer.iterations.numpy())
+        == int(run.gan.d_optimizer.iterations.numpy())
+        == steps
+    )
+    assert run.history["step"][-1] == steps
+    assert run.diverged_at is None
+
+
+def test_a_gpu_gets_the_length_for_gpus(monkeypatch):
+    for gpu, steps in ((True, 12), (False, 8)):
+        monkeypatch.setattr(recipes, "has_gpu", lambda gpu=gpu: gpu)
+        assert recipes.count_steps(TINY, 40) == steps
+
+
+class FakeTime:
+    """Each look at the clock takes a tenth of a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        self.now += 0.1
+        return self.now
+
+
+def test_seconds_count_training_and_no_callbacks(monkeypatch):
+    fake = FakeTime()
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(perf_counter=fake.perf_counter))
+
+    class Slow(keras.callbacks.Callback):
+        rates = []  # noqa: RUF012
+
+        def on_train_batch_begin(self, batch, logs=None):
+            fake.now += 50
+
+        def on_train_batch_end(self, batch, logs=None):
+            fake.now += 1000
+            self.rates.append(float(self.model.g_optimizer.learning_rate.numpy()))
+
+    slow = Slow()
+    run = recipes.train(TINY, images(), seconds=0.95, callbacks=[slow])
+    # Nine executions of 0.1 s each; a tenth would end at 1.0 s.
+    assert run.seconds == pytest.approx(0.9)
+    assert run.steps == 9 * TINY.steps_per_execution
+    expected = [TINY.g_learning_rate * (1 - 0.1 * i / 0.95) for i in range(9)]
+    assert slow.rates == pytest.approx(expected, rel=1e-5)
+
+
+def test_schedule_follows_the_steps_and_is_put_back():
+    class Watch(keras.callbacks.Callback):
+        rates = []  # noqa: RUF012
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.rates.append(
+                (
+                    float(self.model.g_optimizer.learning_rate.numpy()),
+                    float(self.model.d_optimizer.learning_rate.numpy()),
+                )
+            )
+
+    watch = Watch()
+    recipe = replace(TINY, g_learning_rate=1e-3, d_learning_rate=4e-3)
+    run = recipes.train(recipe, images(), steps=12, callbacks=[watch])
+    factors = (1, 2 / 3, 1 / 3)
+    assert np.ravel(watch.rates) == pytest.approx(
+        np.ravel([(1e-3 * f, 4e-3 * f) for f in factors]), rel=1e-6
+    )
+    assert float(run.gan.g_optimizer.learning_rate.numpy()) == pytest.approx(1e-3)
+    assert float(run.gan.d_optimizer.learning_rate.numpy()) == pytest.approx(4e-3)
+
+
+def test_a_training_goes_on():
+    first = recipes.train(TINY, images(), steps=4)
+    before = weights(first.gan)
+    second = recipes.train(TINY, images(), steps=5, gan=first.gan)
+    assert second.gan is first.gan
+    assert (first.steps, second.steps) == (4, 5)
+    assert int(second.gan.step_counter.numpy()) == 9
+    assert second.history["step"] == [9]
+    assert not np.array_equal(weights(second.gan)["generator/000"], before["generator/000"])
+
+
+def test_history_has_a_row_every_so_many_steps():
+    run = recipes.train(TINY, images(), steps=22, history_every=8)
+    assert run.history["step"] == [8, 16, 22]
+    assert set(run.history) == set(callbacks.COLUMNS)
+    assert all(len(column) == 3 for column in run.history.values())
+    mine = callbacks.HistoryWriter(every=4)
+    run = recipes.train(TINY, images(), steps=8, callbacks=[mine])
+    assert run.history is mine.history
+    assert run.history["step"] == [4, 8]
+
+
+def test_divergence_is_told_and_the_last_good_weights_are_back():
+    wild = replace(TINY, schedule=lambda progress: 1.0 if progress < 0.5 else 1e30)
+    run = recipes.train(wild, images(), steps=16)
+    assert run.diverged_at == 12
+    assert run.steps == 0  # the guard keeps a state every 500 steps, and the first one
+    assert all(np.isfinite(value).all() for value in weights(run.gan).values())
+    assert not all(math.isfinite(loss) for loss in run.history["d_loss"])
+
+
+def test_conditional_recipe_learns_as_many_classes_as_there_are():
+    recipe = replace(
+        TINY,
+        conditional=True,
+        generator=lambda shape, k: networks.conditional_mlp_generator(k, 4, shape, widths=(8,)),
+        discriminator=lambda shape, k: networks.conditional_mlp_discriminator(
+            k, shape, widths=(8,)
+        ),
+    )
+    run = recipes.train(recipe, images(), np.arange(40) % 3, steps=4)
+    assert run.gan.num_classes == 3
+    with pytest.raises(ValueError, match="'tiny' is conditional: it needs labels y"):
+        recipes.train(recipe, images())
+    with pytest.raises(ValueError, match=r"labels must be integers of shape \(40,\), got int64"):
+        recipes.train(recipe, images(), np.zeros(39, int))
+    with pytest.raises(ValueError, match=r"labels must be integers .* got float64"):
+        recipes.train(recipe, images(), np.zeros(40))
+    with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got 0\.\.3"):
+        recipes.train(recipe, images(), np.arange(40) % 4, gan=run.gan)
+
+
+# --- Data ----------------------------------------------------------------------------------------
+
+
+def test_batches_hold_each_image_once_a_pass_in_changing_order():
+    x = np.arange(12, dtype=np.float32)[:, None]
+    y = np.arange(12, dtype=np.int32) * 10
+
+    def draw(seed):
+        pairs = list(recipes.batches(x, y, batch_size=4, seed=seed).take(9))
+        assert all(len(a) == len(b) == 4 for a, b in pairs)
+        order = np.concatenate([a.numpy()[:, 0] for a, _ in pairs]).astype(int)
+        np.testing.assert_array_equal(np.concatenate([b.numpy() for _, b in pairs]), order * 10)
+        return order.reshape(3, 12)
+
+    passes = draw(1)
+    for one in passes:
+        assert sorted(one) == list(range(12))
+    assert not np.array_equal(passes[0], passes[1])
+    np.testing.assert_array_equal(draw(1), passes)
+    assert not np.array_equal(draw(2), passes)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (images(0), "at least one image"),
+        (images(15), "batches of 16 images, but there are only 15"),
+        (images().astype(np.float64), "got dtype float64"),
+        ((127.5 * (images() + 1)).astype(np.uint8), "got dtype uint8"),
+        (images()[..., 0], "add the axis of the channels"),
+        (images() * 2, r"wanted values in \[-1, 1\]"),
+        (np.where(images() > 0.99, np.float32(np.nan), images()), "got NaN"),
+        ([images(1)[0], images(1, (5, 4, 1))[0]], "images of different shapes"),
+    ],
+)
+def test_bad_images_are_refused(x, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.train(TINY, x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 0}, "steps must be a positive integer, got 0"),
+        ({"steps": 1.5}, "steps must be a positive integer, got 1.5"),
+        ({"steps": True}, "steps must be a positive integer, got True"),
+        ({"epochs": -1}, "epochs must be a positive integer, got -1"),
+        ({"seconds": 0}, "seconds must be a number of seconds > 0, got 0"),
+        ({"seconds": math.nan}, "seconds must be a number of seconds > 0, got nan"),
+        ({"seconds": "2"}, "seconds must be a number of seconds > 0, got '2'"),
+        ({"seconds": 1, "steps": 2}, "wanted one length .*, got steps=2, seconds=1"),
+        ({"seed": -1}, r"seed must be an integer in \[0, 2\*\*32\), got -1"),
+        ({"seed": 2**32}, "seed must be an integer"),
+        ({"seed": "a"}, "seed must be an integer .* got 'a'"),
+        ({"history_every": 0}, "every must be a positive integer, got 0"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.train(TINY, images(), **arguments)
+
+
+def test_unknown_recipe_is_refused():
+    with pytest.raises(ValueError, match="unknown recipe 'nonsense'"):
+        recipes.train("nonsense", images())
