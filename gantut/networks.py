@@ -12,6 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from gantut._backend import keras
 
 layers = keras.layers
@@ -96,6 +98,16 @@ def logistic_discriminator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
     return keras.Model(image, layers.Dense(1, name="logit")(x), name="logistic_discriminator")
 
 
+def _mean_image(mean_image: Any, shape: ImageShape) -> np.ndarray:
+    mean = np.asarray(mean_image, dtype=np.float32)
+    if mean.shape != shape or not np.isfinite(mean).all() or np.abs(mean).max() > 1.0:
+        raise ValueError(
+            f"mean_image must be an image of shape {shape} in [-1, 1], got shape {mean.shape}"
+            + (f" with values {mean.min()}..{mean.max()}" if mean.size else "")
+        )
+    return mean.reshape(-1)
+
+
 def _mlp_generator_body(x: Any, shape: ImageShape, widths: Sequence[int], batch_norm: bool) -> Any:
     for i, width in enumerate(_widths(widths), start=1):
         x = layers.Dense(width, use_bias=not batch_norm, name=f"dense_{i}")(x)
@@ -120,6 +132,7 @@ def mlp_generator(
     image_shape: Sequence[int] = MNIST_SHAPE,
     widths: Sequence[int] = (256, 512, 1024),
     batch_norm: bool = False,
+    mean_image: Any = None,
 ) -> Model:
     """A multilayer perceptron from latent vectors to images.
 
@@ -128,22 +141,32 @@ def mlp_generator(
         image_shape: (height, width, channels).
         widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
         batch_norm: Batch normalisation before each hidden activation.
+        mean_image: An image of ``image_shape`` in [-1, 1]: the last layer's bias starts where it
+            draws this image, instead of at mid-grey. The data's mean saves G from learning first
+            where there is never any ink.
 
     Returns:
         A model from (batch, latent_dim) to images in [-1, 1].
 
     Raises:
-        ValueError: a size is not a positive integer, or there is no hidden layer.
+        ValueError: a size is not a positive integer, there is no hidden layer, or ``mean_image``
+            has another shape or range.
     """
     z = _latent(latent_dim)
-    x = _mlp_generator_body(z, _image_shape(image_shape), widths, batch_norm)
-    return keras.Model(z, x, name="mlp_generator")
+    shape = _image_shape(image_shape)
+    model = keras.Model(z, _mlp_generator_body(z, shape, widths, batch_norm), name="mlp_generator")
+    if mean_image is not None:
+        # tanh never reaches 1, and where it comes close its slope is gone.
+        bounded = np.clip(_mean_image(mean_image, shape), -0.995, 0.995)
+        model.get_layer("pixels").bias.assign(np.arctanh(bounded))
+    return model
 
 
 def mlp_discriminator(
     image_shape: Sequence[int] = MNIST_SHAPE,
     widths: Sequence[int] = (1024, 512, 256),
     dropout: float = 0.0,
+    mean_image: Any = None,
 ) -> Model:
     """A multilayer perceptron from images to logits.
 
@@ -151,16 +174,29 @@ def mlp_discriminator(
         image_shape: (height, width, channels).
         widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
         dropout: Share of units dropped after each hidden layer, in [0, 1).
+        mean_image: An image of ``image_shape`` in [-1, 1], the data's mean: the first layer
+            ("centre") subtracts it and doubles what is left. Without it the background, the same
+            in every image, is most of what D's first weights see.
 
     Returns:
         A model from images to logits (batch, 1).
 
     Raises:
-        ValueError: a size is not a positive integer, there is no hidden layer, or ``dropout``
-            is out of range.
+        ValueError: a size is not a positive integer, there is no hidden layer, ``dropout`` is
+            out of range, or ``mean_image`` has another shape or range.
     """
-    image = keras.Input(_image_shape(image_shape), name="image")
+    shape = _image_shape(image_shape)
+    image = keras.Input(shape, name="image")
     x = layers.Flatten(name="flatten")(image)
+    if mean_image is not None:
+        # A frozen batch normalisation is Keras' layer for (x - mean) / deviation with constants
+        # that are saved with the weights. It never looks at the batch.
+        centre = layers.BatchNormalization(
+            center=False, scale=False, epsilon=0.0, trainable=False, name="centre"
+        )
+        x = centre(x)
+        centre.moving_mean.assign(_mean_image(mean_image, shape))
+        centre.moving_variance.assign(np.full(math.prod(shape), 0.25, np.float32))
     x = _mlp_discriminator_body(x, widths, dropout)
     return keras.Model(image, x, name="mlp_discriminator")
 
