@@ -11,6 +11,8 @@ import setup_cells
 import sync_notebooks
 from project import BOOK, ROOT
 
+import gantut
+
 CHAPTERS = project.chapters()
 
 
@@ -30,6 +32,13 @@ def test_nbmake_collects_every_chapter():
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = re.findall(r"^(book/\S+)\.ipynb::", said, re.MULTILINE)
     assert sorted(found) == sorted(CHAPTERS)
+
+
+def test_the_api_reference_has_every_public_module():
+    text = (BOOK / "api.md").read_text("utf-8")
+    documented = re.findall(r"automodule:: gantut\.(\w+)\n   :members:", text)
+    assert sorted(documented) == sorted(gantut._MODULES)
+    assert set(gantut._EXPORTS.values()) <= gantut._MODULES
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
@@ -191,6 +200,12 @@ def test_a_chapter_that_breaks_a_rule_is_noticed(pair, before, after, complaint)
     pair.write_text(SOURCE.replace(before, after))
     (problem,) = project.chapter_problems("book/x", pair.parent.parent)
     assert complaint in problem
+
+
+def test_metadata_that_is_no_yaml_is_reported_with_the_files_name(pair):
+    pair.write_text(SOURCE.replace("  - assert x == 1", "  - @assert"))
+    with pytest.raises(ValueError, match=r"x\.md: Code cell 1 at line"):
+        project.read_chapter(pair)
 
 
 def test_the_set_up_cell_is_written_where_it_is_missing_and_replaced_where_it_is_old():
