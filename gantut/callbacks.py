@@ -11,7 +11,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ COLUMNS = ("step", "seconds", "learning_rate", "d_loss", "g_loss", "d_real", "d_
 
 def _step(model: Any) -> int:
     return int(model.step_counter.numpy())
+
+
+def _finite_losses(logs: Mapping[str, float]) -> bool:
+    return all(math.isfinite(float(logs[name])) for name in ("d_loss", "g_loss"))
 
 
 def _positive_integer(name: str, value: Any) -> int:
@@ -228,7 +232,8 @@ class HistoryWriter(_Timed):
 
     Args:
         path: The CSV file, written anew (whole or not at all) after each row; None writes none.
-        every: Steps from row to row, rounded up to whole executions.
+        every: Steps from row to row, rounded up to whole executions. A loss that is no longer
+            finite gets its row at once.
         clock: A function that returns the seconds so far; time since training began if None.
 
     Attributes:
@@ -254,6 +259,7 @@ class HistoryWriter(_Timed):
         self.history: dict[str, list[float]] = {column: [] for column in COLUMNS}
         self._last_step = 0
         self._logs: dict[str, float] = {}
+        self._lost = False
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Notes where the training starts."""
@@ -261,10 +267,12 @@ class HistoryWriter(_Timed):
         self._last_step = _step(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Adds a row if it is time."""
+        """Adds a row if it is time, or if a loss has just become something else than a number."""
         self._logs = dict(logs or {})
-        if _step(self.model) - self._last_step >= self.every:
+        lost = not _finite_losses(self._logs)
+        if _step(self.model) - self._last_step >= self.every or (lost and not self._lost):
             self._add_row()
+        self._lost = lost
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Adds the steps since the last row."""
@@ -425,8 +433,7 @@ class StopOnDivergence(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Looks at the losses."""
         step = _step(self.model)
-        logs = logs or {}
-        if not all(math.isfinite(float(logs[name])) for name in ("d_loss", "g_loss")):
+        if not _finite_losses(logs or {}):
             self.diverged_at = step
             for name, variable in self.model._state().items():
                 variable.assign(self._good[name])

@@ -404,7 +404,8 @@ def train(
     ]
     dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed)
     if seconds is None:
-        dataset = dataset.take(total)
+        # Keras warns of data that ends without having told its length.
+        dataset = dataset.take(total).apply(tf.data.experimental.assert_cardinality(total))
     first = int(gan.step_counter.numpy())
     with training.shared_clock(hands, clock):
         gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
