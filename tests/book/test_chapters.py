@@ -204,7 +204,7 @@ def test_a_chapter_that_breaks_a_rule_is_noticed(pair, before, after, complaint)
 
 def test_metadata_that_is_no_yaml_is_reported_with_the_files_name(pair):
     pair.write_text(SOURCE.replace("  - assert x == 1", "  - @assert"))
-    with pytest.raises(ValueError, match=r"x\.md: Code cell 1 at line"):
+    with pytest.raises(ValueError, match=r"x\.md: Code cell \d+ at line"):
         project.read_chapter(pair)
 
 
