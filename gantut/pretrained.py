@@ -64,7 +64,7 @@ def record(name: str = "fast") -> dict[str, Any]:
         name: One of `available`.
 
     Returns:
-        The record that lies beside the weights, with ``recipe``, ``training`` (command, seed, steps,
+        The record beside the weights, with ``recipe``, ``training`` (command, seed, steps,
         seconds, environment), ``command``, ``metrics`` (where the data was MNIST), ``bytes``,
         ``sha256`` and more.
 
