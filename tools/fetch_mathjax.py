@@ -25,7 +25,7 @@ WANTED = ("package/es5/tex-chtml.js", "package/es5/output/chtml/fonts/woff-v2/",
 
 def pack(folder: Path) -> Path:
     """Downloads the package into ``folder`` with npm."""
-    said = run_npm(["pack", PACKAGE], folder)
+    said = run_npm(["pack", PACKAGE, "--ignore-scripts", "--no-update-notifier"], folder)
     packed = sorted(folder.glob("*.tgz"))
     if said.returncode or len(packed) != 1:
         raise OSError(f"status {said.returncode}: {said.stderr.strip()[-300:]}")
