@@ -12,7 +12,10 @@ _wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
 if _wanted != "tensorflow":
     raise ImportError(f"KERAS_BACKEND is {_wanted!r}. {_ADVICE}")
 
-import keras  # noqa: E402
+try:
+    import keras
+except ImportError as error:  # the settings name a backend that is not installed
+    raise ImportError(f"Keras cannot be imported ({error}). {_ADVICE}") from error
 
 if keras.config.backend() != "tensorflow":
     raise ImportError(f"Keras runs on the backend {keras.config.backend()!r}. {_ADVICE}")

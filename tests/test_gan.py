@@ -532,7 +532,7 @@ def test_the_same_seed_gives_the_same_bits():
     outputs = []
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-c", SEEDED], capture_output=True, text=True, check=False, timeout=300
+            [sys.executable, "-c", SEEDED], capture_output=True, text=True, check=False, timeout=900
         )
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout.split())

@@ -1,0 +1,89 @@
+"""What an import brings in, and which backends are refused. Each test is a fresh Python."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import gantut
+
+
+def python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+
+
+@pytest.mark.parametrize(
+    "module", ["gantut", "gantut.data", "gantut.metrics", "gantut.dynamics", "gantut.plotting"]
+)
+def test_light_modules_import_neither_tensorflow_nor_keras(module):
+    done = python(
+        f"import sys, {module}\n"
+        "print([m for m in ('tensorflow', 'keras', 'jax', 'torch') if m in sys.modules])"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_heavy_modules_do():
+    """Otherwise the test above could not fail."""
+    done = python("import sys, gantut; gantut.losses; print('tensorflow' in sys.modules)")
+    assert done.stdout.strip() == "True", done.stderr
+
+
+@pytest.mark.parametrize("use", ["gantut.GAN", "gantut.losses", "gantut.networks"])
+def test_another_backend_in_the_environment(use):
+    done = python(f"import gantut; {use}", KERAS_BACKEND="jax")
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: KERAS_BACKEND is 'jax'. gantut trains with TensorFlow's")
+    assert "set KERAS_BACKEND=tensorflow" in last
+
+
+def test_another_backend_in_keras_settings(tmp_path):
+    settings = {"backend": "jax", "floatx": "float32", "epsilon": 1e-7}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    code = "import os; os.environ.pop('KERAS_BACKEND', None); import gantut; gantut.GAN"
+    done = python(code, KERAS_HOME=str(tmp_path))
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    if importlib.util.find_spec("jax"):
+        assert last.startswith("ImportError: Keras runs on the backend 'jax'. gantut trains")
+    else:
+        assert last.startswith("ImportError: Keras cannot be imported (No module named 'jax'). ")
+    assert "set KERAS_BACKEND=tensorflow" in last
+
+
+def test_a_keras_that_runs_on_another_backend():
+    """Whatever made it so: Keras' own word counts."""
+    done = python(
+        "import os, sys, types; os.environ.pop('KERAS_BACKEND', None)\n"
+        "config = types.SimpleNamespace(backend=lambda: 'torch')\n"
+        "sys.modules['keras'] = types.SimpleNamespace(config=config)\n"
+        "import gantut; gantut.GAN"
+    )
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: Keras runs on the backend 'torch'. gantut trains with")
+
+
+def test_data_works_on_another_backend():
+    done = python("import gantut; print(gantut.data.ring(3).shape)", KERAS_BACKEND="jax")
+    assert done.stdout.strip() == "(3, 2)", done.stderr
+
+
+def test_public_names():
+    assert set(gantut.__all__) <= set(dir(gantut))
+    assert gantut.GAN is gantut.gan.GAN
+    assert gantut.load_mnist is gantut.data.load_mnist
+    assert gantut.evaluate is gantut.evaluation.evaluate
+    with pytest.raises(AttributeError, match="module 'gantut' has no attribute 'gann'"):
+        _ = gantut.gann

@@ -1,0 +1,342 @@
+"""gantut.networks: shapes, sizes, names, ranges, labels, errors, and files that open anywhere."""
+
+import inspect
+import math
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gantut import networks
+from gantut._backend import keras
+
+GENERATORS = {
+    "mlp": networks.mlp_generator,
+    "dcgan": networks.dcgan_generator,
+    "recurrent": networks.recurrent_generator,
+    "conditional_mlp": networks.conditional_mlp_generator,
+    "conditional_dcgan": networks.conditional_dcgan_generator,
+}
+DISCRIMINATORS = {
+    "logistic": networks.logistic_discriminator,
+    "mlp": networks.mlp_discriminator,
+    "dcgan": networks.dcgan_discriminator,
+    "recurrent": networks.recurrent_discriminator,
+    "conditional_mlp": networks.conditional_mlp_discriminator,
+    "conditional_dcgan": networks.conditional_dcgan_discriminator,
+}
+BUILDERS = {
+    **{f"{name}_generator": f for name, f in GENERATORS.items()},
+    **{f"{name}_discriminator": f for name, f in DISCRIMINATORS.items()},
+    "tutorial_dcgan_generator": networks.tutorial_dcgan_generator,
+    "tutorial_dcgan_discriminator": networks.tutorial_dcgan_discriminator,
+}
+SMALL = {"width": 2, "widths": (4, 3)}
+
+
+def small(builder, **arguments):
+    known = inspect.signature(builder).parameters
+    return builder(**{k: v for k, v in (SMALL | arguments).items() if k in known})
+
+
+def call(model, first, labels=None):
+    inputs = first if labels is None else [first, np.asarray(labels)]
+    return np.asarray(model(inputs, training=False))
+
+
+def dense(inputs, units, bias=True):
+    return (inputs + bias) * units
+
+
+def test_every_builder_is_tested():
+    public = {
+        name
+        for name, value in vars(networks).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    }
+    assert public == BUILDERS.keys()
+
+
+# --- Shapes and ranges -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28, 3), (8, 12, 3)])
+@pytest.mark.parametrize("name", GENERATORS)
+def test_generators_make_images_in_range(name, shape):
+    model = small(GENERATORS[name], latent_dim=5, image_shape=shape)
+    assert model.output_shape == (None, *shape)
+    assert model.inputs[0].shape == (None, 5)
+    z = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    labels = [0, 4, 9] if "conditional" in name else None
+    # Enlarged weights drive the last activation to its ends: a tanh, and only a tanh, is left.
+    last = model.get_layer("upsample_2" if "dcgan" in name else "pixels")
+    last.set_weights([1e4 * w for w in last.get_weights()])
+    images = call(model, z, labels)
+    assert images.shape == (3, *shape)
+    assert images.dtype == np.float32
+    assert (images.min(), images.max()) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28, 3), (8, 12, 3)])
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_discriminators_return_unbounded_logits(name, shape):
+    model = small(DISCRIMINATORS[name], image_shape=shape)
+    assert model.output_shape == (None, 1)
+    assert model.inputs[0].shape == (None, *shape)
+    assert model.get_layer("logit").activation is keras.activations.linear
+    x = np.random.default_rng(0).uniform(-1, 1, (4, *shape)).astype(np.float32)
+    labels = [0, 4, 9, 9] if "conditional" in name else None
+    logits = call(model, x, labels)
+    # The last layer is linear: a thousand times its weights give a thousand times the logits.
+    last = model.get_layer("logit")
+    kernel, bias = last.get_weights()
+    last.set_weights([1000 * kernel, bias - 7])
+    np.testing.assert_allclose(call(model, x, labels), 1000 * logits - 7, rtol=1e-3, atol=2e-3)
+    assert np.ptp(logits) > 1e-3
+
+
+def test_dense_discriminator_takes_logits_beyond_any_probability():
+    model = networks.logistic_discriminator((2, 2, 1))
+    model.get_layer("logit").set_weights([np.full((4, 1), 50.0), np.array([1.0])])
+    x = np.stack([np.ones((2, 2, 1)), -np.ones((2, 2, 1))]).astype(np.float32)
+    assert call(model, x).ravel().tolist() == [201.0, -199.0]  # w . x + b
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_layers_have_names_of_their_own(name):
+    one, two = small(BUILDERS[name]), small(BUILDERS[name])
+    names = [layer.name for layer in one.layers]
+    assert len(set(names)) == len(names)
+    # Names that Keras numbers itself differ from one model to the next.
+    assert names == [layer.name for layer in two.layers]
+    assert one.name == name
+
+
+# --- Sizes -------------------------------------------------------------------------------------
+
+
+def test_mlp_has_the_widths_of_the_classic_tutorial():
+    generator, discriminator = networks.mlp_generator(), networks.mlp_discriminator()
+    assert generator.count_params() == (
+        dense(100, 256) + dense(256, 512) + dense(512, 1024) + dense(1024, 784)
+    )
+    assert generator.count_params() == 1_486_352
+    assert discriminator.count_params() == (
+        dense(784, 1024) + dense(1024, 512) + dense(512, 256) + dense(256, 1)
+    )
+    assert discriminator.count_params() == 1_460_225
+    normed = networks.mlp_generator(batch_norm=True)
+    # Four numbers a unit of batch normalisation stand in for one bias.
+    assert normed.count_params() == generator.count_params() + 3 * (256 + 512 + 1024)
+
+
+def test_other_sizes():
+    assert networks.logistic_discriminator().count_params() == 785
+    assert networks.recurrent_generator(width=8).count_params() == (
+        3 * (100 * 8 + 8 * 8 + 2 * 8) + dense(8, 28)
+    )
+    assert networks.recurrent_discriminator(width=8).count_params() == (
+        3 * (28 * 8 + 8 * 8 + 2 * 8) + dense(8, 1)
+    )
+    assert networks.dcgan_generator(width=2).count_params() == (
+        dense(100, 49 * 4, bias=False)
+        + 4 * 4
+        + 16 * 4 * 2
+        + 4 * 2  # 4x4 kernels from 4 to 2 channels, batch norm of 2
+        + 16 * 2
+        + 1
+    )
+    assert networks.dcgan_discriminator(width=2).count_params() == (
+        dense(16 * 1, 2) + dense(16 * 2, 4) + dense(49 * 4, 1)
+    )
+
+
+def test_conditional_networks_differ_by_one_input_a_class():
+    size = lambda builder, **kw: small(builder, **kw).count_params()  # noqa: E731
+    for classes in (2, 10):
+        assert size(networks.conditional_mlp_generator, num_classes=classes) == (
+            size(networks.mlp_generator) + 4 * classes
+        )
+        assert size(networks.conditional_mlp_discriminator, num_classes=classes) == (
+            size(networks.mlp_discriminator) + 4 * classes
+        )
+        assert size(networks.conditional_dcgan_generator, num_classes=classes) == (
+            size(networks.dcgan_generator) + 49 * 4 * classes
+        )
+        assert size(networks.conditional_dcgan_discriminator, num_classes=classes) == (
+            size(networks.dcgan_discriminator) + 16 * 2 * classes
+        )
+
+
+def test_tutorial_dcgan_is_the_tutorials():
+    """The layers that TensorFlow's page prints: parameters, and multiplications an image."""
+    generator = networks.tutorial_dcgan_generator()
+    by_layer = {layer.name: layer.count_params() for layer in generator.layers}
+    assert {name: n for name, n in by_layer.items() if n} == {
+        "dense": 100 * 12_544,
+        "batch_norm_1": 4 * 12_544,
+        "upsample_1": 5 * 5 * 256 * 128,
+        "batch_norm_2": 4 * 128,
+        "upsample_2": 5 * 5 * 128 * 64,
+        "batch_norm_3": 4 * 64,
+        "upsample_3": 5 * 5 * 64,
+    }
+    assert generator.count_params() == 2_330_944
+    assert generator.output_shape == (None, 28, 28, 1)
+    shapes = [generator.get_layer(f"upsample_{i}").output.shape[1:] for i in (1, 2, 3)]
+    assert shapes == [(7, 7, 128), (14, 14, 64), (28, 28, 1)]
+    # A transposed convolution multiplies each of its inputs by each kernel entry.
+    products = 100 * 12_544 + sum(
+        math.prod(layer.input.shape[1:3]) * layer.count_params()
+        for layer in map(generator.get_layer, ("upsample_1", "upsample_2", "upsample_3"))
+    )
+    assert products == 51_744_000
+    assert "52 million multiplications" in networks.tutorial_dcgan_generator.__doc__
+
+    discriminator = networks.tutorial_dcgan_discriminator()
+    assert discriminator.count_params() == (
+        dense(25 * 1, 64) + dense(25 * 64, 128) + dense(7 * 7 * 128, 1)
+    )
+    assert discriminator.count_params() == 212_865
+    rates = [layer.rate for layer in discriminator.layers if "dropout" in layer.name]
+    assert rates == [0.3, 0.3]
+
+
+def test_activations_and_dropout_are_as_documented():
+    for builder in (networks.mlp_discriminator, networks.dcgan_discriminator):
+        model = small(builder, dropout=0.4)
+        rates = [x.rate for x in model.layers if isinstance(x, keras.layers.Dropout)]
+        assert rates == [0.4, 0.4]
+        slopes = [x.negative_slope for x in model.layers if "leaky" in x.name]
+        assert slopes == [0.2, 0.2]
+        assert not any(isinstance(x, keras.layers.Dropout) for x in small(builder).layers)
+        assert not any("batch_norm" in x.name for x in model.layers)
+
+
+def test_transposed_kernels_cover_each_pixel_equally_often():
+    """The default kernel is a multiple of the stride: constant input gives a constant interior."""
+    model = networks.dcgan_generator(width=2)
+    for name in ("upsample_1", "upsample_2"):
+        layer = model.get_layer(name)
+        layer.activation = keras.activations.linear
+        layer.set_weights([np.ones_like(layer.get_weights()[0]), *layer.get_weights()[1:]])
+        size = layer.input.shape[1:]
+        out = np.asarray(layer(np.ones((1, *size), np.float32)))[0, 2:-2, 2:-2, 0]
+        assert np.ptp(out) == 0.0
+
+
+# --- Labels ------------------------------------------------------------------------------------
+
+
+def test_label_planes_are_one_constant_channel_a_class():
+    """Channel k is 1 at every pixel for label k and 0 for any other."""
+    model = networks.conditional_dcgan_discriminator(num_classes=3, image_shape=(8, 4, 2), width=2)
+    planes = keras.Model(model.inputs, model.get_layer("label_planes").output)
+    x = np.zeros((4, 8, 4, 2), np.float32)
+    seen = call(planes, x, [2, 0, 1, 2])
+    wanted = np.zeros((4, 8, 4, 3), np.float32)
+    for row, label in enumerate([2, 0, 1, 2]):
+        wanted[row, :, :, label] = 1.0
+    np.testing.assert_array_equal(seen, wanted)
+
+
+@pytest.mark.parametrize("name", [n for n in BUILDERS if n.startswith("conditional")])
+def test_labels_change_the_output_row_by_row(name):
+    model = small(BUILDERS[name], num_classes=4)
+    rng = np.random.default_rng(0)
+    first = np.repeat(rng.normal(size=(1, *model.inputs[0].shape[1:])), 3, axis=0)
+    one, two, same = call(model, first.astype(np.float32), [1, 3, 1])
+    np.testing.assert_allclose(one, same, atol=1e-6)
+    assert np.abs(one - two).max() > 1e-4
+
+
+# --- Wrong arguments ---------------------------------------------------------------------------
+
+SHAPES = [28, None, (28, 28), (28, 28, 1, 1), (28, 0, 1), (28, -4, 1), (28.0, 28, 1), (True, 4, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=repr)
+@pytest.mark.parametrize("name", [n for n in BUILDERS if not n.startswith("tutorial")])
+def test_wrong_image_shape(name, shape):
+    with pytest.raises(ValueError, match=r"image_shape must be \(height, width, channels\)") as e:
+        small(BUILDERS[name], image_shape=shape)
+    assert str(e.value).endswith(f"got {shape!r}")
+
+
+@pytest.mark.parametrize("name", [n for n in BUILDERS if "dcgan" in n and "tutorial" not in n])
+def test_dcgan_wants_multiples_of_four(name):
+    with pytest.raises(ValueError, match="must be multiples of 4, got 30 x 28"):
+        small(BUILDERS[name], image_shape=(30, 28, 1))
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "3", None, True], ids=repr)
+@pytest.mark.parametrize("argument", ["latent_dim", "num_classes", "width", "kernel_size"])
+def test_wrong_sizes(argument, value):
+    tried = 0
+    for builder in BUILDERS.values():
+        if argument in inspect.signature(builder).parameters:
+            with pytest.raises(ValueError, match=f"{argument} must be a positive integer") as e:
+                small(builder, **{argument: value})
+            assert str(e.value).endswith(f"got {value!r}")
+            tried += 1
+    assert tried >= 4
+
+
+@pytest.mark.parametrize("name", [n for n in BUILDERS if "mlp" in n])
+def test_wrong_widths(name):
+    for widths in ((), None, 256):
+        with pytest.raises(ValueError, match="widths must name the units of at least one layer"):
+            BUILDERS[name](widths=widths)
+    with pytest.raises(ValueError, match="width must be a positive integer, got 0"):
+        BUILDERS[name](widths=(4, 0))
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.0, math.nan, "a", None], ids=repr)
+def test_wrong_dropout(value):
+    for builder in BUILDERS.values():
+        if "dropout" in inspect.signature(builder).parameters:
+            with pytest.raises(ValueError, match=r"dropout must be a share in \[0, 1\), got"):
+                small(builder, dropout=value)
+
+
+# --- Files -------------------------------------------------------------------------------------
+
+OPEN_ALL = """
+import sys
+import keras
+import numpy as np
+for path in sys.argv[1:]:
+    model = keras.models.load_model(path)
+    archive = np.load(path.replace(".keras", ".npz"))
+    inputs = [archive["first"], archive["labels"]][: len(model.inputs)]
+    out = model(inputs if len(inputs) == 2 else inputs[0], training=False)
+    np.testing.assert_allclose(np.asarray(out), archive["out"], rtol=1e-4, atol=1e-6)
+assert not [name for name in sys.modules if name.startswith("gantut")]
+print("opened", len(sys.argv) - 1)
+"""
+
+
+def test_saved_networks_open_without_gantut(tmp_path):
+    paths = []
+    rng = np.random.default_rng(0)
+    for name, builder in BUILDERS.items():
+        model = small(builder, batch_norm=True, dropout=0.3)
+        first = rng.normal(size=(3, *model.inputs[0].shape[1:])).astype(np.float32)
+        labels = np.array([0, 9, 4])
+        out = call(model, first, labels if len(model.inputs) == 2 else None)
+        paths.append(str(tmp_path / f"{name}.keras"))
+        model.save(paths[-1])
+        np.savez(tmp_path / f"{name}.npz", first=first, labels=labels, out=out)
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_ALL, *paths],
+        cwd=tmp_path,
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"opened {len(BUILDERS)}"
