@@ -298,7 +298,7 @@ def _train(options: argparse.Namespace) -> int:
             f"but {options.data!r} has only {len(data.x)}"
         )
     num_classes = 0 if data.y is None else int(data.y.max()) + 1
-    gan = recipe.build(data.x.shape[1:], num_classes, options.seed)
+    gan = recipe.build(data.x.shape[1:], num_classes, options.seed, data.x.mean(axis=0))
     total = recipes.count_steps(recipe, len(data.x), steps=options.steps, epochs=options.epochs)
     if options.seconds is None:
         when: dict[str, Any] = {"every": max(1, total // PICTURES)}

@@ -237,6 +237,34 @@ def test_the_same_command_gives_the_same_weights(finished, archive, tmp_path):
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
+def test_the_command_trains_as_the_function_does(archive, tmp_path, monkeypatch):
+    def centred(build):
+        def builder(shape, num_classes, mean_image=None):
+            assert np.abs(mean_image).max() > 0
+            return build(mean_image)
+
+        return builder
+
+    recipe = replace(
+        TINY,
+        centred=True,
+        generator=centred(
+            lambda mean: networks.mlp_generator(4, (6, 6, 1), widths=(8,), mean_image=mean)
+        ),
+        discriminator=centred(
+            lambda mean: networks.mlp_discriminator((6, 6, 1), widths=(8,), mean_image=mean)
+        ),
+    )
+    monkeypatch.setitem(recipes.RECIPES, "tiny", recipe)
+    folder = tmp_path / "run"
+    arguments = ("--steps", "6", "--seed", "2", "--samples", "0")
+    assert cli.main(train(folder, archive, *arguments)) == 0
+    gan = recipes.train(recipe, data.load_images(archive), steps=6, seed=2).gan
+    with np.load(folder / "state.npz") as saved:
+        for name, variable in gan._state().items():
+            np.testing.assert_array_equal(saved[name], variable.numpy(), err_msg=name)
+
+
 def test_lengths(archive, tmp_path):
     for number, (length, steps) in enumerate(
         ((["--epochs", "2"], 6), (["--steps", "5"], 5), (["--seconds", "0.001"], 2))
