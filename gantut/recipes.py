@@ -567,7 +567,7 @@ _ALL = (
     ),
     Recipe(
         name="tutorial_dcgan",
-        summary="TensorFlow's DCGAN tutorial, 50 epochs: the reference; nearly four hours on two cores",
+        summary="TensorFlow's DCGAN tutorial, 50 epochs: the reference; four hours on two cores",
         generator=_tutorial_dcgan_generator,
         discriminator=_tutorial_dcgan_discriminator,
         batch_size=256,
