@@ -520,4 +520,9 @@ class ProgressBar(_Timed):
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Closes the bar."""
-        self._bar.close()
+        self.close()
+
+    def close(self) -> None:
+        """Ends the bar's line; for trainings that an exception ends, too."""
+        if self._bar is not None:
+            self._bar.close()

@@ -390,6 +390,7 @@ def train(
         training.HistoryWriter(every=history_every),
     )
     guard = training.StopOnDivergence()
+    bar = training.ProgressBar(**length) if progress else None
     # The clock's two hands enclose the execution: all other callbacks run while it stands still.
     # The history comes first, so that it sees a loss that is not finite before the guard goes back.
     hands: list[Any] = [
@@ -397,7 +398,7 @@ def train(
         history,
         guard,
         *([training.TimeLimit(seconds)] if seconds is not None else []),
-        *([training.ProgressBar(**length)] if progress else []),
+        *([bar] if bar is not None else []),
         *(callback for callback in given_callbacks if callback is not history),
         training.LearningRateSchedule(recipe.schedule, **length),
         clock.start,
@@ -407,8 +408,12 @@ def train(
         # Keras warns of data that ends without having told its length.
         dataset = dataset.take(total).apply(tf.data.experimental.assert_cardinality(total))
     first = int(gan.step_counter.numpy())
-    with training.shared_clock(hands, clock):
-        gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
+    try:
+        with training.shared_clock(hands, clock):
+            gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
+    finally:
+        if bar is not None:
+            bar.close()
     return Run(
         gan=gan,
         history=history.history,
