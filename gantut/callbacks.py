@@ -92,6 +92,13 @@ class TrainingClock:
         return self.total
 
 
+def _check_one_length(steps: int | None, seconds: float | None) -> None:
+    if (steps is None) == (seconds is None):
+        raise ValueError(
+            f"wanted either steps or seconds, got steps={steps!r} and seconds={seconds!r}"
+        )
+
+
 class _Timed(keras.callbacks.Callback):
     """A callback that knows the time: of the given clock, or since training began."""
 
@@ -155,10 +162,7 @@ class LearningRateSchedule(_Timed):
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(clock)
-        if (steps is None) == (seconds is None):
-            raise ValueError(
-                f"wanted either steps or seconds, got steps={steps!r} and seconds={seconds!r}"
-            )
+        _check_one_length(steps, seconds)
         self.schedule = schedule
         self.total_steps = None if steps is None else _positive_integer("steps", steps)
         self.total_seconds = None if seconds is None else _positive_seconds("seconds", seconds)
@@ -486,10 +490,7 @@ class ProgressBar(_Timed):
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__(clock)
-        if (steps is None) == (seconds is None):
-            raise ValueError(
-                f"wanted either steps or seconds, got steps={steps!r} and seconds={seconds!r}"
-            )
+        _check_one_length(steps, seconds)
         self._steps, self._seconds = steps, seconds
         self._first_step = 0
         self._bar: Any = None
