@@ -32,6 +32,7 @@ _MODULES = {
     "plotting",
     "pretrained",
     "recipes",
+    "tables",
 }
 
 __all__ = ["__version__", *sorted(_EXPORTS), *sorted(_MODULES)]

@@ -127,10 +127,16 @@ def test_a_wheel_with_a_file_missing_or_a_stranger_in_it_is_noticed(tmp_path):
     wheel = tmp_path / "gantut-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("gantut/__init__.py", "")
+        archive.writestr("gantut/results/fast.json", "{}")
         archive.writestr("book/welcome.md", "")
         archive.writestr("gantut-0.1.0.dist-info/METADATA", "")
-    assert make_dist.wheel_problems(wheel, package) == [
+    results = tmp_path / "results"
+    results.mkdir()
+    for name in ("fast", "toys"):
+        (results / f"{name}.json").write_text("{}")
+    assert make_dist.wheel_problems(wheel, package, results) == [
         f"{wheel.name} lacks gantut/py.typed",
+        f"{wheel.name} lacks gantut/results/toys.json",
         f"{wheel.name} has book/welcome.md",
     ]
 

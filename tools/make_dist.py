@@ -21,8 +21,8 @@ def tag_problem(tag: str, version: str) -> str | None:
     return None
 
 
-def wheel_problems(wheel: Path, package: Path) -> list[str]:
-    """The files of ``package`` that the wheel lacks, and those that it has and should not."""
+def wheel_problems(wheel: Path, package: Path, results: Path) -> list[str]:
+    """What the wheel lacks of ``package`` and of ``results``, and what it has and should not."""
     with zipfile.ZipFile(wheel) as archive:
         inside = {name for name in archive.namelist() if ".dist-info/" not in name}
     wanted = {
@@ -30,6 +30,7 @@ def wheel_problems(wheel: Path, package: Path) -> list[str]:
         for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    wanted |= {f"{package.name}/results/{path.name}" for path in results.iterdir()}
     problems = [f"{wheel.name} lacks {name}" for name in sorted(wanted - inside)]
     return problems + [f"{wheel.name} has {name}" for name in sorted(inside - wanted)]
 
@@ -45,7 +46,7 @@ def main() -> None:
     if status := subprocess.run(command, check=False).returncode:
         sys.exit(status)
     (wheel,) = DIST.glob("*.whl")
-    if problems := wheel_problems(wheel, ROOT / "gantut"):
+    if problems := wheel_problems(wheel, ROOT / "gantut", ROOT / "benchmarks" / "results"):
         sys.exit("\n".join(problems))
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
 

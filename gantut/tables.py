@@ -1,0 +1,90 @@
+"""Recorded results of long runs, and tables of them on a page.
+
+A chapter runs what fits in its minutes. What takes longer is run by a script in ``benchmarks/``,
+which writes ``benchmarks/results/NAME.json`` with its command, seeds, versions and machine; the
+chapter loads that file, and runs one of its rows again.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+# An installed wheel carries the files inside the package; a checkout has them where they are made.
+_FOLDERS = (
+    Path(__file__).parent / "results",
+    Path(__file__).parents[1] / "benchmarks" / "results",
+)
+
+
+def available() -> tuple[str, ...]:
+    """The names that `load` knows, in alphabetical order."""
+    return tuple(sorted({path.stem for folder in _FOLDERS for path in folder.glob("*.json")}))
+
+
+def load(name: str) -> dict[str, Any]:
+    """Reads a recorded result.
+
+    Args:
+        name: Its file's name without the ending, such as "toys".
+
+    Returns:
+        What the script wrote, with ``command`` and ``environment`` among the keys.
+
+    Raises:
+        ValueError: there is no result of that name; the message lists those that there are.
+    """
+    if not isinstance(name, str) or name not in available():
+        raise ValueError(f"no result {name!r} is recorded; there are {', '.join(available())}")
+    folder = next(folder for folder in _FOLDERS if (folder / f"{name}.json").is_file())
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """The mean over runs, and its standard error (sample deviation over the root of n).
+
+    Args:
+        values: One finite number for each of n >= 2 runs.
+
+    Returns:
+        (mean, standard error), in the unit of the values.
+
+    Raises:
+        ValueError: there are fewer than two values.
+    """
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"a standard error needs two values at least, got {n}")
+    mean = sum(values) / n
+    return mean, (sum((value - mean) ** 2 for value in values) / (n - 1) / n) ** 0.5
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table in Markdown: the first column to the left, the others to the right.
+
+    Show it with ``IPython.display.Markdown``.
+
+    Args:
+        header: The names of the columns.
+        rows: The cells of each row, as many as there are columns; other things than strings
+            are written by ``str``.
+
+    Returns:
+        The lines of the table, joined.
+
+    Raises:
+        ValueError: a row has another length than the header.
+    """
+    lines = [_line(header), _line([":--", *["--:"] * (len(header) - 1)])]
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"a row has {len(row)} cells under {len(header)} columns: {row!r}")
+        lines.append(_line(row))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[Any]) -> str:
+    # A bar ends a cell, and a line break ends the table.
+    clean = (re.sub(r"\s*\n\s*", " ", str(cell)).replace("|", r"\|") for cell in cells)
+    return f"| {' | '.join(clean)} |"

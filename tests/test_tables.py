@@ -1,0 +1,65 @@
+"""Recorded results are found, say where they come from, and become tables that render."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from docutils.nodes import table
+from myst_parser.parsers.docutils_ import Parser
+
+from gantut import tables
+
+
+def test_each_recorded_result_says_how_it_was_made():
+    assert "fast" in tables.available()
+    for name in tables.available():
+        result = tables.load(name)
+        assert result["command"].startswith(f"python benchmarks/{name}.py"), name
+        assert {"versions", "python", "machine", "device"} <= result["environment"].keys(), name
+        assert result["rows"], name
+
+
+def test_an_unknown_result_is_refused_with_those_that_there_are():
+    with pytest.raises(ValueError, match=r"no result 'slow' is recorded; there are .*fast"):
+        tables.load("slow")
+    with pytest.raises(ValueError, match="no result"):
+        tables.load("../results/fast")
+
+
+def test_an_installed_package_reads_its_own_copy(tmp_path, monkeypatch):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside, outside):
+        folder.mkdir()
+        (folder / "one.json").write_text(json.dumps({"from": folder.name}))
+    monkeypatch.setattr(tables, "_FOLDERS", (inside, outside))
+    assert tables.load("one") == {"from": "inside"}
+    (inside / "one.json").unlink()
+    assert tables.load("one") == {"from": "outside"}
+
+
+def test_mean_and_error():
+    values = [1.0, 2.0, 4.0, 9.0]
+    mean, error = tables.mean_and_error(values)
+    assert mean == np.mean(values)
+    assert math.isclose(error, np.std(values, ddof=1) / 2)
+    with pytest.raises(ValueError, match="two values"):
+        tables.mean_and_error([1.0])
+
+
+def test_markdown_is_a_table_to_the_parser_of_the_book():
+    from docutils.frontend import get_default_settings
+    from docutils.utils import new_document
+
+    text = tables.markdown(["method", "modes"], [["plain | GAN", 6.5], ["two\nlines", "8"]])
+    assert text.splitlines()[1] == "| :-- | --: |"
+    document = new_document("x", get_default_settings(Parser))
+    Parser().parse(text, document)
+    (node,) = document.findall(table)
+    cells = [entry.astext() for entry in node.findall(lambda n: n.tagname == "entry")]
+    assert cells == ["method", "modes", "plain | GAN", "6.5", "two lines", "8"]
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="a row has 1 cells under 2 columns"):
+        tables.markdown(["a", "b"], [["1"]])
