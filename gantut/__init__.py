@@ -32,6 +32,7 @@ _MODULES = {
     "plotting",
     "pretrained",
     "recipes",
+    "stabilisers",
     "tables",
 }
 
