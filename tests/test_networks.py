@@ -32,6 +32,8 @@ BUILDERS = {
     **{f"{name}_discriminator": f for name, f in DISCRIMINATORS.items()},
     "tutorial_dcgan_generator": networks.tutorial_dcgan_generator,
     "tutorial_dcgan_discriminator": networks.tutorial_dcgan_discriminator,
+    "stacked_generator": networks.stacked_generator,
+    "stacked_discriminator": networks.stacked_discriminator,
 }
 SMALL = {"width": 2, "widths": (4, 3)}
 
@@ -204,6 +206,60 @@ def test_tutorial_dcgan_is_the_tutorials():
     assert rates == [0.3, 0.3]
 
 
+def trained(model):
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+def test_stacked_networks_are_the_published_ones():
+    """Layers and sizes of Metz et al. 2017 as PacGAN's code has them, D a quarter of G."""
+    generator = networks.stacked_generator()
+    layer_shapes = {layer.name: layer.output.shape[1:] for layer in generator.layers}
+    assert layer_shapes["latent"] == (256,)
+    assert layer_shapes["reshape"] == (4, 4, 64)
+    upsampled = [layer_shapes[f"upsample_{i}"] for i in (1, 2, 3)]
+    assert upsampled == [(7, 7, 32), (14, 14, 16), (28, 28, 8)]
+    assert layer_shapes["image"] == networks.STACKED_SHAPE
+
+    def normed(kernel, filters):  # kernel, bias, then scale and offset of batch normalisation
+        return kernel * filters + 3 * filters
+
+    assert trained(generator) == (
+        normed(256, 1024)
+        - 2 * (1024 - 64)  # the dense layer's normalisation has a pair a channel, not a unit
+        + normed(9 * 64, 32)
+        + normed(9 * 32, 16)
+        + normed(9 * 16, 8)
+        + dense(9 * 8, 3, bias=False)
+        + 3
+    )
+    assert trained(generator) == 287_875
+    x = np.random.default_rng(0).normal(size=(2, 256)).astype(np.float32)
+    last = generator.get_layer("image")
+    last.set_weights([1e4 * w for w in last.get_weights()])
+    images = call(generator, x)
+    assert (images.min(), images.max()) == (-1.0, 1.0)
+
+    discriminator = networks.stacked_discriminator()
+    shapes = [layer.output.shape[1:] for layer in discriminator.layers if "down" in layer.name]
+    assert shapes == [(14, 14, 2), (7, 7, 4), (4, 4, 8)]
+    for below, above in zip(shapes, reversed(upsampled), strict=True):
+        assert 4 * below[-1] == above[-1]  # a quarter of G's channels
+    assert trained(discriminator) == (
+        normed(9 * 3, 2) + normed(9 * 2, 4) + normed(9 * 4, 8) + dense(4 * 4 * 8, 1, False) + 1
+    )
+    assert trained(discriminator) == 585
+    slopes = {layer.negative_slope for layer in discriminator.layers if "leaky" in layer.name}
+    assert slopes == {0.3}
+    # Packing four samples lengthens the first kernels only.
+    packed = networks.stacked_discriminator((28, 28, 12))
+    assert trained(packed) == 585 + 9 * 9 * 2
+    bare = networks.stacked_discriminator(batch_norm=False)
+    assert trained(bare) == 585 - 2 * (2 + 4 + 8)
+    assert not any("batch_norm" in layer.name for layer in bare.layers)
+    half = networks.stacked_discriminator(width=4)
+    assert [layer.filters for layer in half.layers if "down" in layer.name] == [4, 8, 16]
+
+
 def test_activations_and_dropout_are_as_documented():
     for builder in (networks.mlp_discriminator, networks.dcgan_discriminator):
         model = small(builder, dropout=0.4)
@@ -258,7 +314,9 @@ SHAPES = [28, None, (28, 28), (28, 28, 1, 1), (28, 0, 1), (28, -4, 1), (28.0, 28
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=repr)
-@pytest.mark.parametrize("name", [n for n in BUILDERS if not n.startswith("tutorial")])
+@pytest.mark.parametrize(
+    "name", [n for n, b in BUILDERS.items() if "image_shape" in inspect.signature(b).parameters]
+)
 def test_wrong_image_shape(name, shape):
     with pytest.raises(ValueError, match=r"image_shape must be \(height, width, channels\)") as e:
         small(BUILDERS[name], image_shape=shape)
