@@ -135,8 +135,11 @@ class Recipe:
             between calls.
         conditional: Whether the networks take labels.
         centred: Whether both builders also take ``mean_image``, the mean of the training images.
-        image_shape: The only (height, width, channels) that the networks are made for; None if
-            they adapt.
+        image_shape: The only (height, width, channels) of training images that the networks are
+            made for; None if they adapt.
+        stack: Images that make one, in its channels, each drawn at random with replacement; 1
+            takes the images as they are. With 3, MNIST becomes Stacked MNIST of 1,000 modes
+            (Metz et al. 2017), and no triple needs to be kept in memory.
     """
 
     name: str
@@ -161,6 +164,7 @@ class Recipe:
     conditional: bool = False
     centred: bool = False
     image_shape: networks.ImageShape | None = None
+    stack: int = 1
 
     def build(
         self,
@@ -175,7 +179,7 @@ class Recipe:
         rest of the process.
 
         Args:
-            image_shape: (height, width, channels) of the images.
+            image_shape: (height, width, channels) of the training images, before stacking.
             num_classes: Number of labels, for a conditional recipe.
             seed: Fixes the initial weights and the random numbers of training.
             mean_image: The mean of the training images, of ``image_shape``, for a recipe that is
@@ -196,6 +200,9 @@ class Recipe:
         data: dict[str, Any] = {}
         if self.centred:
             data["mean_image"] = np.zeros(shape) if mean_image is None else mean_image
+        if self.stack > 1:
+            shape = (*shape[:2], shape[2] * self.stack)
+            data = {name: np.tile(image, (1, 1, self.stack)) for name, image in data.items()}
         gan = GAN(
             self.generator(shape, num_classes, **data),
             self.discriminator(shape, num_classes, **data),
@@ -423,7 +430,7 @@ def train(
     )
 
 
-def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0) -> Any:
+def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0, stack: int = 1) -> Any:
     """An endless dataset of full batches in random order, each image once a pass.
 
     Args:
@@ -432,10 +439,17 @@ def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0) -> Any:
         batch_size: Samples in a batch; one batch can hold the end of a pass and the beginning of
             the next.
         seed: Fixes the order, which is another in each pass.
+        stack: Images (n, height, width, channels) that make one of ``stack`` times the channels.
+            Above 1 each is drawn at random with replacement, and there are no passes.
 
     Returns:
         A ``tf.data.Dataset`` of ``x``, or of ``(x, labels)``.
+
+    Raises:
+        ValueError: labels were given for stacked images, which have several each.
     """
+    if stack > 1 and y is not None:
+        raise ValueError(f"stacked images have {stack} labels each; wanted y=None")
     # Constants, not NumPy arrays: a function that closes over an array copies it in each step.
     with tf.device("CPU:0"):
         images = tf.constant(x)
@@ -454,7 +468,20 @@ def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0) -> Any:
         )
         return tf.data.Dataset.from_tensor_slices(rows)
 
+    def stacked(number: Any) -> Any:
+        chosen = tf.random.stateless_uniform(
+            (batch_size, stack),
+            seed=tf.stack([tf.constant(seed, tf.int64), number]),
+            maxval=count,
+            dtype=tf.int32,
+        )
+        _, height, width, channels = x.shape
+        layers = tf.transpose(tf.gather(images, chosen), [0, 2, 3, 1, 4])
+        return tf.reshape(layers, (batch_size, height, width, stack * channels))
+
     count = len(x)
+    if stack > 1:
+        return tf.data.Dataset.counter().map(stacked, num_parallel_calls=1).prefetch(2)
     return (
         tf.data.Dataset.counter()
         .flat_map(shuffled)

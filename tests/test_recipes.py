@@ -81,7 +81,7 @@ def test_each_recipe_builds_what_it_says(name):
     recipe = recipes.get(name)
     assert recipe.name == name
     gan = recipe.build()
-    assert gan.generator.outputs[0].shape[1:] == (28, 28, 1)
+    assert gan.generator.outputs[0].shape[1:] == (28, 28, recipe.stack)
     assert gan.conditional == recipe.conditional
     assert gan.num_classes == (10 if recipe.conditional else None)
     assert gan.adversarial_loss.name == recipe.loss
@@ -335,6 +335,51 @@ def test_batches_hold_each_image_once_a_pass_in_changing_order():
     assert not np.array_equal(passes[0], passes[1])
     np.testing.assert_array_equal(draw(1), passes)
     assert not np.array_equal(draw(2), passes)
+
+
+def test_stacked_batches_draw_each_channel_alone():
+    """Channel c of a stacked image is one whole image, drawn uniformly and independently."""
+    n = 5
+    x = np.arange(n * 6, dtype=np.float32).reshape(n, 2, 3, 1)
+    batches = list(recipes.batches(x, batch_size=500, seed=1, stack=3).take(2))
+    assert all(batch.shape == (500, 2, 3, 3) for batch in batches)
+    assert not np.array_equal(*batches)
+    out = np.concatenate(batches)
+    chosen = (out[:, 0, 0] / 6).astype(int)
+    np.testing.assert_array_equal(out, np.moveaxis(x[chosen][..., 0], 1, -1))
+    # 125 equally likely triples: chi-squared has mean 124 and deviation 15.7; 5 deviations.
+    counts = np.bincount(chosen @ [25, 5, 1], minlength=125)
+    assert np.sum((counts - 8) ** 2 / 8) < 124 + 5 * 15.7
+    again = next(iter(recipes.batches(x, batch_size=500, seed=1, stack=3)))
+    np.testing.assert_array_equal(again, batches[0])
+    other = next(iter(recipes.batches(x, batch_size=500, seed=2, stack=3)))
+    assert not np.array_equal(other, batches[0])
+    colour = next(iter(recipes.batches(np.repeat(x, 2, -1), batch_size=4, stack=2)))
+    assert colour.shape == (4, 2, 3, 4)
+    with pytest.raises(ValueError, match="stacked images have 3 labels each"):
+        recipes.batches(x, np.arange(n), batch_size=2, stack=3)
+
+
+def test_a_recipe_stacks_the_images_and_their_mean():
+    def generator(shape, num_classes, mean_image):
+        return networks.mlp_generator(4, shape, widths=(8,), mean_image=mean_image)
+
+    def discriminator(shape, num_classes, mean_image):
+        return networks.mlp_discriminator(shape, widths=(8,), mean_image=mean_image)
+
+    recipe = replace(TINY, stack=3, centred=True, generator=generator, discriminator=discriminator)
+    x = images()
+    fresh = recipe.build(x.shape[1:], mean_image=x.mean(axis=0))
+    bias = fresh.generator.get_layer("pixels").bias.numpy().reshape(4, 4, 3)
+    for channel in range(3):
+        np.testing.assert_allclose(np.tanh(bias[..., channel]), x.mean(axis=0)[..., 0], atol=1e-6)
+    run = recipes.train(recipe, x, steps=4, seed=1)
+    assert run.gan.sample(2).shape == (2, 4, 4, 3)
+    again = recipes.train(recipe, x, steps=4, seed=1)
+    for name, value in weights(run.gan).items():
+        np.testing.assert_array_equal(value, weights(again.gan)[name], err_msg=name)
+    with pytest.raises(ValueError, match=r"'tiny' is made for .*\(4, 4, 1\), got \(4, 4, 3\)"):
+        replace(recipe, image_shape=(4, 4, 1)).build((4, 4, 3))
 
 
 @pytest.mark.parametrize(
