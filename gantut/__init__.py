@@ -21,6 +21,7 @@ _MODULES = {
     "callbacks",
     "cli",
     "data",
+    "diagnosis",
     "dynamics",
     "evaluation",
     "gan",

@@ -17,8 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from gantut import diagnosis
 from gantut._backend import keras, tf
 from gantut._io import atomic_write
+from gantut.data import Mixture
+from gantut.gan import GAN
 from gantut.plotting import save_grid
 from gantut.sampling import check_labels
 
@@ -413,6 +416,8 @@ class StopOnDivergence(keras.callbacks.Callback):
     Args:
         every: Steps between copies of the training state (weights, optimizers, random state),
             which is kept in memory. A copy is taken only if all of it is finite.
+        directory: Where the good state is saved (by `gantut.GAN.save`) when training is stopped;
+            None saves nothing.
 
     Attributes:
         diverged_at: The step at which a loss was not finite; None if that never happened. The
@@ -420,11 +425,15 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     Raises:
         ValueError: ``every`` is not a positive integer.
+        OSError: while training, if the directory cannot be written to.
     """
 
-    def __init__(self, *, every: int = 500) -> None:
+    def __init__(
+        self, *, every: int = 500, directory: str | os.PathLike[str] | None = None
+    ) -> None:
         super().__init__()
         self.every = _positive_integer("every", every)
+        self.directory = None if directory is None else Path(directory)
         self.diverged_at: int | None = None
         self._good: dict[str, np.ndarray] = {}
         self._good_step = 0
@@ -432,15 +441,14 @@ class StopOnDivergence(keras.callbacks.Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         """Keeps the state that training starts from."""
         self.diverged_at = None
+        self._good = {}
         self._keep()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Looks at the losses."""
         step = _step(self.model)
         if not _finite_losses(logs or {}):
-            self.diverged_at = step
-            for name, variable in self.model._state().items():
-                variable.assign(self._good[name])
+            self._go_back(step)
             self.model.reset_metrics()
             self.model.stop_training = True
         elif step - self._good_step >= self.every:
@@ -448,11 +456,16 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Frees the copy, after a last look at the weights."""
-        if self.diverged_at is None and not _finite(state := _copy(self.model)):
-            self.diverged_at = _step(self.model)
-            for name, variable in self.model._state().items():
-                variable.assign(self._good.get(name, state[name]))
+        if self.diverged_at is None and not _finite(_copy(self.model)):
+            self._go_back(_step(self.model))
         self._good = {}
+
+    def _go_back(self, step: int) -> None:
+        self.diverged_at = step
+        for name, variable in self.model._state().items():
+            variable.assign(self._good[name])
+        if self.directory is not None and _finite(self._good):
+            self.model.save(self.directory)
 
     def _keep(self) -> None:
         state = _copy(self.model)
@@ -468,6 +481,202 @@ def _copy(model: Any) -> dict[str, np.ndarray]:
 
 def _finite(state: dict[str, np.ndarray]) -> bool:
     return all(np.isfinite(value).all() for value in state.values())
+
+
+class Diagnosis(StopOnDivergence):
+    """Says in words what is going on in a training, and stops it as `StopOnDivergence` does.
+
+    Every so many steps it reads D's answers, the gradient norms of both networks and the variety
+    of the samples, always on the same data and latent vectors, and tells what it finds: that the
+    discriminator has won, that few classes appear and so on, with the numbers and what to try
+    (`gantut.diagnosis` says what is read and where a reading becomes a symptom). A finding is
+    told when it begins, and once more when it has passed. Reading changes no bit of the training:
+    the networks' variables are put back, and the random numbers are its own. ::
+
+        diagnosis = Diagnosis(images, tell=print)
+        recipes.train("dcgan", images, callbacks=[diagnosis])
+        print(diagnosis.report())
+
+    In `gantut.recipes.train` it takes the place of the `StopOnDivergence` that is otherwise
+    added. One reading costs about as much as READING_COST training steps (see the module's
+    tests); in `gantut.recipes.train` it does not count as training time.
+
+    Args:
+        x: Training data, float32 (n, ...); a part of it is used.
+        y: Integer labels (n,), for a conditional GAN.
+        every: Steps from reading to reading, rounded up to whole executions.
+        warm_up: Steps before which only gradients and losses that are not finite count: at first
+            any D wins, and any G's samples look alike. The GAN's own counter counts, so that a
+            training which is continued has warmed up already.
+        patience: Readings in a row that must show a symptom, or must not show it, before it is
+            told.
+        thresholds: A `gantut.diagnosis.Thresholds`; the defaults if None.
+        classes: What tells the classes of samples, as in `gantut.diagnosis.Probe`: a function, a
+            `gantut.data.Mixture`, or None for the judge where it applies.
+        batch_size: Rows that D and the gradients are read on; a multiple of the samples that a
+            packed D judges together.
+        samples: Samples that variety and classes are read on.
+        seed: Chooses the data and the latent vectors.
+        tell: Called with each finding as a line of text when it comes, such as ``print``.
+        keep_every: Steps between copies of the training state, in memory, to go back to.
+        directory: Where the last good state is saved if a loss is not finite.
+
+    Attributes:
+        history: The readings as lists, by the names in `gantut.diagnosis.READINGS`.
+        findings: Each `gantut.diagnosis.Finding`, in the order in which they came.
+        diverged_at: As in `StopOnDivergence`.
+
+    Raises:
+        ValueError: a number is not positive, or (while training) the data does not fit the GAN.
+        TypeError: ``thresholds``, ``tell`` or ``classes`` is of a wrong kind, or (while training)
+            the model is no `gantut.GAN`.
+        OSError: while training, if the directory cannot be written to.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        every: int = 100,
+        warm_up: int = 1000,
+        patience: int = 3,
+        thresholds: diagnosis.Thresholds | None = None,
+        classes: diagnosis.Classifier | Mixture | None = None,
+        batch_size: int = 120,
+        samples: int = 240,
+        seed: int = 0,
+        tell: Callable[[str], Any] | None = None,
+        keep_every: int = 500,
+        directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        super().__init__(every=_positive_integer("keep_every", keep_every), directory=directory)
+        self.read_every = _positive_integer("every", every)
+        if isinstance(warm_up, bool) or not isinstance(warm_up, int) or warm_up < 0:
+            raise ValueError(f"warm_up must be an integer >= 0, got {warm_up!r}")
+        self.warm_up = warm_up
+        self.patience = _positive_integer("patience", patience)
+        thresholds = diagnosis.Thresholds() if thresholds is None else thresholds
+        if not isinstance(thresholds, diagnosis.Thresholds):
+            raise TypeError(f"thresholds must be Thresholds, got {type(thresholds).__name__}")
+        self.thresholds = thresholds
+        if tell is not None and not callable(tell):
+            raise TypeError(f"tell must be a function or None, got {type(tell).__name__}")
+        self.tell = tell
+        self._data = (x, y)
+        self._options: dict[str, Any] = {
+            "classes": classes,
+            "batch_size": _positive_integer("batch_size", batch_size),
+            "samples": _positive_integer("samples", samples),
+            "seed": seed,
+        }
+        self._probe: Any = None
+        self._start()
+
+    def _start(self) -> None:
+        self.history: dict[str, list[float]] = {name: [] for name in diagnosis.READINGS}
+        self.findings: list[diagnosis.Finding] = []
+        self._going_on: set[str] = set()
+        # Readings in a row that disagree with what was told last.
+        self._changed: dict[str, int] = dict.fromkeys(diagnosis.SYMPTOMS, 0)
+
+    @property
+    def going_on(self) -> list[str]:
+        """The names of the findings that began and have not passed."""
+        return [name for name in diagnosis.SYMPTOMS if name in self._going_on]
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Forgets an earlier training, and takes the first reading."""
+        if not isinstance(self.model, GAN):
+            raise TypeError(f"Diagnosis reads a gantut.GAN, got {type(self.model).__name__}")
+        self._start()
+        super().on_train_begin(logs)
+        self._probe = diagnosis.Probe(self.model, *self._data, **self._options)
+        self._read()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Looks at the losses, and takes a reading if it is time."""
+        super().on_train_batch_end(batch, logs)
+        if self.diverged_at is not None:
+            self._add(self._not_finite(logs or {}))
+        elif _step(self.model) - self.history["step"][-1] >= self.read_every:
+            self._read()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Looks at the weights, and takes the last reading."""
+        told = self.diverged_at is not None
+        super().on_train_end(logs)
+        if self.diverged_at is None:
+            if _step(self.model) > self.history["step"][-1]:
+                self._read()
+        elif not told:
+            self._add(self._not_finite({}))
+        self._probe = None
+
+    def report(self) -> str:
+        """All findings as text, a line each, and what is still going on."""
+        steps = self.history["step"]
+        if not steps:
+            return "No reading was taken yet."
+        head = (
+            f"{len(steps)} reading{'s' * (len(steps) != 1)} from step {steps[0]:,} to "
+            f"step {steps[-1]:,}, {len(self.findings) or 'no'} "
+            f"finding{'s' * (len(self.findings) != 1)}."
+        )
+        lines = [head]
+        if steps[-1] < self.warm_up:
+            lines.append(
+                f"Before step {self.warm_up:,} only the gradients are judged (warm_up), not who "
+                "wins or how varied the samples are."
+            )
+        lines += [f"- {finding}" for finding in self.findings]
+        if self.findings:
+            names = ", ".join(name.replace("_", " ") for name in self.going_on)
+            lines.append(f"Going on at the end: {names or 'none of them'}.")
+        return "\n".join(lines)
+
+    def _read(self) -> None:
+        for name, value in self._probe.read().items():
+            self.history[name].append(value)
+        facts = diagnosis.facts(self.model, self._probe)
+        warm = _step(self.model) >= self.warm_up
+        now = diagnosis.present(self.history, facts, self.thresholds, warm=warm)
+        for name in diagnosis.SYMPTOMS:
+            before = name in self._going_on
+            self._changed[name] = self._changed[name] + 1 if (name in now) != before else 0
+            if self._changed[name] < self.patience:
+                continue
+            self._changed[name] = 0
+            self._going_on ^= {name}
+            self._add(diagnosis.describe(name, self.history, facts, self.thresholds, passed=before))
+
+    def _not_finite(self, logs: Mapping[str, float]) -> diagnosis.Finding:
+        losses = {name: float(logs[name]) for name in ("d_loss", "g_loss") if name in logs}
+        what = (
+            f"A loss is not a finite number (D's {losses['d_loss']:.3g}, G's "
+            f"{losses['g_loss']:.3g})"
+            if losses
+            else "A weight is not a finite number"
+        )
+        saved = "" if self.directory is None else f" and saved in {str(self.directory)!r}"
+        gan = self.model
+        assert self.diverged_at is not None
+        return diagnosis.Finding(
+            self.diverged_at,
+            "not_finite",
+            f"{what}; training stops, and the weights of step {_step(gan):,} are put back{saved}. "
+            f"The gradient norms were last {self.history['g_gradient'][-1]:.2g} for G and "
+            f"{self.history['d_gradient'][-1]:.2g} for D. Try lower learning rates (G's is "
+            f"{float(gan.g_optimizer.learning_rate):.2g}, D's "
+            f"{float(gan.d_optimizer.learning_rate):.2g}), and look for a loss that takes the "
+            "logarithm of a probability instead of a logit.",
+            losses,
+        )
+
+    def _add(self, finding: diagnosis.Finding) -> None:
+        self.findings.append(finding)
+        if self.tell is not None:
+            self.tell(str(finding))
 
 
 class ProgressBar(_Timed):
