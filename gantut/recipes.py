@@ -346,7 +346,8 @@ def train(
         epochs: in passes over the data. None of the three: the recipe's own length.
         seed: Fixes the result, except with ``seconds``; see the module's description.
         callbacks: Keras callbacks. Those of `gantut.callbacks` that have no clock of their own
-            read this training's. A `HistoryWriter` among them keeps the history.
+            read this training's. A `HistoryWriter` among them keeps the history; a
+            `StopOnDivergence` (such as a `Diagnosis`) is the one that stops.
         progress: Whether to show a progress bar.
         gan: A GAN that the recipe built, to go on with; a new one if None. Its optimizers begin
             the recipe's schedule anew.
@@ -396,7 +397,10 @@ def train(
         (c for c in given_callbacks if isinstance(c, training.HistoryWriter)),
         training.HistoryWriter(every=history_every),
     )
-    guard = training.StopOnDivergence()
+    guard = next(
+        (c for c in given_callbacks if isinstance(c, training.StopOnDivergence)),
+        training.StopOnDivergence(),
+    )
     bar = training.ProgressBar(**length) if progress else None
     # The clock's two hands enclose the execution: all other callbacks run while it stands still.
     # The history comes first, so that it sees a loss that is not finite before the guard goes back.
@@ -406,11 +410,11 @@ def train(
         guard,
         *([training.TimeLimit(seconds)] if seconds is not None else []),
         *([bar] if bar is not None else []),
-        *(callback for callback in given_callbacks if callback is not history),
+        *(callback for callback in given_callbacks if callback not in (history, guard)),
         training.LearningRateSchedule(recipe.schedule, **length),
         clock.start,
     ]
-    dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed)
+    dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed, stack=recipe.stack)
     if seconds is None:
         # Keras warns of data that ends without having told its length.
         dataset = dataset.take(total).apply(tf.data.experimental.assert_cardinality(total))
