@@ -504,3 +504,49 @@ def stacked_discriminator(
         x = _leaky(x, f"leaky_relu_{i}", 0.3)
     x = layers.Dense(1, name="logit")(layers.Flatten(name="flatten")(x))
     return keras.Model(image, x, name="stacked_discriminator")
+
+
+# --- What they cost ----------------------------------------------------------------------------
+
+
+def multiply_adds(model: Model) -> int:
+    """Counts the multiplications (each with an addition) of one forward pass of one sample.
+
+    Only products with weights are counted, which is nearly all the work: not activations,
+    normalisations and biases. A dense layer has one for each weight and position, a convolution
+    one for each weight and output position, a transposed convolution one for each weight and input
+    position, a GRU one for each weight and time step. Twice the number is what others count as
+    floating-point operations.
+
+    Args:
+        model: A built model of such layers and of layers without weight matrices; models inside
+            it are counted too.
+
+    Returns:
+        Multiply-adds per sample.
+
+    Raises:
+        ValueError: a layer has a weight matrix and is of another kind.
+    """
+    return sum(_multiply_adds(layer) for layer in model.layers)
+
+
+def _multiply_adds(layer: Any) -> int:
+    if isinstance(layer, keras.Model):
+        return multiply_adds(layer)
+    if isinstance(layer, layers.GRU):
+        cell = layer.cell
+        weights = [cell.kernel, cell.recurrent_kernel]
+        positions = int(layer.input.shape[1])
+    elif isinstance(layer, layers.Dense | layers.Conv2D):
+        weights, positions = [layer.kernel], math.prod(layer.output.shape[1:-1])
+    elif isinstance(layer, layers.Conv2DTranspose):
+        weights, positions = [layer.kernel], math.prod(layer.input.shape[1:-1])
+    else:
+        weights, positions = [w for w in layer.weights if len(w.shape) > 1], 0
+        if weights:
+            raise ValueError(
+                f"multiply_adds knows dense, convolutional and GRU layers; {layer.name!r} is a "
+                f"{type(layer).__name__}"
+            )
+    return positions * sum(math.prod(weight.shape) for weight in weights)

@@ -361,6 +361,44 @@ def test_wrong_dropout(value):
 
 # --- Files -------------------------------------------------------------------------------------
 
+# By hand: dense in * out; convolution kernel * kernel * in * out * output positions; transposed
+# convolution the same with input positions; a GRU's step 3 gates of (input + state) * units.
+MULTIPLY_ADDS = {
+    "mlp_generator": 100 * 256 + 256 * 512 + 512 * 1024 + 1024 * 784,
+    "logistic_discriminator": 784,
+    "conditional_mlp_discriminator": (784 + 10) * 1024 + 1024 * 512 + 512 * 256 + 256,
+    "dcgan_generator": 100 * 49 * 64 + 49 * 16 * 64 * 32 + 196 * 16 * 32,
+    "dcgan_discriminator": 196 * 16 * 32 + 49 * 16 * 32 * 64 + 49 * 64,
+    "tutorial_dcgan_generator": (
+        100 * 49 * 256 + 49 * 25 * 256 * 128 + 49 * 25 * 128 * 64 + 196 * 25 * 64
+    ),
+    "recurrent_discriminator": 28 * 3 * 128 * (28 + 128) + 128,
+}
+
+
+@pytest.mark.parametrize("name", MULTIPLY_ADDS)
+def test_multiply_adds_are_those_of_the_layers(name):
+    model = BUILDERS[name]()
+    assert networks.multiply_adds(model) == MULTIPLY_ADDS[name]
+    if len(model.inputs) == 1:
+        outer = keras.Sequential([keras.Input(model.inputs[0].shape[1:]), model])
+        assert networks.multiply_adds(outer) == MULTIPLY_ADDS[name]
+
+
+def test_multiply_adds_of_every_builder_are_at_least_its_weights():
+    for name, builder in BUILDERS.items():
+        model = builder()
+        matrices = sum(math.prod(w.shape) for w in model.trainable_weights if len(w.shape) > 1)
+        assert networks.multiply_adds(model) >= 0.99 * matrices, name
+
+
+def test_multiply_adds_refuse_what_they_cannot_count():
+    image = keras.Input((8, 8, 2))
+    model = keras.Model(image, keras.layers.DepthwiseConv2D(3, name="deep")(image))
+    with pytest.raises(ValueError, match="'deep' is a DepthwiseConv2D"):
+        networks.multiply_adds(model)
+
+
 OPEN_ALL = """
 import sys
 import keras
