@@ -1,0 +1,615 @@
+"""Mixtures in the plane: small networks that show mode collapse in seconds, several seeds at once.
+
+    from gantut import data, toys
+
+    run = toys.train("steady", data.ring_mixture(), members=4)
+    run.coverage()
+
+A toy network is so small that a step spends more time in starting operations than in arithmetic.
+So several trainings, the *members*, run side by side in one network: each layer is a
+:class:`ParallelDense`, which holds the weights of all members and multiplies them in one operation.
+The networks still take and return plain rows, those of member 0 first, then those of member 1 and
+so on; so `gantut.GAN`, its losses and penalties and `gantut.stabilisers` work as they are. Member
+i of a training with the seed s has the initial weights, the data and the latent vectors of the
+training of one member with the seed s + i, and no member sees anything of another. Losses are means
+over all rows, so a member's gradient is smaller by the number of members than it would be alone;
+Adam does not care about a factor once its epsilon is divided by it, as `train` does.
+
+``METHODS`` holds named settings that share their networks, data and batch size and differ in what
+is to be compared.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gantut import callbacks as training
+from gantut import losses, recipes, stabilisers
+from gantut._backend import keras, tf
+from gantut.data import Mixture, sample_mixture
+from gantut.gan import GAN
+from gantut.metrics import ModeCoverage, mode_coverage
+from gantut.networks import _positive, _widths
+from gantut.optimizers import FusedAdam
+
+Model = Any
+Tensor = Any
+
+DIMENSION = 2
+"""Coordinates of a sample."""
+
+POINTS = 100_000
+"""Points of data that each member trains on, as in PacGAN's protocol (Lin et al. 2018)."""
+
+_GENERATOR, _DISCRIMINATOR, _SAMPLES = range(3)  # streams of random numbers of a seed
+
+
+# --- Networks ----------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="gantut")
+class ParallelDense(keras.layers.Layer):
+    """Dense layers side by side: each member's rows meet that member's own weights.
+
+    Takes rows (members * B, inputs), of which the rows i * B to (i + 1) * B - 1 are member i's,
+    and returns (members * B, units): ``x_i @ kernel_i + bias_i`` for each member i, in one
+    multiplication of stacked matrices.
+
+    Args:
+        units: Outputs of each of the dense layers.
+        members: The number of dense layers.
+
+    Attributes:
+        kernel: Weights (members, inputs, units), drawn as ``keras.layers.Dense`` draws its own
+            (Glorot and Bengio 2010, eq. 16).
+        bias: Weights (members, 1, units), zero at first.
+
+    Raises:
+        ValueError: a number is not a positive integer; when called, the rows cannot be shared
+            out evenly.
+    """
+
+    def __init__(self, units: int, members: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        _positive(units=units, members=members)
+        self.units = units
+        self.members = members
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights."""
+        # Keras takes the first axis for the extent of a convolution, which multiplies both fans.
+        initializer = keras.initializers.VarianceScaling(self.members, "fan_avg", "uniform")
+        inputs = int(input_shape[-1])
+        self.kernel = self.add_weight(
+            shape=(self.members, inputs, self.units), initializer=initializer, name="kernel"
+        )
+        self.bias = self.add_weight(
+            shape=(self.members, 1, self.units), initializer="zeros", name="bias"
+        )
+        self.built = True
+
+    def call(self, x: Tensor) -> Tensor:
+        """Applies each member's layer to its rows."""
+        rows, inputs = x.shape
+        if rows is not None and rows % self.members:
+            raise ValueError(f"cannot share out {rows} rows among {self.members} members")
+        # One member alone takes any number of rows; of more, -1 fails where they do not fit.
+        x = tf.reshape(x, [self.members, -1, inputs])
+        return tf.reshape(tf.matmul(x, self.kernel) + self.bias, [-1, self.units])
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """(rows, units)."""
+        return (input_shape[0], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the layer again, without its weights."""
+        return {**super().get_config(), "units": self.units, "members": self.members}
+
+
+def generator(
+    latent_dim: int = 2,
+    widths: Sequence[int] = (64, 64, 64),
+    members: int = 1,
+    *,
+    activation: str = "relu",
+    scale: float = 1.0,
+    seed: int = 0,
+) -> Model:
+    """A multilayer perceptron from latent vectors to points, for several members.
+
+    Args:
+        latent_dim: Length of the latent vector.
+        widths: Units of the hidden layers, first to last.
+        members: Trainings side by side.
+        activation: Keras' name of the activation of the hidden layers.
+        scale: What the last layer's outputs are multiplied by: the data's standard deviation.
+        seed: Fixes the initial weights; member i has those of a single member with seed + i.
+
+    Returns:
+        A model from (members * B, latent_dim) to points (members * B, 2).
+
+    Raises:
+        ValueError: a size is not a positive integer, there is no hidden layer, or the activation
+            is unknown.
+    """
+    _positive(latent_dim=latent_dim)
+    z = keras.Input((latent_dim,), name="latent")
+    x = _perceptron(z, widths, DIMENSION, members, activation)
+    if scale != 1.0:
+        x = keras.layers.Rescaling(scale, name="unscale")(x)
+    model = keras.Model(z, x, name="toy_generator")
+    _initialise(model, members, seed, _GENERATOR)
+    return model
+
+
+def discriminator(
+    widths: Sequence[int] = (64, 64, 64),
+    members: int = 1,
+    *,
+    activation: str = "relu",
+    scale: float = 1.0,
+    packing: int = 1,
+    instance_noise: float = 0.0,
+    seed: int = 0,
+) -> Model:
+    """A multilayer perceptron from points to logits, for several members.
+
+    Args:
+        widths: Units of the hidden layers, first to last.
+        members: Trainings side by side.
+        activation: Keras' name of the activation of the hidden layers.
+        scale: What points are divided by first: the data's standard deviation.
+        packing: Points that are judged together (`gantut.stabilisers.Pack`).
+        instance_noise: Standard deviation of the noise that is added to points while training
+            (`gantut.stabilisers.InstanceNoise`), in units of ``scale``.
+        seed: Fixes the initial weights; member i has those of a single member with seed + i.
+
+    Returns:
+        A model from points (members * B, 2) to logits (members * B / packing, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer, there is no hidden layer, or the activation
+            is unknown.
+    """
+    point = keras.Input((DIMENSION,), name="point")
+    x = point
+    if scale != 1.0:
+        x = keras.layers.Rescaling(1.0 / scale, name="scale")(x)
+    if instance_noise:
+        x = stabilisers.InstanceNoise(instance_noise, name="instance_noise")(x)
+    if packing != 1:
+        x = stabilisers.Pack(packing, name="pack")(x)
+    x = _perceptron(x, widths, 1, members, activation)
+    model = keras.Model(point, x, name="toy_discriminator")
+    _initialise(model, members, seed, _DISCRIMINATOR)
+    return model
+
+
+def _perceptron(x: Tensor, widths: Sequence[int], outputs: int, members: int, act: str) -> Tensor:
+    for i, width in enumerate(_widths(widths), start=1):
+        x = ParallelDense(width, members, name=f"dense_{i}")(x)
+        x = keras.layers.Activation(act, name=f"activation_{i}")(x)
+    return ParallelDense(outputs, members, name="out")(x)
+
+
+def _initialise(model: Model, members: int, seed: int, stream: int) -> None:
+    """Draws each member's kernels from its own seed, whoever else is there."""
+    drawn = [np.random.default_rng([seed + member, stream]) for member in range(members)]
+    for layer in model.layers:
+        if isinstance(layer, ParallelDense):
+            _, inputs, units = layer.kernel.shape
+            limit = np.sqrt(6.0 / (inputs + units))
+            layer.kernel.assign(np.stack([r.uniform(-limit, limit, (inputs, units)) for r in drawn]))
+
+
+# --- Methods -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Method:
+    """Everything that a training on a mixture needs beside the mixture and a seed.
+
+    Attributes:
+        name: Its key in ``METHODS``.
+        summary: What it is, in a line.
+        loss: A key of ``gantut.losses.LOSSES``.
+        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
+        d_steps: Steps of D for one of G.
+        packing: Points that D judges together.
+        unroll_steps: Steps of D that G looks ahead, as in `gantut.GAN`.
+        instance_noise: Standard deviation of the noise on D's input, as a share of the data's
+            own; falls to zero along a line.
+        ema: Decay of the averaged weights of G; None keeps no average.
+        latent_dim: Length of the latent vector.
+        g_widths: Units of G's hidden layers.
+        d_widths: Units of D's hidden layers.
+        activation: Of G's hidden layers.
+        d_activation: Of D's.
+        standardise: Whether D divides points by the data's standard deviation, and G multiplies
+            by it.
+        batch_size: Points of data, and as many samples, in a step of one member.
+        steps: Length of the training.
+        g_learning_rate: Adam's learning rate for G, before the schedule.
+        d_learning_rate: The same for D.
+        beta_1: Adam's first moment decay, for both.
+        beta_2: Its second moment decay.
+        schedule: From progress in [0, 1] to the multiplier of both learning rates.
+    """
+
+    name: str
+    summary: str
+    loss: str = "non_saturating"
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    d_steps: int = 1
+    packing: int = 1
+    unroll_steps: int = 0
+    instance_noise: float = 0.0
+    ema: float | None = None
+    latent_dim: int = 2
+    g_widths: tuple[int, ...] = (64, 64, 64)
+    d_widths: tuple[int, ...] = (64, 64, 64)
+    activation: str = "relu"
+    d_activation: str = "relu"
+    standardise: bool = True
+    batch_size: int = 128
+    steps: int = 6_000
+    g_learning_rate: float = 4e-3
+    d_learning_rate: float = 4e-3
+    beta_1: float = 0.0
+    beta_2: float = 0.99
+    schedule: Callable[[float], float] = recipes.constant
+
+
+_STEADY: dict[str, Any] = {
+    "loss": "relativistic",
+    "penalties": {"r1": 0.1, "r2": 0.1},
+    "ema": 0.998,
+    "schedule": recipes.cosine_decay(),
+}
+
+_ALL = (
+    Method(
+        name="plain",
+        summary="the non-saturating loss and nothing else",
+        g_learning_rate=1e-3,
+        d_learning_rate=1e-3,
+    ),
+    Method(
+        name="steady",
+        summary="relativistic loss, R1 and R2 in every step, rates that fall to 0, averaged G",
+        **_STEADY,
+    ),
+)
+
+METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+"""The methods by name."""
+
+
+def get(method: str | Method) -> Method:
+    """Looks up a method by name.
+
+    Args:
+        method: A key of ``METHODS``, or a method of your own, which is returned as it is
+            (``dataclasses.replace`` makes one from another).
+
+    Returns:
+        The method.
+
+    Raises:
+        ValueError: there is none of that name; the message lists those that there are.
+        TypeError: neither a name nor a method.
+    """
+    if isinstance(method, Method):
+        return method
+    if not isinstance(method, str):
+        raise TypeError(f"method must be a name or a Method, got {type(method).__name__}")
+    if method not in METHODS:
+        raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+    return METHODS[method]
+
+
+# --- Training ----------------------------------------------------------------------------------
+
+
+class _MembersGAN(GAN):
+    """A GAN whose members draw their latent vectors each from its own seed."""
+
+    def __init__(self, *networks: Any, members: int, seed: int, **settings: Any) -> None:
+        super().__init__(*networks, seed=seed, **settings)
+        self.members = members
+        self.first_seed = seed
+
+    def latents(self, n: Tensor) -> Tensor:
+        """Draws latent vectors (n, latent_dim), ``n / members`` for each member."""
+        # The GAN's own generator counts the draws; a member's seed tells them apart.
+        count = self.seed_generator.next()[1]
+        seeds = [
+            tf.stack([tf.cast(self.first_seed + i, count.dtype), count])
+            for i in range(self.members)
+        ]
+        shape = (n // self.members, self.latent_dim)
+        return tf.concat([tf.random.stateless_normal(shape, seed=s) for s in seeds], axis=0)
+
+
+@dataclass(frozen=True)
+class ToyRun:
+    """What a training of several members left.
+
+    Attributes:
+        method: What was trained.
+        mixture: The data's mixture.
+        gan: The `gantut.GAN` of all members.
+        seeds: The members' seeds.
+        steps: Steps taken.
+        history: Lists by column as in `gantut.recipes.Run`, means over all members.
+        seconds: Time that the training took on the clock.
+        cpu_seconds: Time that it kept processors busy. Both are those of all members together,
+            tracing included.
+        film: From a step to the points (members, frame, 2) that the averaged generators make of
+            the same latent vectors then; empty if no steps were asked for.
+    """
+
+    method: Method
+    mixture: Mixture
+    gan: GAN
+    seeds: tuple[int, ...]
+    steps: int
+    history: dict[str, list[float]]
+    seconds: float
+    cpu_seconds: float
+    film: dict[int, np.ndarray]
+
+    def samples(self, n: int = 2_500, seed: int = 0) -> np.ndarray:
+        """Draws samples of each member.
+
+        Args:
+            n: How many of each.
+            seed: Fixes the latent vectors, which differ from member to member.
+
+        Returns:
+            float32 of shape (members, n, 2).
+
+        Raises:
+            ValueError: ``n`` is not a positive integer.
+        """
+        return _generate(self.gan, _sample_latents(self.gan, self.seeds, n, seed))
+
+    def coverage(self, n: int = 2_500, seed: int = 0) -> list[ModeCoverage]:
+        """Measures each member by `gantut.metrics.mode_coverage`.
+
+        Args:
+            n: Samples to judge, 2,500 in the papers' protocol.
+            seed: Fixes the latent vectors.
+
+        Returns:
+            One for each member.
+
+        Raises:
+            ValueError: ``n`` is not a positive integer, or a member's training diverged: its
+                samples are not finite.
+        """
+        return [mode_coverage(points, self.mixture) for points in self.samples(n, seed)]
+
+
+def _sample_latents(gan: GAN, seeds: Sequence[int], n: int, seed: int) -> Tensor:
+    _positive(n=n)
+    z = [
+        np.random.default_rng([member, _SAMPLES, seed]).standard_normal(
+            (n, gan.latent_dim), dtype=np.float32
+        )
+        for member in seeds
+    ]
+    return tf.constant(np.concatenate(z))
+
+
+def _generate(gan: GAN, z: Tensor) -> np.ndarray:
+    points = gan.ema_generator(z, training=False).numpy()
+    return points.reshape(gan.members, -1, DIMENSION)
+
+
+class _Film(keras.callbacks.Callback):
+    """Keeps what the generators make of the same latent vectors at given steps."""
+
+    def __init__(self, steps: Iterable[int], seeds: Sequence[int], points: int) -> None:
+        super().__init__()
+        self.steps = sorted(set(steps))
+        self.seeds, self.points = seeds, points
+        self.frames: dict[int, np.ndarray] = {}
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._z = _sample_latents(self.model, self.seeds, self.points, 0)
+        self._shoot()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._shoot()
+
+    def _shoot(self) -> None:
+        step = int(self.model.step_counter.numpy())
+        if step in self.steps:
+            self.frames[step] = _generate(self.model, self._z)
+
+
+def build(
+    method: str | Method, mixture: Mixture, *, members: int = 1, seed: int = 0
+) -> GAN:
+    """Makes the networks and the optimizers of a method.
+
+    Seeds Python, NumPy and Keras, and switches TensorFlow to deterministic operations for the
+    rest of the process.
+
+    Args:
+        method: A key of ``METHODS``, or a `Method`.
+        mixture: The data's mixture, whose standard deviation counts.
+        members: Trainings side by side.
+        seed: The first member's; the others have the integers that follow.
+
+    Returns:
+        A compiled `gantut.GAN`.
+
+    Raises:
+        TypeError: ``method`` is neither a name nor a `Method`.
+        ValueError: an unknown method was named, or a setting or number is out of range.
+    """
+    method = get(method)
+    _positive(members=members, batch_size=method.batch_size)
+    if method.batch_size % method.packing:
+        raise ValueError(
+            f"batch_size must be a multiple of packing {method.packing}, got {method.batch_size}"
+        )
+    recipes.make_deterministic(seed)
+    scale = deviation(mixture) if method.standardise else 1.0
+    gan = _MembersGAN(
+        generator(
+            method.latent_dim,
+            method.g_widths,
+            members,
+            activation=method.activation,
+            scale=scale,
+            seed=seed,
+        ),
+        discriminator(
+            method.d_widths,
+            members,
+            activation=method.d_activation,
+            scale=scale,
+            packing=method.packing,
+            instance_noise=method.instance_noise,
+            seed=seed,
+        ),
+        method.loss,
+        penalties=method.penalties,
+        ema=method.ema,
+        d_steps=method.d_steps,
+        unroll_steps=method.unroll_steps,
+        members=members,
+        seed=seed,
+    )
+    adam = {"beta_1": method.beta_1, "beta_2": method.beta_2, "epsilon": _EPSILON / members}
+    gan.compile(
+        d_optimizer=FusedAdam(method.d_learning_rate, **adam),
+        g_optimizer=FusedAdam(method.g_learning_rate, **adam),
+        steps_per_execution=STEPS_PER_EXECUTION,
+    )
+    return gan
+
+
+_EPSILON = 1e-7  # Keras' own
+
+STEPS_PER_EXECUTION = 50
+"""Steps in one call of the compiled graph: films and callbacks see every 50th step."""
+
+
+def deviation(mixture: Mixture) -> float:
+    """The standard deviation of a coordinate, over the coordinates and all of the mixture.
+
+    Args:
+        mixture: From `gantut.data.ring_mixture`, `gantut.data.grid_mixture` or made by hand.
+
+    Returns:
+        The root of the mean variance of the coordinates.
+    """
+    mean = mixture.weights @ mixture.centres
+    variance = mixture.weights @ np.square(mixture.centres - mean)
+    return float(np.sqrt(variance.mean() + mixture.sigma**2))
+
+
+def train(
+    method: str | Method,
+    mixture: Mixture,
+    *,
+    members: int = 1,
+    seed: int = 0,
+    steps: int | None = None,
+    film: Iterable[int] = (),
+    frame: int = 1_000,
+    callbacks: Iterable[Any] = (),
+) -> ToyRun:
+    """Trains several members of a method on points of a mixture.
+
+    The same method, mixture, number of members and seed give the same bits on the same machine
+    (see `gantut.recipes`). With another number of members a member is rounded differently, and
+    after some hundred steps its weights are others.
+
+    Args:
+        method: A key of ``METHODS``, or a `Method`.
+        mixture: From `gantut.data.ring_mixture`, `gantut.data.grid_mixture` or made by hand.
+        members: Trainings side by side.
+        seed: The first member's; the others have the integers that follow.
+        steps: Length of the training; the method's own if None.
+        film: Steps at which to keep a frame, multiples of ``STEPS_PER_EXECUTION``; 0 is the
+            untrained generator.
+        frame: Points in a frame, of each member.
+        callbacks: Keras callbacks, called every ``STEPS_PER_EXECUTION`` steps.
+
+    Returns:
+        A `ToyRun`.
+
+    Raises:
+        TypeError: ``method`` is neither a name nor a `Method`.
+        ValueError: an unknown method was named, or a setting or number is out of range.
+    """
+    method = get(method)
+    steps = method.steps if steps is None else steps
+    _positive(steps=steps, frame=frame)
+    film = list(film)
+    for step in film:
+        if step < 0 or step > steps or (step % STEPS_PER_EXECUTION and step != steps):
+            raise ValueError(
+                f"film must name multiples of {STEPS_PER_EXECUTION} up to {steps}, got {step!r}"
+            )
+    gan = build(method, mixture, members=members, seed=seed)
+    seeds = tuple(range(seed, seed + members))
+    shots = _Film(film, seeds, frame)
+    history = training.HistoryWriter(every=STEPS_PER_EXECUTION)
+    hands = [
+        history,
+        *callbacks,
+        shots,
+        training.LearningRateSchedule(method.schedule, steps=steps),
+        *([stabilisers.AnnealNoise(steps)] if method.instance_noise else []),
+    ]
+    dataset = _batches(mixture, seeds, method.batch_size)
+    dataset = dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
+    wall, busy = time.perf_counter(), time.process_time()
+    gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
+    return ToyRun(
+        method=method,
+        mixture=mixture,
+        gan=gan,
+        seeds=seeds,
+        steps=steps,
+        history=history.history,
+        seconds=time.perf_counter() - wall,
+        cpu_seconds=time.process_time() - busy,
+        film=shots.frames,
+    )
+
+
+def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
+    """An endless dataset of (members * batch_size, 2) rows, each member's from its own points."""
+    # Constants, not NumPy arrays: a function that closes over an array copies it in each step.
+    with tf.device("CPU:0"):
+        points = tf.constant(
+            np.concatenate([sample_mixture(mixture, POINTS, seed=seed) for seed in seeds])
+        )
+        members = tf.constant(seeds, tf.int64)
+
+    def draw(number: Any) -> Any:
+        rows = [
+            i * POINTS
+            + tf.random.stateless_uniform(
+                (batch_size,),
+                # Latent vectors are drawn with the numbers from 0 up: these go down.
+                seed=tf.stack([members[i], -1 - number]),
+                maxval=POINTS,
+                dtype=tf.int32,
+            )
+            for i in range(len(seeds))
+        ]
+        return tf.gather(points, tf.concat(rows, axis=0))
+
+    return tf.data.Dataset.counter().map(draw, num_parallel_calls=1).prefetch(2)
