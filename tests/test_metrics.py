@@ -449,6 +449,55 @@ def test_bad_stacked_images(images, message):
         metrics.stacked_modes(images)
 
 
+# --- Sharpness -----------------------------------------------------------------------------------
+
+
+def test_sharpness_of_known_images():
+    flat = np.full((2, 5, 5, 1), 0.3, np.float32)
+    rows, columns = np.meshgrid(np.arange(5), np.arange(5), indexing="ij")
+    slope = ((rows + 2 * columns) / 12 - 1).astype(np.float32)[None, ..., None]
+    assert metrics.sharpness(flat) == 0
+    assert metrics.sharpness(slope) == pytest.approx(0, abs=1e-12)
+    dot = np.zeros((1, 5, 5, 1), np.float32)
+    dot[0, 2, 2] = 1
+    # The Laplacian at the nine inner pixels: -4 in the middle, 1 four times, 0 four times.
+    assert metrics.sharpness(dot) == pytest.approx(20 / 9, rel=1e-12)
+    assert metrics.sharpness(dot / 2) == pytest.approx(20 / 36, rel=1e-12)
+    # Over a set it is the mean; other channels of the same grey change nothing.
+    assert metrics.sharpness(np.concatenate([dot, flat[:1]])) == pytest.approx(10 / 9, rel=1e-12)
+    assert metrics.sharpness(np.repeat(dot, 3, axis=3)) == pytest.approx(20 / 9, rel=1e-12)
+    red = dot * np.array([1, 0, 0], np.float32)
+    assert metrics.sharpness(red) == pytest.approx(20 / 81, rel=1e-6)
+
+
+def test_sharpness_of_noise_is_twenty_variances():
+    noise = np.random.default_rng(0).uniform(-1, 1, (4001, 16, 16, 1)).astype(np.float32)
+    # Uniform on [-1, 1]: variance 1/3. Measured 1.0003 times 20/3.
+    assert metrics.sharpness(noise) == pytest.approx(20 / 3, rel=0.002)
+
+
+def test_blur_costs_sharpness():
+    digits = data.load_mnist().x_test[:500]
+    blurred = (digits[:, 1:] + digits[:, :-1]) / 2
+    real = metrics.sharpness(digits)
+    # Measured: 0.590, for each two rows averaged into one.
+    assert metrics.sharpness(blurred) / real == pytest.approx(0.59, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.zeros((2, 2, 5, 1), np.float32), r"at least 3 x 3 pixels, got shape \(2, 2, 5, 1\)"),
+        (np.zeros((2, 5, 5), np.float32), "add the axis of the channels"),
+        (np.full((2, 5, 5, 1), np.nan, np.float32), "got NaN"),
+        (np.full((2, 5, 5, 1), 2, np.float32), r"wanted values in \[-1, 1\]"),
+    ],
+)
+def test_bad_images_have_no_sharpness(bad, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.sharpness(bad)
+
+
 # --- Memorisation --------------------------------------------------------------------------------
 
 
