@@ -13,6 +13,7 @@ from gantut._backend import keras, tf
 from gantut._fetch import open_npz
 from gantut._io import atomic_write
 from gantut.data import check_images
+from gantut.optimizers import Unrolled
 from gantut.sampling import check_labels, count_classes, is_conditional, sample
 
 Tensor = Any
@@ -38,6 +39,11 @@ class GAN(keras.Model):
             with shorter memory, decay min(ema, (1 + t) / (10 + t)) at update t, so that it
             forgets the initial weights. None keeps no average.
         d_steps: Discriminator steps, each on a new batch, for one generator step.
+        unroll_steps: Further steps of D that G's step looks ahead, k of Metz et al. 2017 (eqs.
+            6 to 8): G's loss is that of D after k more steps on the same batch, and its gradient
+            goes through them. They follow the rule of D's optimizer (Adam or SGD) from its
+            present state and include the penalties, each with its plain weight whatever
+            ``penalty_every`` is; nothing of D is changed by them. 0 is the plain step.
         seed: Fixes the latent vectors of training. None draws a seed.
 
     Attributes:
@@ -62,6 +68,7 @@ class GAN(keras.Model):
         penalty_every: int = 1,
         ema: float | None = None,
         d_steps: int = 1,
+        unroll_steps: int = 0,
         seed: int | None = None,
         name: str = "gan",
     ) -> None:
@@ -81,10 +88,13 @@ class GAN(keras.Model):
         for key, value in (("penalty_every", penalty_every), ("d_steps", d_steps)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{key} must be a positive integer, got {value!r}")
+        if isinstance(unroll_steps, bool) or not isinstance(unroll_steps, int) or unroll_steps < 0:
+            raise ValueError(f"unroll_steps must be an integer >= 0, got {unroll_steps!r}")
         if ema is not None and not 0.0 <= ema < 1.0:
             raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
         self.penalty_every = penalty_every
         self.d_steps = d_steps
+        self.unroll_steps = unroll_steps
         self.ema = ema
         self.generator = generator
         self.discriminator = discriminator
@@ -128,14 +138,18 @@ class GAN(keras.Model):
             jit_compile: As in Keras.
 
         Raises:
-            ValueError: one optimizer object was given for both networks.
+            ValueError: one optimizer object was given for both networks, or ``unroll_steps`` is
+                not 0 and D's optimizer has a rule that `gantut.optimizers.Unrolled` does not know.
         """
         if d_optimizer is not None and d_optimizer is g_optimizer:
             raise ValueError(
                 "d_optimizer and g_optimizer are the same object; each network needs its own, "
                 "because an optimizer keeps moving averages of one network's gradients"
             )
-        self.d_optimizer = d_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5)
+        d_optimizer = d_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5)
+        if self.unroll_steps:
+            Unrolled.check(d_optimizer)
+        self.d_optimizer = d_optimizer
         super().compile(
             optimizer=g_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
             steps_per_execution=steps_per_execution,
@@ -274,18 +288,51 @@ class GAN(keras.Model):
     def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
         """Updates G once, and its average. Returns G's loss."""
         with _unchanged(self.discriminator), tf.GradientTape() as tape:
-            fake_logits = self.discriminate(
-                self.generate(tf.shape(real)[0], labels, training=True), labels
-            )
-            real_logits = (
-                self.discriminate(real, labels) if self.adversarial_loss.relativistic else None
-            )
+            fake = self.generate(tf.shape(real)[0], labels, training=True)
+            with self._unrolled_discriminator(real, fake, labels):
+                fake_logits = self.discriminate(fake, labels)
+                real_logits = (
+                    self.discriminate(real, labels) if self.adversarial_loss.relativistic else None
+                )
             loss = self.adversarial_loss.generator(fake_logits, real_logits)
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
         if self.ema is not None:
             self._update_average()
         return loss
+
+    @contextlib.contextmanager
+    def _unrolled_discriminator(
+        self, real: Tensor, fake: Tensor, labels: Tensor | None
+    ) -> Iterator[None]:
+        """Inside it, D is what ``unroll_steps`` more steps on this batch would make of it."""
+        if not self.unroll_steps:
+            yield
+            return
+        weights = self.discriminator.trainable_variables
+        # Moving statistics and random states go ahead with the weights.
+        states = [*self.discriminator.non_trainable_variables, self.seed_generator.state]
+        variables, count = [*weights, *states], len(weights)
+        values = [tf.convert_to_tensor(v) for v in variables]
+        optimizer = Unrolled(self.d_optimizer, weights)
+        for _ in range(self.unroll_steps):
+            before = values[:count]
+            with tf.GradientTape() as tape:
+                tape.watch(before)
+                with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+                    loss = self.adversarial_loss.discriminator(
+                        self.discriminate(real, labels), self.discriminate(fake, labels)
+                    )
+                    if self.penalties:
+                        loss += self.penalty(real, fake, labels)
+            gradients = tape.gradient(loss, before)
+            values = [scope.get_current_value(v) for v in variables]
+            values[:count] = optimizer.step(values[:count], gradients)
+        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+            yield
+        # What was drawn at random is not drawn again by D's next step.
+        for v in _random_states(self.discriminator, self.seed_generator):
+            v.assign(scope.get_current_value(v))
 
     def _update_average(self) -> None:
         t = tf.cast(self.g_optimizer.iterations, tf.float32)
@@ -434,12 +481,27 @@ def _unchanged(model: Any) -> Iterator[None]:
     Those are the moving statistics of batch normalisation and the like, which no gradient
     changes, and the kernels that spectral normalisation rescales in place.
     """
-    rescaled = (x for x in model.layers if isinstance(x, keras.layers.SpectralNormalization))
+    rescaled = (x for x in _layers(model) if isinstance(x, keras.layers.SpectralNormalization))
     variables = [*model.non_trainable_weights, *(layer.kernel for layer in rescaled)]
     before = [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
     yield
     for variable, value in zip(variables, before, strict=True):
         variable.assign(value)
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+
+
+def _random_states(model: Any, seed_generator: Any) -> list[Any]:
+    weights = {id(v) for v in model.non_trainable_weights}
+    return [
+        *(v for v in model.non_trainable_variables if id(v) not in weights),
+        seed_generator.state,
+    ]
 
 
 def _check_networks(generator: Any, discriminator: Any) -> None:

@@ -1,5 +1,6 @@
-"""Adam with TensorFlow's fused kernel: the same mathematics in one pass over memory."""
+"""Adam in one pass over memory, and optimizers whose steps one can differentiate through."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from gantut._backend import keras, tf
@@ -40,3 +41,93 @@ class FusedAdam(keras.optimizers.Adam):
 def _handle(variable: Any) -> Any:
     """The resource behind a variable, which Keras passes either wrapped or bare."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
+
+
+class Unrolled:
+    """The next steps of an optimizer as functions of tensors, for gradients through them.
+
+    It starts from the optimizer's present state (Adam's moments and number of steps, SGD's
+    momentum, the learning rate) and changes nothing of it.
+
+    Args:
+        optimizer: A built ``Adam`` (`FusedAdam` too) or ``SGD`` of Keras, without clipping, weight
+            decay, averaging, gradient accumulation, loss scaling or amsgrad.
+        variables: Those that it was built for.
+
+    Raises:
+        ValueError: the optimizer is another one, or has one of these settings.
+    """
+
+    def __init__(self, optimizer: Any, variables: Sequence[Any]) -> None:
+        self.check(optimizer)
+        self.optimizer = optimizer
+        self.is_adam = isinstance(optimizer, keras.optimizers.Adam)
+        self.steps = 0
+        if self.is_adam:
+            slots = [optimizer._momentums, optimizer._velocities]
+        else:
+            slots = [optimizer.momentums] if optimizer.momentum else []
+        indices = [optimizer._get_variable_index(v) for v in variables]
+        self.slots = [[tf.convert_to_tensor(slot[i]) for slot in slots] for i in indices]
+
+    @staticmethod
+    def check(optimizer: Any) -> None:
+        """Raises if the optimizer's steps are none that this class knows."""
+        if not isinstance(optimizer, keras.optimizers.Adam | keras.optimizers.SGD):
+            raise ValueError(
+                f"unrolling needs Keras' Adam or SGD, got {type(optimizer).__name__}: a step of "
+                f"another rule cannot be written as a function of the weights here"
+            )
+        names = (
+            "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema",
+            "loss_scale_factor", "gradient_accumulation_steps",
+        )  # fmt: skip
+        used = [f"{name}={getattr(optimizer, name)!r}" for name in names if _on(optimizer, name)]
+        if used:
+            raise ValueError(f"unrolling takes a plain Adam or SGD, got one with {', '.join(used)}")
+
+    def step(self, values: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+        """Takes one step.
+
+        Args:
+            values: A tensor for each variable.
+            gradients: A tensor for each, or None where there is none: that variable stays, as in
+                Keras.
+
+        Returns:
+            The tensors after the step.
+        """
+        self.steps += 1
+        rate = tf.convert_to_tensor(self.optimizer.learning_rate)
+        update = self._adam if self.is_adam else self._sgd
+        return [
+            value if gradient is None else value + update(i, gradient, tf.cast(rate, value.dtype))
+            for i, (value, gradient) in enumerate(zip(values, gradients, strict=True))
+        ]
+
+    def _adam(self, i: int, gradient: Any, rate: Any) -> Any:
+        one, two = self.optimizer.beta_1, self.optimizer.beta_2
+        m, v = self.slots[i]
+        m = m + (1.0 - one) * (gradient - m)
+        v = v + (1.0 - two) * (tf.square(gradient) - v)
+        self.slots[i] = [m, v]
+        t = tf.cast(self.optimizer.iterations + self.steps, v.dtype)
+        rate *= tf.sqrt(1.0 - tf.pow(tf.cast(two, t.dtype), t))
+        rate /= 1.0 - tf.pow(tf.cast(one, t.dtype), t)
+        # The root's derivative at 0 is infinite: a weight without gradient would give 0 * inf.
+        positive = v > 0.0
+        root = tf.where(positive, tf.sqrt(tf.where(positive, v, 1.0)), 0.0)
+        return -rate * m / (root + self.optimizer.epsilon)
+
+    def _sgd(self, i: int, gradient: Any, rate: Any) -> Any:
+        if not self.slots[i]:
+            return -rate * gradient
+        momentum = self.optimizer.momentum * self.slots[i][0] - rate * gradient
+        self.slots[i] = [momentum]
+        if self.optimizer.nesterov:
+            return self.optimizer.momentum * momentum - rate * gradient
+        return momentum
+
+
+def _on(optimizer: Any, name: str) -> bool:
+    return getattr(optimizer, name, None) not in (None, False, 0.0)
