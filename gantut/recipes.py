@@ -105,6 +105,19 @@ def cosine_decay(warm_up: float = 0.0) -> Schedule:
     return schedule
 
 
+def no_callbacks(*, steps: int | None = None, seconds: float | None = None) -> Sequence[Any]:
+    """A training needs no callbacks of its own.
+
+    Args:
+        steps: Length of the training in steps; or
+        seconds: its length in seconds.
+
+    Returns:
+        Nothing.
+    """
+    return ()
+
+
 # --- The recipe --------------------------------------------------------------------------------
 
 
@@ -123,6 +136,7 @@ class Recipe:
         penalty_every: Steps from penalty to penalty, as in `gantut.GAN`.
         ema: Decay of the averaged weights, as in `gantut.GAN`; None keeps no average.
         d_steps: Steps of D for one of G.
+        unroll_steps: Further steps of D that G's step looks ahead, as in `gantut.GAN`.
         batch_size: Real images in a step.
         steps: Length of the training on a CPU.
         gpu_steps: Its length where TensorFlow sees a GPU.
@@ -133,6 +147,8 @@ class Recipe:
         schedule: From progress in [0, 1] to the multiplier of both learning rates.
         steps_per_execution: Steps run by one call of the compiled graph; the schedule is read
             between calls.
+        callbacks: From the training's length, ``steps=`` or ``seconds=``, to the Keras callbacks
+            that belong to the recipe.
         conditional: Whether the networks take labels.
         centred: Whether both builders also take ``mean_image``, the mean of the training images.
         image_shape: The only (height, width, channels) of training images that the networks are
@@ -155,12 +171,14 @@ class Recipe:
     penalty_every: int = 1
     ema: float | None = None
     d_steps: int = 1
+    unroll_steps: int = 0
     g_learning_rate: float = 2e-4
     d_learning_rate: float = 2e-4
     beta_1: float = 0.5
     beta_2: float = 0.999
     schedule: Schedule = constant
     steps_per_execution: int = 16
+    callbacks: Callable[..., Sequence[Any]] = no_callbacks
     conditional: bool = False
     centred: bool = False
     image_shape: networks.ImageShape | None = None
@@ -211,6 +229,7 @@ class Recipe:
             penalty_every=self.penalty_every,
             ema=self.ema,
             d_steps=self.d_steps,
+            unroll_steps=self.unroll_steps,
             seed=seed,
         )
         gan.compile(
@@ -411,6 +430,7 @@ def train(
         *([training.TimeLimit(seconds)] if seconds is not None else []),
         *([bar] if bar is not None else []),
         *(callback for callback in given_callbacks if callback not in (history, guard)),
+        *recipe.callbacks(**length),
         training.LearningRateSchedule(recipe.schedule, **length),
         clock.start,
     ]

@@ -2,18 +2,29 @@
 
 Most of them change only what D sees, so they are Keras layers, and functions that put such a layer
 into a discriminator. Unrolled steps of D belong to the training step: `gantut.GAN` has them as
-``unroll_steps``. `stabilise` adds any of them to a recipe.
+``unroll_steps``. `stabilise` adds any of them to a recipe. ::
+
+    from gantut import recipes, stabilisers
+
+    recipe = stabilisers.stabilise("dcgan", packing=2, spectral_norm=True, instance_noise=0.2)
+    run = recipes.train(recipe, images)
 
 The layers are registered with Keras as ``gantut>Pack`` and so on: a model that holds one is saved
 like any other, and opens where this module has been imported.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gantut import callbacks as training
 from gantut._backend import keras, tf
+from gantut.optimizers import FusedAdam
+
+if TYPE_CHECKING:
+    from gantut.recipes import AnyRecipe, Recipe
 
 Builder = Callable[..., Any]
 Model = Any
@@ -161,8 +172,8 @@ class InstanceNoise(keras.layers.Layer):
     """Adds Gaussian noise to what D sees, data and samples alike; in training only.
 
     Where data and samples lie on thin sets that do not touch, D can be perfect and its gradient
-    useless. Noise makes the two densities overlap (Sonderby et al. 2017, section 3.3; Arjovsky
-    and Bottou 2017, section 3). The gradient penalties of `gantut.GAN` are then taken at noisy
+    useless. Noise makes the two densities overlap (Sonderby et al. 2017; Arjovsky and Bottou
+    2017, section 3). The gradient penalties of `gantut.GAN` are then taken at noisy
     points.
 
     Args:
@@ -210,6 +221,201 @@ class InstanceNoise(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again, with the noise that it began with."""
         return {**super().get_config(), "stddev": self.initial_stddev, "seed": self.seed}
+
+
+def _to_zero(progress: float) -> float:
+    return 1.0 - progress
+
+
+class AnnealNoise(training._Timed):
+    """Lowers the noise of each `InstanceNoise` in D over the training: a Keras callback.
+
+    The standard deviation is the one that the layer had when training began, times
+    ``schedule(progress)``; it is set before each execution and put back when training ends.
+    Without a schedule it falls to 0 along a line, so that D sees more and more of the details
+    that the noise hid (Sonderby et al. 2017).
+
+    Args:
+        steps: Length of the training in steps; or
+        seconds: its length in seconds.
+        schedule: From progress in [0, 1] to a multiplier >= 0.
+        clock: A function that returns the seconds so far, such as a
+            `gantut.callbacks.TrainingClock`; time since training began if None.
+
+    Raises:
+        ValueError: not exactly one of ``steps`` and ``seconds`` is given, or it is not positive.
+            While training: D has no such layer, or the schedule returned a number that is
+            negative or not finite.
+    """
+
+    def __init__(
+        self,
+        steps: int | None = None,
+        *,
+        seconds: float | None = None,
+        schedule: Callable[[float], float] = _to_zero,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(clock)
+        training._check_one_length(steps, seconds)
+        self.total_steps = None if steps is None else _positive_integer("steps", steps)
+        self.total_seconds = (
+            None if seconds is None else training._positive_seconds("seconds", seconds)
+        )
+        self.schedule = schedule
+        self._first_step = 0
+        self._stddevs: list[tuple[Any, float]] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Notes the standard deviations that the schedule multiplies."""
+        super().on_train_begin(logs)
+        self._first_step = int(self.model.step_counter)
+        discriminator = self.model.discriminator
+        noises = [x for x in _all_layers(discriminator) if isinstance(x, InstanceNoise)]
+        if not noises:
+            raise ValueError(
+                f"there is no noise to anneal: {discriminator.name!r} has no InstanceNoise layer"
+            )
+        self._stddevs = [(noise.stddev, float(noise.stddev.numpy())) for noise in noises]
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Sets the noise of the coming execution."""
+        if self.total_steps is not None:
+            done = (int(self.model.step_counter) - self._first_step) / self.total_steps
+        else:
+            assert self.total_seconds is not None
+            done = self.seconds() / self.total_seconds
+        factor = float(self.schedule(min(1.0, done)))
+        if not 0.0 <= factor < np.inf:
+            raise ValueError(
+                f"the schedule must return a finite number >= 0, got {factor} at {done:.3f}"
+            )
+        for stddev, first in self._stddevs:
+            stddev.assign(first * factor)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Puts the noise back."""
+        for stddev, first in self._stddevs:
+            stddev.assign(first)
+
+
+_POLICIES = ("color", "translation", "cutout")
+
+
+@_register
+class DiffAugment(keras.layers.Layer):
+    """Changes images at random before D sees them, data and samples alike; in training only.
+
+    D then cannot learn a small training set by heart, and because each change has a derivative,
+    G's gradient goes through it (Zhao et al. 2020). Each image is changed by numbers of its own:
+
+    - "color": brightness plus U(-1/2, 1/2), saturation (the distance from the pixel's mean over
+      the channels; there is none in a grey image) times U(0, 2), and contrast (the distance from
+      the image's mean) times U(1/2, 3/2). Values may leave [-1, 1].
+    - "translation": a shift by whole pixels, up to 1/8 of the side each way.
+    - "cutout": a square of half the side, its centre anywhere, is wiped out.
+
+    Args:
+        policy: Names of changes, separated by commas, in the order in which they are made.
+        fill: What comes in from outside a shifted image, and what a cutout leaves. The authors'
+            code has 0, the middle grey of [-1, 1]; for white ink on black -1 looks like paper.
+        seed: Fixes the random numbers; drawn from Keras' global seed if None.
+
+    Raises:
+        ValueError: an unknown or doubled name, none at all, ``fill`` is not a finite number, or
+            (when called) the samples are not images (batch, height, width, channels).
+    """
+
+    def __init__(
+        self,
+        policy: str = "color,translation,cutout",
+        fill: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.changes = _check_policy(policy)
+        if not isinstance(fill, int | float | np.number) or not np.isfinite(fill):
+            raise ValueError(f"fill must be a finite number, got {fill!r}")
+        self.policy = policy
+        self.fill = float(fill)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape: Any) -> None:
+        """Checks that the samples are images."""
+        if len(input_shape) != 4:
+            raise ValueError(
+                f"DiffAugment changes images (batch, height, width, channels), got samples of "
+                f"shape {tuple(input_shape)}"
+            )
+        self.built = True
+
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
+        """Changes each image if ``training``."""
+        if training:
+            for change in self.changes:
+                x = getattr(self, f"_{change}")(x)
+        return x
+
+    def _uniform(self, x: Tensor, low: float, high: float) -> Tensor:
+        shape = tf.stack([tf.shape(x)[0], 1, 1, 1])
+        return keras.random.uniform(shape, low, high, dtype=x.dtype, seed=self.seed_generator)
+
+    def _integers(self, x: Tensor, low: int, high: int) -> Tensor:
+        """One integer an image, from low to high, both included."""
+        return keras.random.randint((tf.shape(x)[0],), low, high + 1, seed=self.seed_generator)
+
+    def _color(self, x: Tensor) -> Tensor:
+        x += self._uniform(x, -0.5, 0.5)
+        mean = tf.reduce_mean(x, axis=3, keepdims=True)
+        x = mean + (x - mean) * self._uniform(x, 0.0, 2.0)
+        mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
+        return mean + (x - mean) * self._uniform(x, 0.5, 1.5)
+
+    def _translation(self, x: Tensor) -> Tensor:
+        x -= self.fill
+        for axis, move in ((1, "bij,bjwc->biwc"), (2, "bij,bhjc->bhic")):
+            side = x.shape[axis]
+            limit = int(side / 8 + 0.5)
+            shift = self._integers(x, -limit, limit)
+            # Row i of an image becomes row i - shift of the old one, or 0 where there is none: a
+            # product with a matrix of zeros and ones, which any order of derivative goes through.
+            rows = tf.range(side)[None, :] - tf.cast(shift, tf.int32)[:, None]
+            x = tf.einsum(move, tf.one_hot(rows, side, dtype=x.dtype), x)
+        return x + self.fill
+
+    def _cutout(self, x: Tensor) -> Tensor:
+        inside = tf.ones((1, 1, 1, 1), x.dtype)
+        for axis in (1, 2):
+            side = x.shape[axis]
+            length = int(side / 2 + 0.5)
+            # Squares of an odd length have a pixel, others a corner of pixels as their centre.
+            first = self._integers(x, 0, side - length % 2) - length // 2
+            pixels = tf.range(side)[None, :] - tf.cast(first, tf.int32)[:, None]
+            within = tf.cast((pixels >= 0) & (pixels < length), x.dtype)
+            inside *= within[:, :, None, None] if axis == 1 else within[:, None, :, None]
+        return x + inside * (self.fill - x)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The same shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the layer again."""
+        return {
+            **super().get_config(), "policy": self.policy, "fill": self.fill, "seed": self.seed,
+        }  # fmt: skip
+
+
+def _check_policy(policy: str) -> list[str]:
+    names = [name.strip() for name in policy.split(",")] if isinstance(policy, str) else []
+    if not names or any(name not in _POLICIES for name in names) or len({*names}) < len(names):
+        raise ValueError(
+            f"policy must be some of {', '.join(_POLICIES)}, each once, separated by commas, "
+            f"got {policy!r}"
+        )
+    return names
 
 
 def at_input(discriminator: Model, *layers: Any) -> Model:
@@ -297,3 +503,290 @@ class MinibatchStdDev(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
         return {**super().get_config(), "group_size": self.group_size}
+
+
+def with_minibatch_stddev(
+    discriminator: Model, group_size: int = 4, layer: str | None = None
+) -> Model:
+    """Lets one layer of a discriminator see how much the rows of its group differ.
+
+    Args:
+        discriminator: A functional model, which stays as it is.
+        group_size: Rows in a group, as in `MinibatchStdDev`.
+        layer: Name of the dense or convolutional layer that sees the new channel; None for the
+            last one.
+
+    Returns:
+        A model with copies of the weights. Those of the new channel are 0, so that it begins as
+        the function that ``discriminator`` is.
+
+    Raises:
+        ValueError: there is no such layer, or ``group_size`` is not an integer >= 2.
+    """
+    MinibatchStdDev(group_size)
+    candidates = [x for x in _all_layers(discriminator) if _has_kernel(x)]
+    if layer is not None:
+        candidates = [x for x in candidates if x.name == layer]
+    if not candidates:
+        raise ValueError(
+            f"{discriminator.name!r} has no dense or convolutional layer"
+            + (f" named {layer!r}" if layer is not None else "")
+        )
+    target = candidates[-1]
+    widened: list[Any] = []
+
+    def clone(old: Any) -> Any:
+        new = _unbuilt(old)
+        if old is target:
+            widened.append(new)
+        return new
+
+    def call(new: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(new is x for x in widened):
+            name = f"minibatch_stddev_{new.name}"
+            args = (MinibatchStdDev(group_size, name=name)(args[0]), *args[1:])
+        return new(*args, **kwargs)
+
+    return _cloned(discriminator, clone, call)
+
+
+def spectrally_normalised(discriminator: Model) -> Model:
+    """Keeps the largest singular value of each layer's matrix at 1 (Miyato et al. 2018).
+
+    Each dense and convolutional layer that can be trained is wrapped in Keras'
+    ``SpectralNormalization``. The matrix is the kernel with one column a unit or filter, for a
+    convolution of shape (height * width * channels in, channels out), which bounds the
+    convolution as a map of images only up to a factor (Miyato et al. 2018, section 2.1 takes the
+    same matrix). Each call in training divides the kernel by an estimate of the value from one
+    step of a power iteration, which goes on from call to call: after some tens of calls the
+    estimate is good. Outside training the kernel is used as it is.
+
+    Keras divides the weights themselves before D's step, so the step's gradient does not go
+    through the division; the gradient through unrolled steps does.
+
+    Args:
+        discriminator: A functional model, which stays as it is.
+
+    Returns:
+        A model with copies of the weights; they are normalised when it is first called in
+        training.
+
+    Raises:
+        ValueError: there is no layer to wrap.
+    """
+    wrapped = keras.layers.SpectralNormalization
+
+    def clone(old: Any) -> Any:
+        new = _unbuilt(old)
+        if isinstance(old, wrapped) or not _has_kernel(old) or not old.trainable:
+            return new
+        return wrapped(new, name=old.name)
+
+    if not any(_has_kernel(x) and x.trainable for x in _all_layers(discriminator)):
+        raise ValueError(
+            f"{discriminator.name!r} has no trainable dense or convolutional layer to normalise"
+        )
+    return _cloned(discriminator, clone)
+
+
+def _all_layers(model: Model) -> Iterator[Any]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _all_layers(layer)
+        else:
+            yield layer
+
+
+def _has_kernel(layer: Any) -> bool:
+    if isinstance(layer, keras.layers.SpectralNormalization):
+        layer = layer.layer
+    kinds = ("Dense", "Conv1D", "Conv2D", "Conv3D")
+    return isinstance(layer, tuple(getattr(keras.layers, kind) for kind in kinds))
+
+
+def _unbuilt(layer: Any) -> Any:
+    if isinstance(layer, keras.layers.SpectralNormalization):
+        # Its own configuration would build the layer inside for the old number of channels.
+        return type(layer)(_unbuilt(layer.layer), layer.power_iterations, name=layer.name)
+    return type(layer).from_config(layer.get_config())
+
+
+def _cloned(
+    model: Model, clone: Callable[[Any], Any], call: Callable[..., Any] | None = None
+) -> Model:
+    """A copy made of cloned layers, also those of models inside, with the same weights."""
+    pairs: list[tuple[Any, Any]] = []
+
+    def remember(old: Any) -> Any:
+        new = clone(old)
+        pairs.append((old, new))
+        return new
+
+    copy = keras.models.clone_model(
+        model, clone_function=remember, call_function=call, recursive=True
+    )
+    for old, new in pairs:
+        is_new = isinstance(new, keras.layers.SpectralNormalization) and type(old) is not type(new)
+        target = new.layer if is_new else new
+        target.set_weights(
+            [_padded(w, v.shape) for w, v in zip(old.get_weights(), target.weights, strict=True)]
+        )
+    return copy
+
+
+def _padded(weight: np.ndarray, shape: Any) -> np.ndarray:
+    """A kernel with zeros for the channels that a wider layer has after the old ones."""
+    missing = [(0, wanted - have) for wanted, have in zip(shape, weight.shape, strict=True)]
+    return np.pad(weight, missing)
+
+
+# --- Two time scales ---------------------------------------------------------------------------
+
+
+def two_time_scales(
+    g_learning_rate: float = 1e-4,
+    d_learning_rate: float = 4e-4,
+    beta_1: float = 0.0,
+    beta_2: float = 0.9,
+) -> tuple[Any, Any]:
+    """Two Adams of different speed, for ``gan.compile(*two_time_scales())``.
+
+    If D learns on a faster scale than G, its weights stay near the best answer to the present G,
+    and the pair converges to a point where neither can get better by small steps (Heusel et al.
+    2017, theorem 1, under its assumptions). The defaults are those of Zhang et al. 2019 (SAGAN),
+    section 5.
+
+    Args:
+        g_learning_rate: Adam's learning rate for G.
+        d_learning_rate: The same for D.
+        beta_1: Decay of the first moments of both, in [0, 1).
+        beta_2: Decay of the second moments of both, in [0, 1).
+
+    Returns:
+        D's optimizer and G's, in the order in which ``compile`` takes them.
+
+    Raises:
+        ValueError: a rate is not a finite number > 0, or a decay is out of range.
+    """
+    for name, rate in (("g_learning_rate", g_learning_rate), ("d_learning_rate", d_learning_rate)):
+        _check_rate(name, rate)
+    for name, decay in (("beta_1", beta_1), ("beta_2", beta_2)):
+        if not 0.0 <= decay < 1.0:
+            raise ValueError(f"{name} must lie in [0, 1), got {decay!r}")
+    d_optimizer = FusedAdam(d_learning_rate, beta_1=beta_1, beta_2=beta_2)
+    return d_optimizer, FusedAdam(g_learning_rate, beta_1=beta_1, beta_2=beta_2)
+
+
+def _check_rate(name: str, rate: Any) -> None:
+    if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0.0 < rate < np.inf:
+        raise ValueError(f"{name} must be a finite number > 0, got {rate!r}")
+
+
+# --- Together with a recipe --------------------------------------------------------------------
+
+
+def stabilise(
+    recipe: "str | AnyRecipe",
+    *,
+    packing: int = 1,
+    unroll_steps: int = 0,
+    spectral_norm: bool = False,
+    instance_noise: float = 0.0,
+    minibatch_stddev: int = 0,
+    two_time_scales: tuple[float, float] | None = None,
+    diff_augment: str = "",
+) -> "Recipe":
+    """Adds parts of this module to a recipe.
+
+    Seen from the data, D is: `DiffAugment`, `InstanceNoise`, `Pack`, then the recipe's own
+    network, spectrally normalised, with the deviation of its groups (of packs, where both are
+    there) at its last layer.
+
+    Args:
+        recipe: A key of ``gantut.recipes.RECIPES``, or a recipe.
+        packing: Samples that D judges together (:func:`packed`); 1 for each alone.
+        unroll_steps: As in `gantut.GAN`.
+        spectral_norm: Whether to normalise D's layers (:func:`spectrally_normalised`).
+        instance_noise: Standard deviation of the noise on what D sees (`InstanceNoise`) when
+            training begins; it falls to 0 along a line over the training
+            (`AnnealNoise`).
+        minibatch_stddev: Rows in a group of `MinibatchStdDev`; 0 for none.
+        two_time_scales: Learning rates (of G, of D) in place of the recipe's own. Adam's decays
+            stay the recipe's.
+        diff_augment: Policy of `DiffAugment`; "" for none. Images only.
+
+    Returns:
+        A new recipe, whose name and summary say what was added; ``recipe`` itself if nothing was.
+
+    Raises:
+        ValueError: an argument is out of range, the recipe is unknown, or its batches cannot be
+            divided into packs and groups.
+        TypeError: ``recipe`` is neither a name nor a recipe for a GAN.
+    """
+    # Recipes may be made of these parts, so that this module does not import them at the top.
+    from gantut import recipes
+
+    recipe = recipes.get(recipe)
+    if not isinstance(recipe, recipes.Recipe):
+        raise TypeError(f"recipe {recipe.name!r} is no recipe for a GAN")
+    builder, added = recipe.discriminator, []
+    changes: dict[str, Any] = {}
+    if minibatch_stddev:
+        MinibatchStdDev(minibatch_stddev)
+        builder = _then(builder, lambda d: with_minibatch_stddev(d, minibatch_stddev))
+        added.append(f"minibatch_stddev{minibatch_stddev}")
+    if spectral_norm:
+        builder = _then(builder, spectrally_normalised)
+        added.append("spectral_norm")
+    if _positive_integer("packing", packing) > 1:
+        builder = packed(builder, packing)
+        added.append(f"packing{packing}")
+    if recipe.batch_size % packing:
+        raise ValueError(
+            f"recipe {recipe.name!r} has batches of {recipe.batch_size} images, which packs of "
+            f"{packing} do not divide"
+        )
+    packs = recipe.batch_size // packing
+    if minibatch_stddev and packs > minibatch_stddev and packs % minibatch_stddev:
+        raise ValueError(
+            f"recipe {recipe.name!r} gives D {packs} rows a batch, which groups of "
+            f"{minibatch_stddev} do not divide"
+        )
+    if instance_noise:
+        InstanceNoise(instance_noise)
+        builder = _then(builder, lambda d: at_input(d, InstanceNoise(instance_noise)))
+        own = recipe.callbacks
+        changes["callbacks"] = lambda **length: (*own(**length), AnnealNoise(**length))
+        added.append(f"instance_noise{instance_noise:g}")
+    if diff_augment:
+        _check_policy(diff_augment)
+        builder = _then(builder, lambda d: at_input(d, DiffAugment(diff_augment)))
+        added.append("diff_augment")
+    if unroll_steps:
+        changes["unroll_steps"] = unroll_steps
+        added.append(f"unrolled{unroll_steps}")
+    if two_time_scales is not None:
+        if not isinstance(two_time_scales, tuple | list) or len(two_time_scales) != 2:
+            raise ValueError(
+                f"two_time_scales must be the learning rates (of G, of D), got {two_time_scales!r}"
+            )
+        for name, rate in zip(("g_learning_rate", "d_learning_rate"), two_time_scales, strict=True):
+            _check_rate(name, rate)
+            changes[name] = float(rate)
+        added.append("two_time_scales")
+    if not added:
+        return recipe
+    return replace(
+        recipe,
+        name="+".join([recipe.name, *added]),
+        summary=f"{recipe.summary}; with {', '.join(added)}",
+        discriminator=builder,
+        **changes,
+    )
+
+
+def _then(builder: Builder, change: Callable[[Model], Model]) -> Builder:
+    def build(*args: Any, **data: Any) -> Model:
+        return change(builder(*args, **data))
+
+    return build

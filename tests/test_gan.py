@@ -113,12 +113,16 @@ def fit(gan, x, y=None, **kwargs):
 # --- One step ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize(
+    ("graph", "unroll_steps"),
+    [(False, 0), (True, 0), (True, 2)],
+    ids=["eager", "graph", "unrolled"],
+)
 @pytest.mark.parametrize("wrap", [None, layers.BatchNormalization, layers.SpectralNormalization])
-def test_a_step_of_one_network_changes_no_weight_of_the_other(wrap, graph):
+def test_a_step_of_one_network_changes_no_weight_of_the_other(wrap, graph, unroll_steps):
     """Moving statistics and kernels rescaled by spectral normalisation are weights too."""
     keras.utils.set_random_seed(0)
-    gan = gantut.GAN(generator(), discriminator(wrap=wrap), ema=0.9)
+    gan = gantut.GAN(generator(), discriminator(wrap=wrap), ema=0.9, unroll_steps=unroll_steps)
     gan.compile(adam(), adam())
     real = tf.constant(points(8))
 
@@ -666,6 +670,182 @@ def test_labels_of_an_unconditional_pair_are_ignored():
     assert_same_state(ends[0], ends[2])
 
 
+# --- Unrolled steps ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def double():
+    """Networks made in float64, for finite differences."""
+    for name in ("float64", "float32"):
+        keras.config.set_floatx(name)
+        keras.config.set_dtype_policy(name)
+        if name == "float64":
+            yield
+
+
+UNROLLED = {
+    "sgd": ({}, lambda: keras.optimizers.SGD(0.3)),
+    "momentum": ({}, lambda: keras.optimizers.SGD(0.3, momentum=0.5)),
+    "nesterov": (
+        {"penalties": {"r1": 0.3, "r2": 0.2}},
+        lambda: keras.optimizers.SGD(0.3, momentum=0.5, nesterov=True),
+    ),
+    "adam": ({"loss": "relativistic", "num_classes": 3}, lambda: adam(0.03)),
+}
+
+
+@pytest.mark.parametrize("case", UNROLLED)
+def test_unrolled_gradients_are_those_of_a_discriminator_that_was_really_trained_on(case, double):
+    """Against central differences of: two real steps of D on this batch, then G's loss.
+
+    Along a random direction in each weight of G, in float64, where the differences are good to
+    1e-8 or so. A gradient that did not go through D's steps would be wrong in the first digits,
+    which the end of the test shows.
+    """
+    arguments, make_optimizer = UNROLLED[case]
+    num_classes = arguments.get("num_classes")
+    keras.utils.set_random_seed(1)
+    gan = gantut.GAN(
+        generator(batch_norm=False, num_classes=num_classes),
+        discriminator(num_classes=num_classes),
+        unroll_steps=2,
+        **{name: value for name, value in arguments.items() if name != "num_classes"},
+    )
+    gan.compile(make_optimizer(), keras.optimizers.SGD(1.0), run_eagerly=True)
+    real = tf.constant(points(6), tf.float64)
+    labels = tf.constant([0, 1, 2, 0, 1, 2]) if num_classes else None
+    rng = np.random.default_rng(0)
+    z = tf.constant(rng.normal(size=(6, 3)))
+    gan.latents = lambda n: z
+    for _ in range(2):  # so that moments and momentum are not 0
+        gan.discriminator_step(real, labels, bool(gan.penalties))
+    start = everything(gan)
+
+    def restore(group):
+        for name, variable in gan._state().items():
+            if name.startswith(group):
+                variable.assign(start[name])
+
+    def objective():
+        for _ in range(2):
+            gan.discriminator_step(real, labels, bool(gan.penalties))
+        fake = gan.generate(6, labels, training=True)
+        logits = gan.discriminate(fake, labels), gan.discriminate(real, labels)
+        restore("d")
+        return float(gan.adversarial_loss.generator(*logits))
+
+    weights = gan.generator.trainable_variables
+    directions = [rng.normal(size=v.shape) for v in weights]
+    slopes = []
+    for variable, direction in zip(weights, directions, strict=True):
+        value = variable.numpy()
+        sides = []
+        for h in (1e-5, -1e-5):
+            variable.assign(value + h * direction)
+            sides.append(objective())
+        variable.assign(value)
+        slopes.append((sides[0] - sides[1]) / 2e-5)
+
+    def moved():
+        """What a step of G moves the weights by, along the directions: minus the slope."""
+        restore("generator")
+        before = values(weights)
+        loss = float(gan.generator_step(real, labels))
+        after = values(weights)
+        return loss, [
+            float(np.sum((b - a) * d)) for b, a, d in zip(before, after, directions, strict=True)
+        ]
+
+    loss, ours = moved()
+    scale = np.abs(slopes).max()
+    np.testing.assert_allclose(ours, slopes, atol=1e-7 * scale, rtol=0)
+    restore("generator")
+    assert loss == pytest.approx(objective(), rel=1e-12)
+    gan.unroll_steps = 0
+    assert np.abs(np.subtract(moved()[1], slopes)).max() > 0.03 * scale
+
+
+def test_unrolling_the_dirac_gan_in_closed_form():
+    """G(z) = theta, D(x) = psi x, data at c, Wasserstein loss, steps of size h.
+
+    After k steps psi is psi + k h (c - theta), so that G's loss is minus that times theta, and
+    its derivative -(psi + k h (c - 2 theta)).
+    """
+    theta, psi, c, h, k = 0.7, -0.4, 1.5, 0.2, 5
+    z, x = keras.Input((1,)), keras.Input((1,))
+    place = layers.Dense(1, kernel_initializer="zeros")
+    slope = layers.Dense(1, use_bias=False)
+    gan = gantut.GAN(
+        keras.Model(z, place(z)), keras.Model(x, slope(x)), "wasserstein", unroll_steps=k
+    )
+    place.bias.assign([theta])
+    slope.kernel.assign([[psi]])
+    gan.compile(keras.optimizers.SGD(h), keras.optimizers.SGD(1.0), run_eagerly=True)
+    loss = gan.generator_step(tf.fill((4, 1), c), None)
+    after = psi + k * h * (c - theta)
+    assert float(loss) == pytest.approx(-after * theta, rel=1e-6)
+    assert float(place.bias[0]) == pytest.approx(theta + psi + k * h * (c - 2 * theta), rel=1e-6)
+    assert float(slope.kernel[0, 0]) == np.float32(psi)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "d_rate"), [({"unroll_steps": 0}, 1e-2), ({"unroll_steps": 2}, 0.0)], ids=str
+)
+def test_unrolling_no_steps_or_a_discriminator_that_does_not_learn_is_the_plain_step(
+    arguments, d_rate
+):
+    """Bit for bit; in the second case all of the machinery runs, and must add nothing."""
+    ends = []
+    for given in ({}, arguments):
+        gan = make(dropout=0.3, seed=1, d_optimizer=keras.optimizers.SGD(d_rate), **given)
+        gan.discriminate = lambda x, labels, d=gan.discriminator: d(x, training=False)
+        fit(gan, points(8))
+        ends.append(everything(gan))
+    assert_same_state(*ends)
+
+
+def test_unrolled_training_in_a_graph_with_everything_else():
+    """Dropout, labels, lazy penalties, averaged weights, two steps in one execution."""
+    arguments = {
+        "loss": "relativistic", "num_classes": 3, "dropout": 0.3, "penalty_every": 2, "ema": 0.9,
+        "penalties": {"r1": 0.1, "wgan_gp": 0.1}, "steps_per_execution": 2, "unroll_steps": 1,
+    }  # fmt: skip
+    ends = []
+    for eager in (True, False):
+        gan = make(eager=eager, **arguments)
+        history = fit(gan, points(16), np.arange(16) % 3)
+        ends.append(everything(gan))
+    assert np.isfinite([v[0] for v in history.values()]).all()
+    for name in ends[0]:
+        np.testing.assert_allclose(ends[0][name], ends[1][name], atol=1e-5, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(("k", "draws"), [(0, 1), (2, 5)])
+def test_dropout_masks_of_the_steps_ahead_are_not_drawn_again(k, draws):
+    """Two in each step ahead, on data and on samples, and one for G's loss."""
+    gan = make(dropout=0.3, unroll_steps=k)
+    (state,) = (v for v in gan.discriminator.variables if "seed" in v.name)
+    before = state.numpy()
+    gan.generator_step(tf.constant(points(4)), None)
+    assert (state.numpy() - before).tolist() == [0, draws]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (lambda: keras.optimizers.RMSprop(), "unrolling needs Keras' Adam or SGD, got RMSprop"),
+        (lambda: keras.optimizers.AdamW(), "plain Adam or SGD, got one with weight_decay=0.004"),
+        (lambda: keras.optimizers.SGD(clipnorm=1.0), "got one with clipnorm=1.0"),
+        (lambda: keras.optimizers.Adam(amsgrad=True), "got one with amsgrad=True"),
+    ],
+)
+def test_rules_that_cannot_be_unrolled(optimizer, message):
+    make(d_optimizer=optimizer())
+    with pytest.raises(ValueError, match=message):
+        make(d_optimizer=optimizer(), unroll_steps=1)
+    make(g_optimizer=optimizer(), unroll_steps=1)
+
+
 # --- Saving and going on -----------------------------------------------------------------------
 
 
@@ -909,6 +1089,9 @@ def test_arguments_of_fit_that_mean_nothing_here(name):
         ({"penalty_every": 2.0}, "penalty_every must be a positive integer, got 2.0"),
         ({"d_steps": 0}, "d_steps must be a positive integer, got 0"),
         ({"d_steps": True}, "d_steps must be a positive integer, got True"),
+        ({"unroll_steps": -1}, "unroll_steps must be an integer >= 0, got -1"),
+        ({"unroll_steps": True}, "unroll_steps must be an integer >= 0, got True"),
+        ({"unroll_steps": 1.0}, "unroll_steps must be an integer >= 0, got 1.0"),
         ({"ema": 1.0}, r"ema must lie in \[0, 1\), got 1.0"),
         ({"ema": -0.1}, r"got -0.1"),
     ],
