@@ -36,7 +36,7 @@ def _step(model: Any) -> int:
 
 
 def _finite_losses(logs: Mapping[str, float]) -> bool:
-    return all(math.isfinite(float(logs[name])) for name in ("d_loss", "g_loss"))
+    return all(math.isfinite(float(logs[name])) for name in logs if name.endswith("loss"))
 
 
 def _positive_integer(name: str, value: Any) -> int:
@@ -78,7 +78,7 @@ class TrainingClock:
         class Stop(keras.callbacks.Callback):
             def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
                 # Reading a loss waits for a device that works asynchronously.
-                float((logs or {}).get("d_loss", 0.0))
+                float(next(iter((logs or {}).values()), 0.0))
                 clock._add(time.perf_counter() - clock._since)
 
         self.start: Any = Start()
@@ -136,7 +136,7 @@ def shared_clock(callbacks: Iterable[Any], clock: Callable[[], float]) -> Iterat
 
 
 class LearningRateSchedule(_Timed):
-    """Sets both optimizers' learning rates by the progress of the training.
+    """Sets all optimizers' learning rates by the progress of the training.
 
     The rate is the one that the optimizer had when training began, times ``schedule(progress)``;
     it is set before each execution and put back when training ends. Progress is the share of the
@@ -185,7 +185,8 @@ class LearningRateSchedule(_Timed):
         """Notes the learning rates that the schedule multiplies."""
         super().on_train_begin(logs)
         self._first_step = _step(self.model)
-        optimizers = (self.model.g_optimizer, self.model.d_optimizer)
+        names = ("g_optimizer", "d_optimizer")  # a VAE has the first only
+        optimizers = [getattr(self.model, name) for name in names if hasattr(self.model, name)]
         self._rates = [(o, float(o.learning_rate.numpy())) for o in optimizers]
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
@@ -246,7 +247,7 @@ class HistoryWriter(_Timed):
     Attributes:
         history: The rows so far, by column: ``step``, ``seconds``, the generator's
             ``learning_rate``, ``d_loss``, ``g_loss`` and the mean probabilities ``d_real`` and
-            ``d_fake``.
+            ``d_fake``. For another model than a GAN, the model's own means follow the first three.
 
     Raises:
         ValueError: ``every`` is not a positive integer.
@@ -272,6 +273,9 @@ class HistoryWriter(_Timed):
         """Notes where the training starts."""
         super().on_train_begin(logs)
         self._last_step = _step(self.model)
+        columns = (*COLUMNS[:3], *(metric.name for metric in self.model.metrics))
+        if tuple(self.history) != columns:
+            self.history = {column: [] for column in columns}
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Adds a row if it is time, or if a loss has just become something else than a number."""
@@ -292,7 +296,7 @@ class HistoryWriter(_Timed):
             "step": self._last_step,
             "seconds": self.seconds(),
             "learning_rate": float(self.model.g_optimizer.learning_rate.numpy()),
-            **{name: float(self._logs[name]) for name in COLUMNS[3:]},
+            **{name: float(self._logs[name]) for name in list(self.history)[3:]},
         }
         for name, column in self.history.items():
             column.append(row[name])
@@ -303,7 +307,7 @@ class HistoryWriter(_Timed):
                 temporary.open("w", newline="", encoding="utf-8") as file,
             ):
                 writer = csv.writer(file)
-                writer.writerow(COLUMNS)
+                writer.writerow(self.history)
                 for values in zip(*self.history.values(), strict=True):
                     writer.writerow([v if isinstance(v, int) else f"{v:.6g}" for v in values])
 
@@ -640,7 +644,9 @@ class Diagnosis(StopOnDivergence):
             self.history[name].append(value)
         facts = diagnosis.facts(self.model, self._probe)
         warm = _step(self.model) >= self.warm_up
-        now = diagnosis.present(self.history, facts, self.thresholds, warm=warm)
+        now = diagnosis.present(
+            self.history, facts, self.thresholds, warm=warm, going_on=self._going_on
+        )
         for name in diagnosis.SYMPTOMS:
             before = name in self._going_on
             self._changed[name] = self._changed[name] + 1 if (name in now) != before else 0
@@ -724,7 +730,7 @@ class ProgressBar(_Timed):
             done = min(self.seconds(), self._bar.total)
         losses = {name: f"{float(value):.3f}" for name, value in (logs or {}).items()}
         self._bar.set_postfix(
-            {name: losses[name] for name in ("d_loss", "g_loss") if name in losses}, refresh=False
+            {name: losses[name] for name in losses if name.endswith("loss")}, refresh=False
         )
         self._bar.update(max(0.0, done - self._bar.n))
 

@@ -31,8 +31,8 @@ What a reading holds, by the names in ``READINGS``:
 import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,9 +102,7 @@ class Thresholds:
 
     Attributes:
         won: Least ``advantage`` of a D that has won.
-        lost: Largest ``advantage`` of a D that cannot tell.
-        guessing: Largest distance of ``told_apart`` from 1/2 at which D guesses; also the limit
-            above 1/2 for losses without ``advantage``.
+        guessing: Largest ``told_apart``, above 1/2, of a D that cannot tell, or has lost.
         vanishing: G's gradient norm as a share of the largest among the first readings.
         flat: Root mean square of G's gradient, per weight. Adam divides by the gradient's
             size plus an epsilon of 1e-7, so below it the steps shrink with the gradient.
@@ -112,15 +110,13 @@ class Thresholds:
         alike: Largest ``variety`` of samples that look alike.
         few: Largest share of the data's effective number of classes at which few appear.
         gap: Least ``mode_gap`` of a G whose two modes differ.
-        swing: Least range of ``advantage`` (``told_apart`` where there is none) over the window
-            of readings that swing.
+        swing: Least range of ``told_apart``, over a window of readings, that is a swing.
         window: Readings in that window.
         turns: Least number of passages from the upper third of that range to the lower third, or
             back, in the window. A value that rises or falls once has one.
     """
 
     won: float = 0.97
-    lost: float = 0.02
     guessing: float = 0.05
     vanishing: float = 1e-3
     flat: float = 1e-7
@@ -131,6 +127,29 @@ class Thresholds:
     swing: float = 0.5
     window: int = 12
     turns: int = 4
+
+    def relaxed(self) -> "Thresholds":
+        """The limits behind which a symptom that was found is still there.
+
+        They lie a little further off, so that a reading that stays close to a limit does not
+        make a finding come and go: by a factor of 3 for gradients, which vary by powers of ten,
+        and of 1.2 for the rest (twice the distance from 1 for ``won``).
+
+        Returns:
+            Other thresholds.
+        """
+        return replace(
+            self,
+            won=max(1.0 - 2.0 * (1.0 - self.won), 0.5 * self.won),
+            guessing=1.2 * self.guessing,
+            vanishing=3.0 * self.vanishing,
+            flat=3.0 * self.flat,
+            exploding=self.exploding / 3.0,
+            alike=1.2 * self.alike,
+            few=1.2 * self.few,
+            gap=self.gap / 1.2,
+            swing=self.swing / 1.2,
+        )
 
     def __post_init__(self) -> None:
         """Refuses what is no threshold.
@@ -165,8 +184,8 @@ class Probe:
         y: Integer labels (n,) for a conditional GAN.
         classes: What tells the classes of samples: a function from samples (n, ...) to integers
             (n,), or a `gantut.data.Mixture`, whose nearest centre counts. None takes the judge
-            for images of shape (28, 28, 1) if it is sure of the data (``SURE``), and nothing
-            otherwise.
+            for images of shape (28, 28, 1) if it is sure of the data (``SURE``) and sees more
+            than one class in it, and nothing otherwise.
         batch_size: Rows that D and the gradients are read on. It must be a multiple of whatever
             the networks take together; 120 is one of 2, 3, 4, 5, 6 and 8.
         samples: Samples, and data points, that variety and classes are read on.
@@ -352,7 +371,8 @@ def _classifier(
         return None
     from gantut import judge
 
-    if judge.probabilities(real).max(axis=1).mean() < SURE:
+    chances = judge.probabilities(real)
+    if chances.max(axis=1).mean() < SURE or len(np.unique(chances.argmax(axis=1))) == 1:
         return None
     return lambda x: judge.probabilities(np.clip(x, -1.0, 1.0)).argmax(axis=1)
 
@@ -466,10 +486,10 @@ def _won(history: History, limits: Thresholds, facts: Facts) -> bool:
 
 
 def _lost(history: History, limits: Thresholds, facts: Facts) -> bool:
-    advantage, told_apart = history["advantage"][-1], history["told_apart"][-1]
-    if math.isnan(advantage):
-        return told_apart <= 0.5 + limits.guessing
-    return advantage <= limits.lost
+    # Where the players chase each other, each is fooled now and then.
+    return history["told_apart"][-1] <= 0.5 + limits.guessing and not _swinging(
+        history, limits, facts
+    )
 
 
 def _vanishing(history: History, limits: Thresholds, facts: Facts) -> bool:
@@ -500,12 +520,8 @@ def _gap(history: History, limits: Thresholds, facts: Facts) -> bool:
     return history["mode_gap"][-1] >= limits.gap
 
 
-def _swinging_column(history: History) -> str:
-    return "told_apart" if math.isnan(history["advantage"][-1]) else "advantage"
-
-
 def _swinging(history: History, limits: Thresholds, facts: Facts) -> bool:
-    values = history[_swinging_column(history)][-limits.window :]
+    values = history["told_apart"][-limits.window :]
     if len(values) < limits.window:
         return False
     low, high = min(values), max(values)
@@ -626,19 +642,19 @@ def _gap_words(history: History, limits: Thresholds, facts: Facts) -> str:
 
 
 def _swinging_words(history: History, limits: Thresholds, facts: Facts) -> str:
-    column = _swinging_column(history)
     window = slice(-limits.window, None)
-    values = history[column][window]
-    what = "D's advantage (0: cannot tell, 1: perfect)"
-    if column == "told_apart":
-        what = "the share of pairs that D orders rightly"
-    d_loss, g_loss = history["d_loss"][window], history["g_loss"][window]
+    ends = [
+        end
+        for name in ("told_apart", "d_loss", "g_loss")
+        for end in (min(history[name][window]), max(history[name][window]))
+    ]
     return (
-        f"The losses swing: over the last {limits.window} readings {what} went to and fro between "
-        f"{min(values):.2f} and {max(values):.2f}, D's loss between {min(d_loss):.2g} and "
-        f"{max(d_loss):.2g}, G's between {min(g_loss):.2g} and {max(g_loss):.2g}. Try lower "
-        f"learning rates (G's is {facts.g_rate:.2g}, D's {facts.d_rate:.2g}), Adam with beta_1 = "
-        "0, a gradient penalty on D (R1), or averaged weights for sampling."
+        f"The players chase each other and the losses swing: over the last {limits.window} "
+        "readings the share of pairs in which D puts the real one first went to and fro between "
+        f"{_percent(ends[0])} and {_percent(ends[1])}, D's loss between {ends[2]:.2g} and "
+        f"{ends[3]:.2g}, G's between {ends[4]:.2g} and {ends[5]:.2g}. Try lower learning rates "
+        f"(G's is {facts.g_rate:.2g}, D's {facts.d_rate:.2g}), Adam with beta_1 = 0, a gradient "
+        "penalty on D (R1), or averaged weights for sampling."
     )
 
 
@@ -703,7 +719,12 @@ SYMPTOMS: dict[str, Symptom] = {
 
 
 def present(
-    history: History, facts: Facts, limits: Thresholds | None = None, *, warm: bool = True
+    history: History,
+    facts: Facts,
+    limits: Thresholds | None = None,
+    *,
+    warm: bool = True,
+    going_on: Collection[str] = (),
 ) -> list[str]:
     """The symptoms that the readings show.
 
@@ -712,16 +733,19 @@ def present(
         facts: About the GAN.
         limits: The limits; the defaults if None.
         warm: Whether the warm-up is over; before, only gradients count.
+        going_on: What was found before and has not passed; for it `Thresholds.relaxed` holds.
 
     Returns:
         Names from ``SYMPTOMS``. A comparison with NaN holds for none, except that a gradient that
         is not finite has exploded.
     """
     limits = limits or Thresholds()
+    relaxed = limits.relaxed()
     return [
         name
         for name, symptom in SYMPTOMS.items()
-        if (warm or symptom.from_start) and symptom.present(history, limits, facts)
+        if (warm or symptom.from_start)
+        and symptom.present(history, relaxed if name in going_on else limits, facts)
     ]
 
 
