@@ -374,7 +374,6 @@ class DiffAugment(keras.layers.Layer):
         return mean + (x - mean) * self._uniform(x, 0.5, 1.5)
 
     def _translation(self, x: Tensor) -> Tensor:
-        x -= self.fill
         for axis, move in ((1, "bij,bjwc->biwc"), (2, "bij,bhjc->bhic")):
             side = x.shape[axis]
             limit = int(side / 8 + 0.5)
@@ -382,8 +381,11 @@ class DiffAugment(keras.layers.Layer):
             # Row i of an image becomes row i - shift of the old one, or 0 where there is none: a
             # product with a matrix of zeros and ones, which any order of derivative goes through.
             rows = tf.range(side)[None, :] - tf.cast(shift, tf.int32)[:, None]
-            x = tf.einsum(move, tf.one_hot(rows, side, dtype=x.dtype), x)
-        return x + self.fill
+            matrix = tf.one_hot(rows, side, dtype=x.dtype)
+            outside = 1.0 - tf.reduce_sum(matrix, axis=2)
+            outside = outside[:, :, None, None] if axis == 1 else outside[:, None, :, None]
+            x = tf.einsum(move, matrix, x) + self.fill * outside
+        return x
 
     def _cutout(self, x: Tensor) -> Tensor:
         inside = tf.ones((1, 1, 1, 1), x.dtype)
@@ -762,6 +764,8 @@ def stabilise(
         _check_policy(diff_augment)
         builder = _then(builder, lambda d: at_input(d, DiffAugment(diff_augment)))
         added.append("diff_augment")
+    if isinstance(unroll_steps, bool) or not isinstance(unroll_steps, int) or unroll_steps < 0:
+        raise ValueError(f"unroll_steps must be an integer >= 0, got {unroll_steps!r}")
     if unroll_steps:
         changes["unroll_steps"] = unroll_steps
         added.append(f"unrolled{unroll_steps}")

@@ -1,10 +1,10 @@
-"""gantut.optimizers.FusedAdam takes Keras' own steps."""
+"""gantut.optimizers: FusedAdam and Unrolled take Keras' own steps."""
 
 import numpy as np
 import pytest
 
 from gantut._backend import keras, tf
-from gantut.optimizers import FusedAdam
+from gantut.optimizers import FusedAdam, Unrolled
 
 SHAPES = [(7, 5), (5,), (3, 2, 4)]
 STEPS = 20
@@ -118,3 +118,66 @@ def test_state_continues_in_keras_adam():
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1.5e-5, atol=1e-12)
     assert optimizer.iterations.numpy() == STEPS
     assert FusedAdam.from_config(optimizer.get_config()).get_config() == optimizer.get_config()
+
+
+# --- Steps as functions ------------------------------------------------------------------------
+
+RULES = {
+    "adam": lambda: keras.optimizers.Adam(1e-2, beta_1=0.5),
+    "fused adam": lambda: FusedAdam(1e-2, beta_1=0.0, beta_2=0.99),
+    "sgd": lambda: keras.optimizers.SGD(0.1),
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.75),
+    "nesterov": lambda: keras.optimizers.SGD(0.1, momentum=0.75, nesterov=True),
+    "schedule": lambda: keras.optimizers.SGD(
+        keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_unrolled_steps_are_the_optimizers_own(rule):
+    """From the state after three steps; with gradients in which zeros and one None are."""
+    rng = np.random.default_rng(0)
+    gradients = [
+        [tf.constant(rng.normal(size=s) * (rng.random(s) < 0.7), tf.float32) for s in SHAPES]
+        for _ in range(6)
+    ]
+    optimizer = RULES[rule]()
+    variables = [keras.Variable(rng.normal(size=s), dtype="float32") for s in SHAPES]
+    optimizer.build(variables)
+    for step in gradients[:3]:
+        optimizer.apply(step, variables)
+    state = [v.numpy() for v in (*optimizer.variables, *variables)]
+
+    unrolled = Unrolled(optimizer, variables)
+    values = [tf.convert_to_tensor(v) for v in variables]
+    steps = 1 if rule == "schedule" else 3  # the rate is that of the first step throughout
+    for step in gradients[3 : 3 + steps]:
+        values = unrolled.step(values, step)
+    after = [v.numpy() for v in (*optimizer.variables, *variables)]
+    assert all(np.array_equal(a, b) for a, b in zip(state, after, strict=True))
+
+    for step in gradients[3 : 3 + steps]:
+        optimizer.apply(step, variables)
+    for ours, theirs, before in zip(values, variables, state[-3:], strict=True):
+        np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
+        assert np.abs(theirs.numpy() - before).max() > 1e-3
+    # A variable without a gradient stays.
+    assert unrolled.step(values, [None, *gradients[0][1:]])[0] is values[0]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_unrolled_steps_have_finite_derivatives_where_gradients_vanish(rule):
+    """Adam divides by the root of a mean of squares, whose derivative at 0 is infinite."""
+    optimizer = RULES[rule]()
+    variable = keras.Variable([1.0, 2.0])
+    optimizer.build([variable])
+    x = tf.constant([0.0, 3.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        (value,) = Unrolled(optimizer, [variable]).step([tf.constant([1.0, 2.0])], [x])
+    slopes = tape.gradient(value, x).numpy()
+    assert np.isfinite(slopes).all()
+    if "adam" not in rule:
+        assert slopes == pytest.approx([slopes[0]] * 2)
+        assert slopes[0] < -0.09
