@@ -425,3 +425,30 @@ def test_bad_arguments_are_refused(arguments, message):
 def test_unknown_recipe_is_refused():
     with pytest.raises(ValueError, match="unknown recipe 'nonsense'"):
         recipes.train("nonsense", images())
+
+
+# --- Parts of a recipe that training must pass on ------------------------------------------------
+
+
+def test_unrolled_steps_and_callbacks_of_a_recipe_reach_the_training():
+    lengths = []
+
+    class Count(keras.callbacks.Callback):
+        batches = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            Count.batches += 1
+
+    def own(**length):
+        lengths.append(length)
+        return [Count()]
+
+    plain = replace(TINY, penalties={}, penalty_every=1)
+    unrolled = replace(plain, unroll_steps=1, callbacks=own)
+    runs = [recipes.train(recipe, images(), steps=8, seed=3) for recipe in (plain, unrolled)]
+    assert [run.gan.unroll_steps for run in runs] == [0, 1]
+    assert lengths == [{"steps": 8}]
+    assert Count.batches == 2  # one an execution of four steps
+    ends = [run.gan.generator.get_weights()[0] for run in runs]
+    assert np.abs(ends[0] - ends[1]).max() > 1e-5
+    assert recipes.no_callbacks(seconds=2.0) == ()
