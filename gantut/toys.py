@@ -9,11 +9,13 @@ A toy network is so small that a step spends more time in starting operations th
 So several trainings, the *members*, run side by side in one network: each layer is a
 :class:`ParallelDense`, which holds the weights of all members and multiplies them in one operation.
 The networks still take and return plain rows, those of member 0 first, then those of member 1 and
-so on; so `gantut.GAN`, its losses and penalties and `gantut.stabilisers` work as they are. Member
-i of a training with the seed s has the initial weights, the data and the latent vectors of the
-training of one member with the seed s + i, and no member sees anything of another. Losses are means
-over all rows, so a member's gradient is smaller by the number of members than it would be alone;
-Adam does not care about a factor once its epsilon is divided by it, as `train` does.
+so on; so `gantut.GAN`, its losses and penalties and `gantut.stabilisers` work as they are. Losses
+are means over all rows, so a member's gradient is smaller by the number of members than it would be
+alone; Adam does not care about a factor once its epsilon is divided by it, as `build` does.
+
+No member sees anything of another, and member i of a training with the seed s has the initial
+weights, the data and the latent vectors of the training of one member with the seed s + i. (Only
+instance noise and the mixing weights of WGAN-GP are drawn for all rows at once.)
 
 ``METHODS`` holds named settings that share their networks, data and batch size and differ in what
 is to be compared.
@@ -21,13 +23,13 @@ is to be compared.
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gantut import callbacks as training
-from gantut import losses, recipes, stabilisers
+from gantut import recipes, stabilisers
 from gantut._backend import keras, tf
 from gantut.data import Mixture, sample_mixture
 from gantut.gan import GAN
@@ -150,7 +152,7 @@ def discriminator(
     widths: Sequence[int] = (64, 64, 64),
     members: int = 1,
     *,
-    activation: str = "relu",
+    activation: str = "leaky_relu",
     scale: float = 1.0,
     packing: int = 1,
     instance_noise: float = 0.0,
@@ -203,10 +205,15 @@ def _initialise(model: Model, members: int, seed: int, stream: int) -> None:
         if isinstance(layer, ParallelDense):
             _, inputs, units = layer.kernel.shape
             limit = np.sqrt(6.0 / (inputs + units))
-            layer.kernel.assign(np.stack([r.uniform(-limit, limit, (inputs, units)) for r in drawn]))
+            layer.kernel.assign(
+                np.stack([r.uniform(-limit, limit, (inputs, units)) for r in drawn])
+            )
 
 
 # --- Methods -----------------------------------------------------------------------------------
+
+
+_DECAY = recipes.cosine_decay()
 
 
 @dataclass(frozen=True)
@@ -218,6 +225,8 @@ class Method:
         summary: What it is, in a line.
         loss: A key of ``gantut.losses.LOSSES``.
         penalties: Weights of the gradient penalties, as in `gantut.GAN`.
+        penalty_end: What the weights are multiplied by at the end of the training; on the way
+            there they fall geometrically (1: they stay).
         d_steps: Steps of D for one of G.
         packing: Points that D judges together.
         unroll_steps: Steps of D that G looks ahead, as in `gantut.GAN`.
@@ -244,46 +253,66 @@ class Method:
     summary: str
     loss: str = "non_saturating"
     penalties: Mapping[str, float] = field(default_factory=dict)
+    penalty_end: float = 1.0
     d_steps: int = 1
     packing: int = 1
     unroll_steps: int = 0
     instance_noise: float = 0.0
-    ema: float | None = None
+    ema: float | None = 0.999
     latent_dim: int = 2
     g_widths: tuple[int, ...] = (64, 64, 64)
     d_widths: tuple[int, ...] = (64, 64, 64)
     activation: str = "relu"
-    d_activation: str = "relu"
+    d_activation: str = "leaky_relu"
     standardise: bool = True
     batch_size: int = 128
-    steps: int = 6_000
+    steps: int = 10_000
     g_learning_rate: float = 4e-3
     d_learning_rate: float = 4e-3
     beta_1: float = 0.0
     beta_2: float = 0.99
-    schedule: Callable[[float], float] = recipes.constant
+    schedule: Callable[[float], float] = _DECAY
 
 
-_STEADY: dict[str, Any] = {
-    "loss": "relativistic",
-    "penalties": {"r1": 0.1, "r2": 0.1},
-    "ema": 0.998,
-    "schedule": recipes.cosine_decay(),
-}
-
+# The same networks, optimizer, schedule, batch, length and averaging for all: what differs is
+# the loss, and what steadies it.
+_PLAIN = Method(name="plain", summary="the non-saturating loss and nothing else")
 _ALL = (
-    Method(
-        name="plain",
-        summary="the non-saturating loss and nothing else",
-        g_learning_rate=1e-3,
-        d_learning_rate=1e-3,
+    _PLAIN,
+    replace(_PLAIN, name="pacgan", summary="D judges four points at a time", packing=4),
+    replace(_PLAIN, name="unrolled", summary="G looks five steps of D ahead", unroll_steps=5),
+    replace(
+        _PLAIN,
+        name="wgan_gp",
+        summary="the Wasserstein loss with a gradient penalty of weight 1",
+        loss="wasserstein",
+        penalties={"wgan_gp": 1.0},
     ),
-    Method(
+    replace(
+        _PLAIN,
+        name="r1",
+        summary="the non-saturating loss with R1, whose weight falls from 0.1 to 0.01",
+        penalties={"r1": 0.1},
+        penalty_end=0.1,
+    ),
+    replace(
+        _PLAIN,
+        name="noise",
+        summary="noise on what D sees, from a tenth of the data's deviation to none",
+        instance_noise=0.1,
+    ),
+    replace(
+        _PLAIN,
         name="steady",
-        summary="relativistic loss, R1 and R2 in every step, rates that fall to 0, averaged G",
-        **_STEADY,
+        summary="the relativistic loss with R1 and R2, whose weights fall from 0.1 to 0.01",
+        loss="relativistic",
+        penalties={"r1": 0.1, "r2": 0.1},
+        penalty_end=0.1,
     ),
 )
+
+SHORT_STEPS = 1_500
+"""The length of a training for a look at the beginning: seconds for several members."""
 
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 """The methods by name."""
@@ -322,6 +351,13 @@ class _MembersGAN(GAN):
         super().__init__(*networks, seed=seed, **settings)
         self.members = members
         self.first_seed = seed
+        self.penalty_factor = self.add_weight(
+            shape=(), initializer="ones", trainable=False, name="penalty_factor"
+        )
+
+    def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
+        """The penalties, times a factor that falls while training."""
+        return tf.convert_to_tensor(self.penalty_factor) * super().penalty(real, fake, labels)
 
     def latents(self, n: Tensor) -> Tensor:
         """Draws latent vectors (n, latent_dim), ``n / members`` for each member."""
@@ -411,6 +447,18 @@ def _generate(gan: GAN, z: Tensor) -> np.ndarray:
     return points.reshape(gan.members, -1, DIMENSION)
 
 
+class _AnnealPenalty(keras.callbacks.Callback):
+    """Lowers the factor of the penalties from 1 to ``end``, by the same ratio in each step."""
+
+    def __init__(self, end: float, steps: int) -> None:
+        super().__init__()
+        self.end, self.steps = end, steps
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        progress = int(self.model.step_counter) / self.steps
+        self.model.penalty_factor.assign(self.end**progress)
+
+
 class _Film(keras.callbacks.Callback):
     """Keeps what the generators make of the same latent vectors at given steps."""
 
@@ -433,9 +481,7 @@ class _Film(keras.callbacks.Callback):
             self.frames[step] = _generate(self.model, self._z)
 
 
-def build(
-    method: str | Method, mixture: Mixture, *, members: int = 1, seed: int = 0
-) -> GAN:
+def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int = 0) -> GAN:
     """Makes the networks and the optimizers of a method.
 
     Seeds Python, NumPy and Keras, and switches TensorFlow to deterministic operations for the
@@ -456,6 +502,8 @@ def build(
     """
     method = get(method)
     _positive(members=members, batch_size=method.batch_size)
+    if not 0.0 < method.penalty_end <= 1.0:
+        raise ValueError(f"penalty_end must lie in (0, 1], got {method.penalty_end!r}")
     if method.batch_size % method.packing:
         raise ValueError(
             f"batch_size must be a multiple of packing {method.packing}, got {method.batch_size}"
@@ -570,6 +618,7 @@ def train(
         *callbacks,
         shots,
         training.LearningRateSchedule(method.schedule, steps=steps),
+        _AnnealPenalty(method.penalty_end, steps),
         *([stabilisers.AnnealNoise(steps)] if method.instance_noise else []),
     ]
     dataset = _batches(mixture, seeds, method.batch_size)

@@ -1,0 +1,168 @@
+"""How many modes of the ring and the grid each method finds, over ten seeds or more.
+
+    python benchmarks/toys.py
+    python benchmarks/toys.py --rows steady plain --mixtures ring
+
+The protocol of PacGAN (Lin et al. 2018, section 4.1): 100,000 points of data, and of each trained
+generator 2,500 samples, which count when they lie within three standard deviations of the nearest
+mode. One thread; all seeds of a row are members of one network. Writes
+benchmarks/results/toys.json after each row; rows that are not asked for stay as they are there.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from gantut import data, recipes, toys
+from gantut._io import environment, write_json
+from gantut.metrics import ModeCoverage, mode_coverage
+
+RESULT = Path(__file__).parent / "results" / "toys.json"
+SAMPLES = 2_500
+MIXTURES = {"ring": data.ring_mixture(), "grid": data.grid_mixture()}
+STEADY = toys.METHODS["steady"]
+
+
+def _without(name: str, summary: str, **changes: Any) -> toys.Method:
+    return dataclasses.replace(STEADY, name=name, summary=summary, **changes)
+
+
+# What each part of "steady" brings: the same but for one choice.
+ABLATIONS = (
+    _without("steady, plain loss", "the non-saturating loss instead", loss="non_saturating"),
+    _without("steady, R1 only", "no penalty on samples", penalties={"r1": 0.1}),
+    _without("steady, no penalty", "neither R1 nor R2", penalties={}),
+    _without("steady, no average", "samples of the last weights", ema=None),
+    _without("steady, constant rates", "no decay", schedule=recipes.constant),
+    _without("steady, leaky G", "LeakyReLU(0.2) in G", activation="leaky_relu"),
+    _without("steady, 8 latents", "8 latent numbers, not 2", latent_dim=8),
+    _without("steady, raw points", "D sees the points' own units", standardise=False),
+)
+SHORT = ("plain", "steady")
+
+
+def rows() -> dict[str, tuple[toys.Method | None, int]]:
+    """From a row's name to its method (None: the mixture itself) and number of steps."""
+    table: dict[str, tuple[toys.Method | None, int]] = {"perfect": (None, 0)}
+    table |= {name: (method, method.steps) for name, method in toys.METHODS.items()}
+    table |= {f"{name}, short": (toys.METHODS[name], toys.SHORT_STEPS) for name in SHORT}
+    table |= {method.name: (method, method.steps) for method in ABLATIONS}
+    return table
+
+
+def summarise(coverage: list[ModeCoverage]) -> dict[str, Any]:
+    """Each number by seed, and its mean and standard error."""
+    result: dict[str, Any] = {}
+    for name in ("modes", "high_quality", "reverse_kl"):
+        values = [float(getattr(c, name)) for c in coverage]
+        result[name] = values
+        result[f"{name}_mean"] = float(np.mean(values))
+        result[f"{name}_error"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    result["samples"] = SAMPLES
+    return result
+
+
+def settings(method: toys.Method, mixture: data.Mixture) -> dict[str, Any]:
+    """The method's fields as JSON can hold them."""
+    values = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}
+    progress = (0.0, 0.25, 0.5, 0.75, 1.0)
+    values["schedule"] = [round(method.schedule(p), 4) for p in progress]
+    values["penalties"] = dict(method.penalties)
+    values["scale"] = toys.deviation(mixture) if method.standardise else 1.0
+    return values
+
+
+def measure(
+    method: toys.Method | None, mixture: data.Mixture, steps: int, seeds: list[int], members: int
+) -> dict[str, Any]:
+    """Trains and judges one row."""
+    coverage: list[ModeCoverage] = []
+    if method is None:
+        for seed in seeds:
+            points = data.sample_mixture(mixture, SAMPLES, seed=10_000 + seed)
+            coverage.append(mode_coverage(points, mixture))
+        return summarise(coverage)
+    wall = busy = 0.0
+    for first in range(seeds[0], seeds[-1] + 1, members):
+        count = min(members, seeds[-1] + 1 - first)
+        run = toys.train(method, mixture, members=count, seed=first, steps=steps)
+        coverage += run.coverage(SAMPLES)
+        wall += run.seconds
+        busy += run.cpu_seconds
+    return {
+        **summarise(coverage),
+        "summary": method.summary,
+        "steps": steps,
+        "settings": settings(method, mixture),
+        "seconds_per_run": wall / len(seeds),
+        "cpu_seconds_per_run": busy / len(seeds),
+    }
+
+
+def main() -> None:
+    """Runs the rows asked for, and writes the table after each."""
+    known = rows()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="+", default=list(known), choices=list(known))
+    parser.add_argument("--mixtures", nargs="+", default=list(MIXTURES), choices=list(MIXTURES))
+    parser.add_argument("--seeds", type=int, default=10, help="number of seeds, from 0")
+    parser.add_argument("--members", type=int, default=10, help="seeds trained side by side")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    if arguments.seeds < 2 or arguments.members < 1:
+        parser.error("wanted at least 2 seeds and 1 member")
+
+    import tensorflow as tf
+
+    # A second thread would wait more than it works at this size.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    done: dict[tuple[str, str], dict[str, Any]] = {}
+    if arguments.out.exists():
+        old = json.loads(arguments.out.read_text(encoding="utf-8"))
+        done = {(row["mixture"], row["method"]): row for row in old["rows"]}
+    for name in arguments.rows:
+        method, steps = known[name]
+        for mixture in arguments.mixtures:
+            row = measure(
+                method, MIXTURES[mixture], steps, list(range(arguments.seeds)), arguments.members
+            )
+            done[mixture, name] = {
+                "mixture": mixture,
+                "method": name,
+                "command": shlex.join(["python", *sys.argv]),
+                "environment": environment(),
+                **row,
+            }
+            print(
+                f"{mixture}, {name}: {row['modes_mean']:.1f} modes (fewest {min(row['modes']):.0f})"
+                f", high quality {row['high_quality_mean']:.2%} (least "
+                f"{min(row['high_quality']):.2%}), reverse KL {row['reverse_kl_mean']:.4f} (most "
+                f"{max(row['reverse_kl']):.4f}), {row.get('cpu_seconds_per_run', 0.0):.1f} CPU "
+                "seconds a run",
+                flush=True,
+            )
+            order = [(m, n) for m in MIXTURES for n in known if (m, n) in done]
+            write_json(
+                arguments.out,
+                {
+                    "command": "python benchmarks/toys.py",
+                    "environment": environment(),
+                    "seeds": list(range(arguments.seeds)),
+                    "samples": SAMPLES,
+                    "rows": [done[key] for key in order],
+                },
+            )
+
+
+if __name__ == "__main__":
+    main()
