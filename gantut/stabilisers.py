@@ -492,10 +492,10 @@ class MinibatchStdDev(keras.layers.Layer):
         x = _checked_rows(x, size, f"MinibatchStdDev({self.group_size})")
         groups = tf.reshape(x, tf.stack([rows // size, size, *middle]))
         # 1e-8 keeps the root's derivative finite where the rows of a group are equal.
-        deviations = tf.sqrt(tf.math.reduce_variance(groups, axis=1) + 1e-8)
-        means = tf.reduce_mean(deviations, axis=range(1, len(x.shape)))
-        means = tf.reshape(tf.repeat(means, size), tf.stack([rows, *[1] * len(middle)]))
-        channel = tf.broadcast_to(means, tf.concat([tf.shape(x)[:-1], [1]], axis=0))
+        deviations = tf.sqrt(tf.math.reduce_variance(groups, axis=1, keepdims=True) + 1e-8)
+        means = tf.reduce_mean(deviations, axis=range(1, len(groups.shape)), keepdims=True)
+        channel = tf.broadcast_to(means, tf.stack([rows // size, size, *middle[:-1], 1]))
+        channel = tf.reshape(channel, tf.stack([rows, *middle[:-1], 1]))
         return tf.concat([x, channel], axis=-1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -638,8 +638,9 @@ def _cloned(
 
 def _padded(weight: np.ndarray, shape: Any) -> np.ndarray:
     """A kernel with zeros for the channels that a wider layer has after the old ones."""
-    missing = [(0, wanted - have) for wanted, have in zip(shape, weight.shape, strict=True)]
-    return np.pad(weight, missing)
+    wide = np.zeros(tuple(shape), weight.dtype)
+    wide[tuple(slice(n) for n in weight.shape)] = weight
+    return wide
 
 
 # --- Two time scales ---------------------------------------------------------------------------

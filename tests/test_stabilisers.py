@@ -412,6 +412,21 @@ def test_a_discriminator_that_sees_the_deviation(layer):
     np.testing.assert_allclose(d(x)[0], d(x[:1].repeat(4, axis=0))[0], atol=1e-6)
 
 
+def test_parts_reach_into_models_inside_models():
+    def builder(shape, num_classes):
+        return networks.mlp_discriminator(shape, widths=(5,))
+
+    d = stabilisers.at_input(stabilisers.packed(builder, 2)(SHAPE, 10), InstanceNoise(0.1))
+    x = images(8)
+    whole = stabilisers.spectrally_normalised(stabilisers.with_minibatch_stddev(d, 2))
+    np.testing.assert_allclose(whole(x), d(x), atol=1e-6)
+    kinds = [type(x) for x in stabilisers._all_layers(whole)]
+    assert kinds.count(layers.SpectralNormalization) == 2
+    assert kinds.count(MinibatchStdDev) == 1
+    assert not {id(v) for v in whole.variables} & {id(v) for v in d.variables}
+    assert whole(x, training=True).shape == (4, 1)
+
+
 def test_deviation_for_layers_that_are_not_there():
     d = networks.mlp_discriminator(SHAPE, (3,))
     with pytest.raises(ValueError, match="has no dense or convolutional layer named 'conv'"):
