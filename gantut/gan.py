@@ -401,8 +401,9 @@ class GAN(keras.Model):
         """Writes what is needed to sample, and what is needed to go on training.
 
         ``generator.keras`` (averaged weights) and ``discriminator.keras`` open with
-        ``keras.models.load_model`` where gantut is not installed; ``state.npz`` holds all
-        variables, those of the optimizers and the random state included, for :meth:`restore`.
+        ``keras.models.load_model`` where gantut is not installed (a discriminator with layers of
+        `gantut.stabilisers`, where that is imported); ``state.npz`` holds all variables, those of
+        the optimizers and the random state included, for :meth:`restore`.
 
         Args:
             directory: A folder, made if it does not exist. Each file appears whole or not at all.
