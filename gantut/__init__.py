@@ -35,6 +35,8 @@ _MODULES = {
     "recipes",
     "stabilisers",
     "tables",
+    "toys",
+    "vae",
 }
 
 __all__ = ["__version__", *sorted(_EXPORTS), *sorted(_MODULES)]

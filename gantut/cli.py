@@ -41,9 +41,11 @@ RUN_FILES = (
     "run.json",
     "generator.keras",
     "discriminator.keras",
+    "encoder.keras",
     "state.npz",
     "history.csv",
     "metrics.json",
+    "diagnosis.txt",
 )
 """What a run consists of, beside the pictures in ``grids``."""
 
@@ -143,6 +145,11 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--overwrite", action="store_true", help="replace the run that DIR holds")
     train.add_argument(
+        "--diagnose",
+        action="store_true",
+        help="say in words what goes wrong, as it comes and in DIR/diagnosis.txt",
+    )
+    train.add_argument(
         "--samples",
         type=_natural,
         default=EVALUATED,
@@ -235,6 +242,13 @@ def _tell(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def _tell_beside_bar(message: str) -> None:
+    """Tells while a progress bar is shown, which is drawn again below."""
+    from tqdm import tqdm
+
+    tqdm.write(message, file=sys.stderr)
+
+
 # --- Data --------------------------------------------------------------------------------------
 
 
@@ -280,8 +294,9 @@ def _list_recipes(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from gantut import recipes
-    from gantut._io import environment, write_json
-    from gantut.callbacks import HistoryWriter, SampleGrid
+    from gantut._io import atomic_write, environment, write_json
+    from gantut.callbacks import Diagnosis, HistoryWriter, SampleGrid
+    from gantut.gan import GAN
 
     recipe = recipes.get(options.recipe)
     folder: Path = options.out
@@ -304,6 +319,15 @@ def _train(options: argparse.Namespace) -> int:
         when: dict[str, Any] = {"every": max(1, total // PICTURES)}
     else:
         when = {"times": [options.seconds * i / PICTURES for i in range(1, PICTURES)]}
+    diagnosis = None
+    if options.diagnose:
+        if not isinstance(gan, GAN):
+            raise ValueError(f"--diagnose reads GANs, and {recipe.name!r} trains none")
+        shown = data.x
+        if recipe.stack > 1:
+            few = recipes.batches(shown, batch_size=1000, seed=options.seed, stack=recipe.stack)
+            shown = next(iter(few)).numpy()
+        diagnosis = Diagnosis(shown, data.y, seed=options.seed, tell=_tell_beside_bar)
     _clear(folder)
     began = time.perf_counter()
     with _stop_on_interrupt() as stop:
@@ -320,6 +344,7 @@ def _train(options: argparse.Namespace) -> int:
                 HistoryWriter(folder / "history.csv"),
                 SampleGrid(folder / "grids", seed=options.seed, **when),
                 stop.callback(),
+                *([diagnosis] if diagnosis is not None else []),
             ],
         )
         gan.save(folder)
@@ -341,6 +366,9 @@ def _train(options: argparse.Namespace) -> int:
             "environment": environment(),
         }
         write_json(folder / "run.json", record)
+        if diagnosis is not None:
+            with atomic_write(folder / "diagnosis.txt") as temporary:
+                temporary.write_text(diagnosis.report() + "\n", encoding="utf-8")
     print(f"{folder}: {run.steps:,} steps in {run.seconds:.1f} s of training")
     if stop.requested:
         _tell(f"gantut train: interrupted after {run.steps} steps; what there is lies in {folder}")
@@ -447,6 +475,12 @@ def _measure(generator: Any, data: _Data, n: int, seed: int) -> dict[str, Any]:
     from gantut.sampling import count_classes, is_conditional, sample
 
     head = {"data": data.name, "samples": n, "seed": seed}
+    stacked = generator.outputs[0].shape[-1] != data.x.shape[-1]
+    if data.name == "mnist" and stacked:
+        found = metrics.stacked_modes(sample(generator, n, seed=seed))
+        print(f"{found.modes} of 1,000 triples of digits; divergence from uniform shares "
+              f"{found.kl:.4f} nats (evenly spread samples: {999 / (2 * n):.4f})")  # fmt: skip
+        return head | {"modes": found.modes, "kl": found.kl}
     if data.name == "mnist":
         from gantut import judge
         from gantut.evaluation import evaluate
@@ -466,6 +500,10 @@ def _measure(generator: Any, data: _Data, n: int, seed: int) -> dict[str, Any]:
     few = min(n, NEAREST)
     rng = np.random.default_rng(seed)
     images = sample(generator, few, seed=seed)
+    if stacked:  # Each of the images that make one has neighbours of its own.
+        height, width, channels = data.x.shape[1:]
+        apart = images.reshape(few, height, width, -1, channels)
+        images = np.ascontiguousarray(np.moveaxis(apart, 3, 1)).reshape(-1, *data.x.shape[1:])
     own = metrics.nearest_training_images(images, data.x).distances[:, 0]
     if data.whole is not None:
         held_out, neighbour = data.whole.x_test, 1

@@ -10,8 +10,8 @@ import numpy as np
 
 from gantut import losses
 from gantut._backend import keras, tf
-from gantut._fetch import open_npz
 from gantut._io import atomic_write
+from gantut._state import read_state, write_state
 from gantut.data import check_images
 from gantut.optimizers import Unrolled
 from gantut.sampling import check_labels, count_classes, is_conditional, sample
@@ -422,9 +422,7 @@ class GAN(keras.Model):
         ):
             with atomic_write(folder / name) as temporary:
                 model.save(temporary)
-        with atomic_write(folder / "state.npz") as temporary:
-            arrays: Any = {name: np.asarray(value) for name, value in self._state().items()}
-            np.savez(temporary, **arrays)
+        write_state(folder / "state.npz", self._state())
 
     def restore(self, directory: str | os.PathLike[str]) -> None:
         """Puts a saved training state into this (compiled) GAN of the same architecture.
@@ -437,30 +435,9 @@ class GAN(keras.Model):
             ValueError: the file is damaged or belongs to other networks, or this GAN is not
                 compiled. Nothing is changed then.
         """
-        path = Path(directory) / "state.npz"
-        try:
-            with path.open("rb") as file, open_npz(file) as archive:
-                saved = {name: archive[name] for name in archive.files}
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
         if not self.compiled:
             raise ValueError("compile the GAN first: the optimizers' state is restored too")
-        state = self._state()
-        for name in sorted(state.keys() ^ saved.keys()):
-            raise ValueError(
-                f"{path} belongs to other networks or optimizers: {name!r} is only in "
-                f"{'the file' if name in saved else 'this GAN'}"
-            )
-        for name, variable in state.items():
-            if tuple(variable.shape) != saved[name].shape:
-                raise ValueError(
-                    f"{path} belongs to other networks: {name!r} has shape {saved[name].shape} "
-                    f"there and {tuple(variable.shape)} here"
-                )
-        for name, variable in state.items():
-            variable.assign(saved[name])
+        read_state(Path(directory) / "state.npz", self._state(), kind="GAN")
 
     def _state(self) -> dict[str, Any]:
         groups = {

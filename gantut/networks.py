@@ -1,5 +1,7 @@
 """Generators and discriminators: each function returns a plain, uncompiled ``keras.Model``.
 
+The two networks of a variational autoencoder are here too: a decoder is a generator.
+
 Conventions. A generator maps a latent vector ``(batch, latent_dim)``, drawn from N(0, I), to
 samples ``(batch, height, width, channels)`` in [-1, 1] (its last activation is tanh). A
 discriminator maps samples to one logit each, ``(batch, 1)``, without a sigmoid: the probability
@@ -109,14 +111,50 @@ def _mean_image(mean_image: Any, shape: ImageShape) -> np.ndarray:
     return mean.reshape(-1)
 
 
-def _mlp_generator_body(x: Any, shape: ImageShape, widths: Sequence[int], batch_norm: bool) -> Any:
+def _centre(x: Any, mean: np.ndarray) -> Any:
+    """``2 (x - mean)``, along the last axis."""
+    # A frozen batch normalisation is Keras' layer for (x - mean) / deviation with constants that
+    # are saved with the weights. It never looks at the batch.
+    centre = layers.BatchNormalization(
+        center=False, scale=False, epsilon=0.0, trainable=False, name="centre"
+    )
+    x = centre(x)
+    centre.moving_mean.assign(mean)
+    centre.moving_variance.assign(np.full(mean.shape, 0.25, np.float32))
+    return x
+
+
+def _centred_pixels(image: Any, shape: ImageShape, mean_image: Any) -> Any:
+    """The pixels in a row; less the mean image and doubled, if one is given."""
+    x = layers.Flatten(name="flatten")(image)
+    return x if mean_image is None else _centre(x, _mean_image(mean_image, shape))
+
+
+def _start_at(model: Model, mean_image: Any, shape: ImageShape) -> None:
+    """Sets the bias of the layer "pixels" to where tanh draws the mean image."""
+    # tanh never reaches 1, and where it comes close its slope is gone.
+    bounded = np.clip(_mean_image(mean_image, shape), -0.995, 0.995)
+    model.get_layer("pixels").bias.assign(np.arctanh(bounded))
+
+
+def _mlp_generator_hidden(x: Any, widths: Sequence[int], batch_norm: bool) -> Any:
     for i, width in enumerate(_widths(widths), start=1):
         x = layers.Dense(width, use_bias=not batch_norm, name=f"dense_{i}")(x)
         if batch_norm:
             x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
         x = _leaky(x, f"leaky_relu_{i}")
+    return x
+
+
+def _mlp_generator_body(x: Any, shape: ImageShape, widths: Sequence[int], batch_norm: bool) -> Any:
+    x = _mlp_generator_hidden(x, widths, batch_norm)
     x = layers.Dense(math.prod(shape), activation="tanh", name="pixels")(x)
     return layers.Reshape(shape, name="image")(x)
+
+
+def _channel_mean(mean_image: Any, shape: ImageShape) -> np.ndarray:
+    """The mean over the channels of an image, its pixels in a row."""
+    return np.asarray(_mean_image(mean_image, shape).reshape(-1, shape[2]).mean(axis=1))
 
 
 def _mlp_discriminator_body(x: Any, widths: Sequence[int], dropout: float) -> Any:
@@ -157,9 +195,7 @@ def mlp_generator(
     shape = _image_shape(image_shape)
     model = keras.Model(z, _mlp_generator_body(z, shape, widths, batch_norm), name="mlp_generator")
     if mean_image is not None:
-        # tanh never reaches 1, and where it comes close its slope is gone.
-        bounded = np.clip(_mean_image(mean_image, shape), -0.995, 0.995)
-        model.get_layer("pixels").bias.assign(np.arctanh(bounded))
+        _start_at(model, mean_image, shape)
     return model
 
 
@@ -188,18 +224,161 @@ def mlp_discriminator(
     """
     shape = _image_shape(image_shape)
     image = keras.Input(shape, name="image")
-    x = layers.Flatten(name="flatten")(image)
-    if mean_image is not None:
-        # A frozen batch normalisation is Keras' layer for (x - mean) / deviation with constants
-        # that are saved with the weights. It never looks at the batch.
-        centre = layers.BatchNormalization(
-            center=False, scale=False, epsilon=0.0, trainable=False, name="centre"
-        )
-        x = centre(x)
-        centre.moving_mean.assign(_mean_image(mean_image, shape))
-        centre.moving_variance.assign(np.full(math.prod(shape), 0.25, np.float32))
+    x = _centred_pixels(image, shape, mean_image)
     x = _mlp_discriminator_body(x, widths, dropout)
     return keras.Model(image, x, name="mlp_discriminator")
+
+
+def channelwise_mlp_generator(
+    latent_dim: int = 128,
+    image_shape: Sequence[int] = STACKED_SHAPE,
+    code_dim: int = 64,
+    widths: Sequence[int] = (256, 512),
+    batch_norm: bool = True,
+    mean_image: Any = None,
+) -> Model:
+    """A multilayer perceptron that draws each channel with the same weights.
+
+    For images whose channels hold the same kind of picture, such as Stacked MNIST. A linear layer
+    makes one code a channel out of the latent vector, and one perceptron turns each code into its
+    channel: weights are shared over channels as those of a convolution are over places. Nothing
+    makes the codes of an image independent of each other; that is left to training.
+
+    Args:
+        latent_dim: Length of the latent vector.
+        image_shape: (height, width, channels).
+        code_dim: Length of a channel's code.
+        widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
+        batch_norm: Batch normalisation before each hidden activation, over rows and channels.
+        mean_image: An image of ``image_shape`` in [-1, 1]: the last layer's bias starts where it
+            draws the mean of its channels.
+
+    Returns:
+        A model from (batch, latent_dim) to images in [-1, 1].
+
+    Raises:
+        ValueError: a size is not a positive integer, there is no hidden layer, or ``mean_image``
+            has another shape or range.
+    """
+    z = _latent(latent_dim)
+    height, breadth, channels = shape = _image_shape(image_shape)
+    _positive(code_dim=code_dim)
+    x = layers.Dense(channels * code_dim, name="codes")(z)
+    x = layers.Reshape((channels, code_dim), name="code_by_channel")(x)
+    x = _mlp_generator_hidden(x, widths, batch_norm)
+    x = layers.Dense(height * breadth, activation="tanh", name="pixels")(x)
+    x = layers.Reshape(shape, name="image")(layers.Permute((2, 1), name="channels_last")(x))
+    model = keras.Model(z, x, name="channelwise_mlp_generator")
+    if mean_image is not None:
+        grey = (height, breadth, 1)
+        _start_at(model, _channel_mean(mean_image, shape).reshape(grey), grey)
+    return model
+
+
+def channelwise_mlp_discriminator(
+    image_shape: Sequence[int] = STACKED_SHAPE,
+    widths: Sequence[int] = (512, 128),
+    top: Sequence[int] = (256,),
+    mean_image: Any = None,
+) -> Model:
+    """A multilayer perceptron that reads each channel with the same weights, then all of them.
+
+    The mirror of :func:`channelwise_mlp_generator`. The layers of ``widths`` see one channel
+    each; those of ``top`` see what came out of all channels, side by side, and so can tell images
+    by how their channels go together.
+
+    Args:
+        image_shape: (height, width, channels).
+        widths: Units of the hidden layers that channels share, each followed by LeakyReLU(0.2).
+        top: Units of the hidden layers above, each followed by LeakyReLU(0.2).
+        mean_image: An image of ``image_shape`` in [-1, 1]: the mean of its channels is subtracted
+            from each channel, as in :func:`mlp_discriminator`.
+
+    Returns:
+        A model from images to logits (batch, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer, ``widths`` or ``top`` is empty, or
+            ``mean_image`` has another shape or range.
+    """
+    height, breadth, channels = shape = _image_shape(image_shape)
+    image = keras.Input(shape, name="image")
+    x = layers.Reshape((height * breadth, channels), name="flatten_channels")(image)
+    x = layers.Permute((2, 1), name="channels_first")(x)
+    if mean_image is not None:
+        x = _centre(x, _channel_mean(mean_image, shape))
+    for i, units in enumerate(_widths(widths), start=1):
+        x = _leaky(layers.Dense(units, name=f"channel_dense_{i}")(x), f"channel_leaky_relu_{i}")
+    x = _mlp_discriminator_body(layers.Flatten(name="flatten")(x), top, 0.0)
+    return keras.Model(image, x, name="channelwise_mlp_discriminator")
+
+
+def vae_encoder(
+    latent_dim: int = 16,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (512, 256),
+    mean_image: Any = None,
+) -> Model:
+    """The encoder of a variational autoencoder: from images to normal distributions of latents.
+
+    Kingma and Welling 2014, appendix C.2: a multilayer perceptron with two outputs, here of the
+    size of recipe `fast`'s discriminator, LeakyReLU(0.2) after each hidden layer.
+
+    Args:
+        latent_dim: Length of the latent vector.
+        image_shape: (height, width, channels).
+        widths: Units of the hidden layers, first to last.
+        mean_image: An image of ``image_shape`` in [-1, 1], which is subtracted from the input as
+            in :func:`mlp_discriminator`.
+
+    Returns:
+        A model from images to [mean, log_variance], each (batch, latent_dim): what the encoder
+        says of each coordinate of the latent vector that belongs to the image.
+
+    Raises:
+        ValueError: a size is not a positive integer, there is no hidden layer, or ``mean_image``
+            has another shape or range.
+    """
+    _positive(latent_dim=latent_dim)
+    shape = _image_shape(image_shape)
+    image = keras.Input(shape, name="image")
+    x = _centred_pixels(image, shape, mean_image)
+    for i, width in enumerate(_widths(widths), start=1):
+        x = _leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
+    outputs = [layers.Dense(latent_dim, name=name)(x) for name in ("mean", "log_variance")]
+    return keras.Model(image, outputs, name="vae_encoder")
+
+
+def vae_decoder(
+    latent_dim: int = 16,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (256, 512),
+    mean_image: Any = None,
+) -> Model:
+    """The decoder of a variational autoencoder: from latent vectors to mean images.
+
+    The same network as :func:`mlp_generator` without batch normalisation, so that what differs
+    from a GAN is the training. Its image is the mean of the pixels' distribution given z.
+
+    Args:
+        latent_dim: Length of the latent vector.
+        image_shape: (height, width, channels).
+        widths: Units of the hidden layers, first to last.
+        mean_image: Where the last layer's bias starts, as in :func:`mlp_generator`.
+
+    Returns:
+        A model from (batch, latent_dim) to images in [-1, 1].
+
+    Raises:
+        ValueError: as :func:`mlp_generator`.
+    """
+    z = _latent(latent_dim)
+    shape = _image_shape(image_shape)
+    x = _mlp_generator_body(z, shape, widths, batch_norm=False)
+    model = keras.Model(z, x, name="vae_decoder")
+    if mean_image is not None:
+        _start_at(model, mean_image, shape)
+    return model
 
 
 def conditional_mlp_generator(
