@@ -9,8 +9,9 @@ What a reading holds, by the names in ``READINGS``:
 
 - ``d_real``, ``d_fake``: the mean of sigmoid(D) on data and on samples. For losses on unbounded
   scores (least squares, hinge, Wasserstein) these are no probabilities.
-- ``told_apart``: the share of pairs of one data point and one sample in which D gives the data
-  point the higher logit. 1/2 is guessing; it has a meaning for every loss.
+- ``told_apart``: the share of pairs of one data point and one sample (with labels: of the same
+  class) in which D gives the data point the higher logit. 1/2 is guessing; it has a meaning for
+  every loss.
 - ``advantage``: how far D's loss has come from that of a D which answers alike everywhere (0)
   towards the smallest value that the loss can take (1). With the minimax loss this is the
   estimate of the Jensen-Shannon divergence that D's loss implies, in bits (Goodfellow et al.
@@ -271,7 +272,9 @@ class Probe:
             "step": int(gan.step_counter.numpy()),
             "d_real": float(tf.reduce_mean(tf.sigmoid(real_logits))),
             "d_fake": float(tf.reduce_mean(tf.sigmoid(fake_logits))),
-            "told_apart": _share_of_pairs(on_real, on_fake),
+            "told_apart": _share_of_pairs(
+                on_real, on_fake, None if self._labels is None else self._labels[:n]
+            ),
             "advantage": (
                 (self._blind - float(d_loss)) / (self._blind - self._best)
                 if math.isfinite(self._best)
@@ -322,9 +325,17 @@ def _norm(gradients: Sequence[Any]) -> float:
     return math.sqrt(sum(squares))
 
 
-def _share_of_pairs(real: npt.NDArray[np.float64], fake: npt.NDArray[np.float64]) -> float:
-    above, equal = real[:, None] > fake, real[:, None] == fake
-    return float(above.mean() + 0.5 * equal.mean())
+def _share_of_pairs(
+    real: npt.NDArray[np.float64],
+    fake: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int32] | None,
+) -> float:
+    won = (real[:, None] > fake) + 0.5 * (real[:, None] == fake)
+    # A relativistic D that is given labels compares within a class, and only there. (A packed D
+    # has fewer answers than there are labels.)
+    if labels is not None and len(real) == len(labels):
+        won = won[labels[:, None] == labels]
+    return float(won.mean())
 
 
 def _pairs(labels: npt.NDArray[np.int32] | None, n: int) -> npt.NDArray[np.int64]:
