@@ -502,8 +502,9 @@ class Diagnosis(StopOnDivergence):
         print(diagnosis.report())
 
     In `gantut.recipes.train` it takes the place of the `StopOnDivergence` that is otherwise
-    added. One reading costs about as much as READING_COST training steps (see the module's
-    tests); in `gantut.recipes.train` it does not count as training time.
+    added. Measured on a CPU, a reading with the defaults took 0.15 s of processor time with recipe
+    "fast" and 0.33 s with "dcgan", as much as 8 and 6 training steps: 6 to 8 % more work at one
+    reading in 100 steps. `gantut.recipes.train` does not count it as training time.
 
     Args:
         x: Training data, float32 (n, ...); a part of it is used.

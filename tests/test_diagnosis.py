@@ -625,7 +625,7 @@ def names(found):
 def test_a_discriminator_that_is_far_too_strong_for_a_saturating_generator():
     keras.utils.set_random_seed(0)
     # G starts far from the data and hardly moves; D takes large steps.
-    generator = linear(2, [np.eye(2) * 0.5, [6.0, 0.0]])
+    generator = linear(2, [np.eye(2) * 0.5, [12.0, 0.0]])
     strong = small_discriminator("leaky_relu", width=64)
     gan = GAN(generator, strong, "minimax", d_steps=2, seed=0)
     gan = compiled(gan, 0.05, 1e-5, keras.optimizers.Adam)
@@ -636,7 +636,7 @@ def test_a_discriminator_that_is_far_too_strong_for_a_saturating_generator():
     assert won.values["told_apart"] == 1.0
     assert "try" in won.message.lower()
     assert "non-saturating" in won.message
-    # It was 1.2e-5 of the first.
+    # Of three seeds the worst came to 3e-5 of the first.
     assert found.history["g_gradient"][-1] < 1e-4 * found.history["g_gradient"][0]
 
 
