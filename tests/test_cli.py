@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import gantut
-from gantut import callbacks, cli, data, networks, recipes
+from gantut import callbacks, cli, data, metrics, networks, recipes
 from gantut.sampling import sample
 
 TINY = recipes.Recipe(
@@ -465,6 +465,31 @@ def test_digits_are_measured_by_the_judge(conditional, capsys):
     out = capsys.readouterr().out
     assert "times the floor" in out
     assert f"asked for: {metrics['label_agreement']:.1%}" in out
+
+
+def test_stacked_digits_are_counted_as_triples(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "load_mnist", lambda: digits)
+    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(TINY, stack=3))
+    folder = tmp_path / "run"
+    assert cli.main(["train", "tiny", "--out", str(folder), "--steps", "4", "--samples", "50"]) == 0
+    measured = json.loads((folder / "metrics.json").read_text())
+    generator = keras.models.load_model(folder / "generator.keras")
+    found = metrics.stacked_modes(sample(generator, 50, seed=0))
+    assert (measured["modes"], measured["kl"]) == (found.modes, pytest.approx(found.kl))
+    assert f"{found.modes} of 1,000 triples" in capsys.readouterr().out
+
+
+def test_stacked_images_are_measured_one_by_one(archive, tmp_path, monkeypatch):
+    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(TINY, stack=3))
+    folder = tmp_path / "run"
+    assert cli.main(train(folder, archive, "--samples", "20")) == 0
+    measured = json.loads((folder / "metrics.json").read_text())
+    generator = keras.models.load_model(folder / "generator.keras")
+    stacked = sample(generator, 20, seed=0)
+    single = np.concatenate([stacked[..., c : c + 1] for c in range(3)])
+    distances = metrics.nearest_training_images(single, data.load_images(archive)).distances
+    expected = np.median(distances[:, 0])
+    assert measured["memorisation"]["median"] == pytest.approx(expected)
 
 
 def test_evaluate_refuses_what_is_no_run(tmp_path, capsys):

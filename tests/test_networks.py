@@ -16,6 +16,7 @@ GENERATORS = {
     "mlp": networks.mlp_generator,
     "dcgan": networks.dcgan_generator,
     "recurrent": networks.recurrent_generator,
+    "channelwise_mlp": networks.channelwise_mlp_generator,
     "conditional_mlp": networks.conditional_mlp_generator,
     "conditional_dcgan": networks.conditional_dcgan_generator,
 }
@@ -24,6 +25,7 @@ DISCRIMINATORS = {
     "mlp": networks.mlp_discriminator,
     "dcgan": networks.dcgan_discriminator,
     "recurrent": networks.recurrent_discriminator,
+    "channelwise_mlp": networks.channelwise_mlp_discriminator,
     "conditional_mlp": networks.conditional_mlp_discriminator,
     "conditional_dcgan": networks.conditional_dcgan_discriminator,
 }
@@ -58,7 +60,9 @@ def test_every_builder_is_tested():
         for name, value in vars(networks).items()
         if inspect.isfunction(value) and not name.startswith("_")
     }
-    assert public == BUILDERS.keys()
+    # No builder; and a network of two outputs with its mirror, which tests/test_vae.py tests.
+    others = {"multiply_adds", "vae_encoder", "vae_decoder"}
+    assert public == BUILDERS.keys() | others
 
 
 # --- Shapes and ranges -------------------------------------------------------------------------
@@ -258,6 +262,52 @@ def test_stacked_networks_are_the_published_ones():
     assert not any("batch_norm" in layer.name for layer in bare.layers)
     half = networks.stacked_discriminator(width=4)
     assert [layer.filters for layer in half.layers if "down" in layer.name] == [4, 8, 16]
+
+
+def test_channelwise_networks_share_weights_over_channels():
+    shape = (4, 5, 3)
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(-1, 1, shape).astype(np.float32)
+    generator = networks.channelwise_mlp_generator(6, shape, 2, widths=(7, 8), mean_image=mean)
+    batch_norms = 4 * (7 + 8)
+    assert generator.count_params() == (
+        dense(6, 3 * 2) + dense(2, 7, False) + dense(7, 8, False) + batch_norms + dense(8, 20)
+    )
+    # Equal codes give equal channels, and a channel depends on its own code alone.
+    codes = generator.get_layer("codes")
+    kernel = rng.normal(size=(6, 3, 2))
+    kernel[:, 1] = kernel[:, 0]
+    codes.set_weights([kernel.reshape(6, 6), np.zeros(6)])
+    z = rng.normal(size=(3, 6)).astype(np.float32)
+    before = call(generator, z)
+    np.testing.assert_allclose(before[..., 0], before[..., 1], atol=1e-6)
+    assert np.abs(before[..., 0] - before[..., 2]).max() > 1e-3
+    kernel[:, 2] += 1
+    codes.set_weights([kernel.reshape(6, 6), np.zeros(6)])
+    after = call(generator, z)
+    np.testing.assert_allclose(after[..., :2], before[..., :2], atol=1e-6)
+    assert np.abs(after[..., 2] - before[..., 2]).max() > 1e-3
+    # Without codes, each channel starts at the mean image (clipped where tanh would be flat).
+    codes.set_weights([np.zeros((6, 6)), np.zeros(6)])
+    start = np.broadcast_to(np.clip(mean.mean(axis=-1), -0.995, 0.995)[..., None], shape)
+    np.testing.assert_allclose(call(generator, z)[0], start, atol=1e-5)
+
+    discriminator = networks.channelwise_mlp_discriminator(shape, (7, 2), (4,), mean_image=mean)
+    assert trained(discriminator) == dense(20, 7) + dense(7, 2) + dense(6, 4) + dense(4, 1)
+    read = keras.Model(discriminator.input, discriminator.get_layer("channel_leaky_relu_2").output)
+    x = rng.uniform(-1, 1, (2, *shape)).astype(np.float32)
+    swapped = x[..., [2, 0, 1]]
+    np.testing.assert_allclose(call(read, swapped), call(read, x)[:, [2, 0, 1]], atol=1e-5)
+    # The layers above see which channel is which.
+    assert np.abs(call(discriminator, swapped) - call(discriminator, x)).max() > 1e-3
+    at_centre = keras.Model(discriminator.input, discriminator.get_layer("centre").output)
+    expected = 2 * (x - mean.mean(axis=-1)[..., None]).reshape(2, 20, 3).transpose(0, 2, 1)
+    np.testing.assert_allclose(call(at_centre, x), expected, atol=1e-5)
+    for arguments in ({"top": ()}, {"widths": ()}):
+        with pytest.raises(ValueError, match="at least one layer"):
+            networks.channelwise_mlp_discriminator(shape, **arguments)
+    with pytest.raises(ValueError, match="code_dim must be a positive integer, got 0"):
+        networks.channelwise_mlp_generator(6, shape, 0)
 
 
 def test_activations_and_dropout_are_as_documented():

@@ -143,23 +143,24 @@ def test_stacked_dcgan_has_the_published_settings():
     assert layer_names(cured.discriminator, keras.layers.BatchNormalization) == []
 
 
-@pytest.mark.parametrize("name", ["stacked", "stacked_dcgan", "stacked_small"])
-def test_stacked_recipes_train_on_single_images(name):
+@pytest.mark.parametrize("name", ["stacked_dcgan", "stacked_small"])
+def test_small_stacked_recipes_train_on_single_images_of_28_pixels(name):
     x = images(128, (28, 28, 1))
     run = recipes.train(name, x, steps=2, seed=1)
     made = run.gan.sample(3, seed=0)
     assert made.shape == (3, 28, 28, 3)
     assert all(np.isfinite(value).all() for value in weights(run.gan).values())
-    if name != "stacked":
-        with pytest.raises(ValueError, match=f"'{name}' is made for .* got \\(28, 28, 3\\)"):
-            recipes.train(name, np.repeat(x, 3, axis=-1), steps=2)
+    with pytest.raises(ValueError, match=rf"'{name}' is made for .* got \(28, 28, 3\)"):
+        recipes.train(name, np.repeat(x, 3, axis=-1), steps=2)
 
 
-def test_stacked_finds_most_triples_in_its_first_steps():
-    """Measured after 300 steps on three seeds: @@@."""
-    run = recipes.train("stacked", load_mnist().x_train, steps=300, seed=0)
-    found = metrics.stacked_modes(run.gan.sample(4_000, seed=1))
-    assert found.modes >= 0
+def test_stacked_finds_hundreds_of_triples_in_a_hundred_steps():
+    """Measured: 292 and 313 of 1,000 in 2,000 samples. At its start G draws one triple."""
+    x = load_mnist().x_train
+    start = recipes.get("stacked").build(mean_image=x.mean(axis=0))
+    assert metrics.stacked_modes(start.sample(200, seed=1)).modes <= 5
+    run = recipes.train("stacked", x, steps=100, seed=0)
+    assert metrics.stacked_modes(run.gan.sample(2_000, seed=1)).modes >= 220
 
 
 def test_tutorial_dcgan_has_the_tutorials_length_and_optimizer():
