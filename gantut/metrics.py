@@ -646,8 +646,8 @@ def sharpness(images: npt.ArrayLike) -> float:
         images: float32 images (N, height, width, channels) in [-1, 1], at least 3 x 3 pixels.
 
     Returns:
-        The mean variance, in squared units of the pixels: 0 for flat images and for even slopes,
-        20 times the pixels' variance for independent pixels.
+        The mean variance, in squared units of the pixels. It is 0 for flat images and for even
+        slopes, and 20 times the pixels' variance where pixels are independent.
 
     Raises:
         ValueError: If the images have another shape, dtype or range, contain NaN, or are smaller

@@ -332,8 +332,8 @@ def vae_encoder(
             in :func:`mlp_discriminator`.
 
     Returns:
-        A model from images to [mean, log_variance], each (batch, latent_dim): what the encoder
-        says of each coordinate of the latent vector that belongs to the image.
+        A model from images to [mean, log_variance], each (batch, latent_dim), which is what the
+        encoder says of each coordinate of the latent vector that belongs to the image.
 
     Raises:
         ValueError: a size is not a positive integer, there is no hidden layer, or ``mean_image``

@@ -847,6 +847,7 @@ _ALL: tuple[AnyRecipe, ...] = (
         batch_size=64,
         steps=30_000,
         gpu_steps=100_000,
+        learning_rate=2e-3,
         schedule=linear_decay(),
     ),
 )

@@ -63,7 +63,7 @@ def binarise(images: npt.ArrayLike, seed: int = 0) -> npt.NDArray[np.float32]:
         seed: Seed of the draw.
 
     Returns:
-        float32 of the same shape: 1 with probability (grey + 1) / 2, else -1.
+        float32 of the same shape, 1 with probability (grey + 1) / 2 and -1 otherwise.
 
     Raises:
         ValueError: the images have another shape, dtype or range.
