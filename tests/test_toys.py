@@ -184,6 +184,7 @@ def test_what_a_run_tells():
     run = toys.train(TINY, RING, members=2, steps=120, film=[0, 50, 120], frame=30)
     assert run.steps == 120
     assert run.history["step"] == [50, 100, 120]
+    assert float(run.gan.penalty_factor) == pytest.approx(0.1 ** (100 / 120), rel=1e-6)
     assert list(run.film) == [0, 50, 120]
     assert all(points.shape == (2, 30, 2) for points in run.film.values())
     np.testing.assert_array_equal(run.film[120], run.samples(30))
@@ -213,6 +214,21 @@ def test_what_a_run_tells():
 def test_train_refuses_bad_numbers(bad, message):
     with pytest.raises(ValueError, match=message):
         toys.train(TINY, RING, **{"steps": 100, **bad})
+
+
+@pytest.mark.parametrize("end", [0.0, 1.5])
+def test_build_refuses_penalties_that_vanish_or_rise(end):
+    with pytest.raises(ValueError, match=r"penalty_end must lie in \(0, 1\], got"):
+        toys.build(dataclasses.replace(TINY, penalty_end=end), RING)
+
+
+def test_the_factor_of_the_penalties_scales_their_gradient():
+    x = tf.constant(rows((8, 2)))
+    gan = toys.build(dataclasses.replace(TINY, penalties={"r1": 2.0}), RING)
+    whole = float(gan.penalty(x, x, None))
+    gan.penalty_factor.assign(0.25)
+    assert float(gan.penalty(x, x, None)) == pytest.approx(whole / 4, rel=1e-6)
+    assert whole > 0
 
 
 def test_build_refuses_packs_that_do_not_fill_the_batch():
