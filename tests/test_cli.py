@@ -386,6 +386,30 @@ def test_divergence_is_told_and_good_weights_are_saved(archive, tmp_path, monkey
     assert not (folder / "metrics.json").exists()
 
 
+def test_findings_are_told_as_they_come_and_written(archive, tmp_path, monkeypatch, capsys):
+    wild = replace(TINY, schedule=lambda progress: 1e30)
+    monkeypatch.setitem(recipes.RECIPES, "tiny", wild)
+    folder = tmp_path / "run"
+    assert cli.main(train(folder, archive, "--diagnose")) == 1
+    record = json.loads((folder / "run.json").read_text())
+    report = (folder / "diagnosis.txt").read_text().splitlines()
+    finding = next(line for line in report if "the weights of step 0 are put back" in line)
+    assert finding.startswith(f"- step {record['diverged_at']}: A loss is not a finite number")
+    assert finding.removeprefix("- ") in capsys.readouterr().err.splitlines()
+    # The row of the history that shows it is written before the weights are put back.
+    assert (
+        "nan" in (folder / "history.csv").read_text()
+        or "inf" in (folder / "history.csv").read_text()
+    )
+
+
+def test_only_gans_are_diagnosed(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(data, "load_mnist", lambda: digits)
+    arguments = ["train", "vae", "--out", tmp_path / "run", "--diagnose"]
+    refused(capsys, arguments, "--diagnose reads GANs, and 'vae' trains none")
+    assert content(tmp_path / "run") == {}
+
+
 # --- sample --------------------------------------------------------------------------------------
 
 
