@@ -14,23 +14,13 @@ import gantut
 from gantut import networks, pretrained, recipes
 from gantut.sampling import sample
 
-TINY = recipes.Recipe(
-    name="tiny",
-    summary="for tests",
-    generator=lambda shape, k: networks.mlp_generator(4, shape, widths=(8,), batch_norm=True),
-    discriminator=lambda shape, k: networks.mlp_discriminator(shape, widths=(8,)),
-    batch_size=16,
-    steps=4,
-    gpu_steps=4,
-)
-
 ENVIRONMENT = {"versions": {}, "python": "3", "machine": "m", "device": "CPU"}
 
 
 @pytest.fixture
-def packed(tmp_path, monkeypatch):
+def packed(tmp_path, monkeypatch, tiny):
     """A folder to pack into, which stands for the package's own."""
-    monkeypatch.setitem(recipes.RECIPES, "tiny", TINY)
+    monkeypatch.setitem(recipes.RECIPES, "tiny", tiny)
     folder = tmp_path / "weights"
     folder.mkdir()
     (folder / "judge.json").write_text("{}")
@@ -39,9 +29,9 @@ def packed(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(tmp_path, packed):
+def run(tmp_path, packed, tiny):
     """A run of the recipe tiny on images of 6 x 6 pixels."""
-    return save_run(tmp_path / "run", TINY.generator((6, 6, 1), 10))
+    return save_run(tmp_path / "run", tiny.generator((6, 6, 1), 10))
 
 
 def save_run(folder, generator, **fields):
@@ -132,11 +122,11 @@ def test_packed_weights_are_the_trained_ones_rounded(packed, run):
     assert "metrics" not in record
 
 
-def test_a_conditional_generator_keeps_its_classes(packed, tmp_path, monkeypatch):
+def test_a_conditional_generator_keeps_its_classes(packed, tmp_path, monkeypatch, tiny):
     def build(shape, num_classes):
         return networks.conditional_mlp_generator(num_classes, 4, shape, widths=(8,))
 
-    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(TINY, generator=build, conditional=True))
+    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, generator=build, conditional=True))
     pretrained.pack("labelled", save_run(tmp_path / "run", build((6, 6, 1), 3)), packed)
     loaded = pretrained.load("labelled")
     assert sample(loaded, 3, np.arange(3), seed=0).shape == (3, 6, 6, 1)
@@ -144,8 +134,8 @@ def test_a_conditional_generator_keeps_its_classes(packed, tmp_path, monkeypatch
         sample(loaded, 1, 3)
 
 
-def test_digits_are_measured_as_they_are_packed(packed, tmp_path):
-    run = save_run(tmp_path / "run", TINY.generator((28, 28, 1), 10), data="mnist")
+def test_digits_are_measured_as_they_are_packed(packed, tmp_path, tiny):
+    run = save_run(tmp_path / "run", tiny.generator((28, 28, 1), 10), data="mnist")
     metrics = pretrained.pack("tiny", run, packed, samples=50)["metrics"]
     assert metrics["samples"] == 50
     # An untrained network is far from MNIST.
@@ -171,7 +161,9 @@ def test_bad_names_are_refused(name, packed, run):
         pretrained.pack(name, run, packed)
 
 
-def test_what_cannot_be_packed_is_refused_and_nothing_written(packed, run, tmp_path, monkeypatch):
+def test_what_cannot_be_packed_is_refused_and_nothing_written(
+    packed, run, tmp_path, monkeypatch, tiny
+):
     before = sorted(packed.iterdir())
     other = save_run(tmp_path / "other", networks.mlp_generator(4, (6, 6, 1), widths=(9,)))
     with pytest.raises(ValueError, match="do not fit the generator of recipe 'tiny'"):
@@ -182,7 +174,7 @@ def test_what_cannot_be_packed_is_refused_and_nothing_written(packed, run, tmp_p
     with pytest.raises(ValueError, match="together they may weigh 100"):
         pretrained.pack("tiny", run, packed)
     monkeypatch.undo()
-    large = TINY.generator((6, 6, 1), 10)
+    large = tiny.generator((6, 6, 1), 10)
     folder = save_run(tmp_path / "large", large)
     large.weights[0].assign(np.full(large.weights[0].shape, 1e5))
     large.save(folder / "generator.keras")

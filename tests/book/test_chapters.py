@@ -69,19 +69,7 @@ def test_the_set_up_cell_follows_from_the_config():
 
 # The checks themselves: each must notice what it is for.
 
-SOURCE = f"""---
-jupytext:
-  formats: ipynb,md:myst
-  text_representation:
-    extension: .md
-    format_name: myst
-    format_version: 0.13
-kernelspec:
-  display_name: Python 3 (ipykernel)
-  language: python
-  name: python3
----
-
+BODY = f"""
 # A chapter
 
 {project.setup_cell_myst()}
@@ -116,12 +104,18 @@ x = 1
 
 
 @pytest.fixture
-def pair(tmp_path, monkeypatch):
+def source(chapter_header):
+    """A chapter as it should be."""
+    return chapter_header + BODY
+
+
+@pytest.fixture
+def pair(tmp_path, monkeypatch, source):
     """A chapter in step in a folder of its own; returns its .md path."""
     monkeypatch.setattr(sync_notebooks, "ROOT", tmp_path)
     markdown = tmp_path / "book/x.md"
     markdown.parent.mkdir()
-    markdown.write_text(SOURCE)
+    markdown.write_text(source)
     assert sync_notebooks.sync(markdown)
     return markdown
 
@@ -142,20 +136,20 @@ def test_a_pair_in_step_is_left_alone(pair):
         ("name: python3", "name: python4"),
     ],
 )
-def test_a_pair_out_of_step_is_noticed_and_mended(pair, before, after):
-    assert before in SOURCE
-    pair.write_text(SOURCE.replace(before, after))
+def test_a_pair_out_of_step_is_noticed_and_mended(pair, before, after, source):
+    assert before in source
+    pair.write_text(source.replace(before, after))
     (problem,) = project.pair_problems("book/x", pair.parent.parent)
     assert "make sync" in problem
     assert sync_notebooks.sync(pair)
     assert project.pair_problems("book/x", pair.parent.parent) == []
 
 
-def test_sync_keeps_the_ids_of_cells(pair):
+def test_sync_keeps_the_ids_of_cells(pair, source):
     path = pair.with_suffix(".ipynb")
     before = [cell.id for cell in nbformat.read(path, as_version=4).cells]
     pair.write_text(
-        SOURCE.replace("x = 1\n", "x = 1  # changed\n").replace("# A ch", "New.\n\n+++\n\n# A ch")
+        source.replace("x = 1\n", "x = 1  # changed\n").replace("# A ch", "New.\n\n+++\n\n# A ch")
     )
     sync_notebooks.sync(pair)
     after = [cell.id for cell in nbformat.read(path, as_version=4).cells]
@@ -195,26 +189,26 @@ def test_a_missing_notebook_is_noticed(pair):
         ("## Exercises", "## Questions", "Exercises"),
     ],
 )
-def test_a_chapter_that_breaks_a_rule_is_noticed(pair, before, after, complaint):
-    assert before in SOURCE
-    pair.write_text(SOURCE.replace(before, after))
+def test_a_chapter_that_breaks_a_rule_is_noticed(pair, before, after, complaint, source):
+    assert before in source
+    pair.write_text(source.replace(before, after))
     (problem,) = project.chapter_problems("book/x", pair.parent.parent)
     assert complaint in problem
 
 
-def test_metadata_that_is_no_yaml_is_reported_with_the_files_name(pair):
-    pair.write_text(SOURCE.replace("  - assert x == 1", "  - @assert"))
+def test_metadata_that_is_no_yaml_is_reported_with_the_files_name(pair, source):
+    pair.write_text(source.replace("  - assert x == 1", "  - @assert"))
     with pytest.raises(ValueError, match=r"x\.md: Code cell \d+ at line"):
         project.read_chapter(pair)
 
 
-def test_the_set_up_cell_is_written_where_it_is_missing_and_replaced_where_it_is_old():
+def test_the_set_up_cell_is_written_where_it_is_missing_and_replaced_where_it_is_old(source):
     cell = project.setup_cell_myst()
-    assert setup_cells.with_setup_cell(SOURCE) == SOURCE
-    old = SOURCE.replace("git+https://github.com/gantut/gantut", "git+https://github.com/a/b")
-    assert old != SOURCE
-    assert setup_cells.with_setup_cell(old) == SOURCE
-    without = SOURCE.replace(f"{cell}\n", "")
+    assert setup_cells.with_setup_cell(source) == source
+    old = source.replace("git+https://github.com/gantut/gantut", "git+https://github.com/a/b")
+    assert old != source
+    assert setup_cells.with_setup_cell(old) == source
+    without = source.replace(f"{cell}\n", "")
     assert setup_cells.with_setup_cell(without).count(cell) == 1
     with pytest.raises(ValueError, match="title"):
         setup_cells.with_setup_cell("No title.")

@@ -13,19 +13,6 @@ import project
 import pytest
 from project import ROOT
 
-HEADER = """---
-jupytext:
-  formats: ipynb,md:myst
-  text_representation:
-    extension: .md
-    format_name: myst
-    format_version: 0.13
-kernelspec:
-  display_name: Python 3 (ipykernel)
-  language: python
-  name: python3
----
-"""
 CHAPTER = """
 # One
 
@@ -50,14 +37,14 @@ def environment():
 
 
 @pytest.fixture(scope="module")
-def small_book(tmp_path_factory):
+def small_book(tmp_path_factory, chapter_header):
     """A project with a tiny package and one chapter, and our tools."""
     root = tmp_path_factory.mktemp("small")
     shutil.copytree(ROOT / "tools", root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", root)
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/one\n")
     (root / "book").mkdir()
-    (root / "book/one.md").write_text(HEADER + CHAPTER)
+    (root / "book/one.md").write_text(chapter_header + CHAPTER)
     (root / "gantut").mkdir()
     (root / "gantut/__init__.py").write_text("FACTOR = 3\n")
     (root / "gantut/_io.py").write_text(IO)
@@ -81,7 +68,7 @@ def cached(root):
     return list((root / "_build/.jupyter_cache").rglob("*.ipynb"))
 
 
-def test_a_chapter_is_run_once_until_something_changes(small_book):
+def test_a_chapter_is_run_once_until_something_changes(small_book, chapter_header):
     status, said, notebook = execute(small_book)
     assert status == 0, said
     assert "1 to run" in said
@@ -101,7 +88,9 @@ def test_a_chapter_is_run_once_until_something_changes(small_book):
     assert "passed" not in said
 
     # A change of the text alone changes no result.
-    (small_book / "book/one.md").write_text(HEADER + "\n# Uno\n" + CHAPTER.split("# One\n")[1])
+    (small_book / "book/one.md").write_text(
+        chapter_header + "\n# Uno\n" + CHAPTER.split("# One\n")[1]
+    )
     assert "0 to run" in execute(small_book)[1]
 
     # A change of the package, of whatever file, may.
