@@ -1,0 +1,280 @@
+"""Measurements behind the chapter of questions and answers.
+
+    python benchmarks/questions.py
+
+Five experiments, each a set of rows:
+
+- ``pair``: the recipes ``fast`` and ``vae``, which have the same generator, for the same processor
+  time (about 7 and about 25 seconds of training steps), three seeds.
+- ``chain``: a small GAN trained on real digits, then on a set of which 30 % come from the GAN
+  before, then on nothing but such samples, over three generations; three seeds.
+- ``few``: the same small GAN on 100 images, as it is, with instance noise and with augmentation
+  before D; three seeds.
+- ``sevens``: the same small GAN on 20,000 images without sevens; three seeds.
+- ``cost``: weights, multiply-adds, and processor time of training and of sampling, for each recipe.
+
+All of it runs on one thread, so that processor seconds mean the same in each row. ``--rows``
+names experiments to run again; the rows of the others are kept. Writes
+benchmarks/results/questions.json after each row.
+"""
+
+import argparse
+import base64
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantut import judge, load_mnist, metrics, networks, recipes, stabilisers
+from gantut._backend import keras, tf
+from gantut._io import environment, write_json
+from gantut.evaluation import frechet_floor, quick_frechet
+from gantut.vae import binarise
+
+RESULT = Path(__file__).parent / "results" / "questions.json"
+SAMPLES = 10_000
+BALLS = 3_000  # samples for coverage, which needs all pairs
+
+PAIR_STEPS = {"short": {"fast": 500, "vae": 1_000}, "long": {"fast": 2_000, "vae": 4_000}}
+SMALL_STEPS = 800
+FEW_STEPS = 1_200
+COST_STEPS = {
+    "fast": 640,
+    "mlp": 160,
+    "dcgan": 160,
+    "conditional_mlp": 160,
+    "conditional_dcgan": 160,
+    "tutorial_dcgan": 4,
+    "vae": 640,
+}
+
+
+class ProcessorClock(keras.callbacks.Callback):  # type: ignore[misc]
+    """Processor seconds of the steps after the first execution, which holds the compilation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+        self.batches: list[int] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Notes the time."""
+        self.times.append(time.process_time())
+        self.batches.append(batch)
+
+    def seconds_per_step(self) -> float:
+        """Processor seconds of a step, of one thread."""
+        return (self.times[-1] - self.times[0]) / (self.batches[-1] - self.batches[0])
+
+
+def small_recipe() -> recipes.Recipe:
+    """The recipe ``fast`` with networks of a quarter of the size."""
+
+    def generator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+        return networks.mlp_generator(
+            32, shape, widths=(128, 256), batch_norm=True, mean_image=mean_image
+        )
+
+    def discriminator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+        return networks.mlp_discriminator(shape, widths=(256, 128), mean_image=mean_image)
+
+    return dataclasses.replace(
+        recipes.get("fast"),
+        name="small",
+        generator=generator,
+        discriminator=discriminator,
+        ema=0.99,
+    )
+
+
+def describe(samples: np.ndarray, data: Any) -> dict[str, Any]:
+    """The measures of one set of samples."""
+    features, probabilities = judge.outputs(samples)
+    balls = metrics.manifold_metrics(judge.features(data.x_test[-BALLS:]), features[:BALLS])
+    return {
+        "frechet_ratio": quick_frechet(samples) / frechet_floor(SAMPLES),
+        "precision": balls.precision,
+        "recall": balls.recall,
+        "coverage": balls.coverage,
+        "confident": float(np.mean(probabilities.max(axis=1) > 0.9)),
+        "class_shares": metrics.class_histogram(probabilities).tolist(),
+    }
+
+
+def picture(images: np.ndarray) -> str:
+    """Images as a base64 text of their 8-bit pixels, (n, 28, 28), row after row."""
+    return base64.b64encode(np.round((images + 1) * 127.5).astype("uint8").tobytes()).decode()
+
+
+def trained(recipe: Any, x: Any, y: Any, steps: int, seed: int) -> tuple[Any, dict[str, Any]]:
+    """Trains; returns the model and what it cost."""
+    clock = ProcessorClock()
+    start, begin = time.perf_counter(), time.process_time()
+    run = recipes.train(recipe, x, y, steps=steps, seed=seed, callbacks=[clock])
+    cost = {
+        "steps": run.steps,
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - begin,
+        "cpu_seconds_of_steps": clock.seconds_per_step() * run.steps,
+    }
+    return run.gan, cost
+
+
+def pair_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """A GAN and a VAE on the same budget."""
+    for budget, steps in PAIR_STEPS.items():
+        for seed in seeds:
+            for recipe, number in steps.items():
+                model, cost = trained(recipe, data.x_train, None, number, seed)
+                row = {"recipe": recipe, "budget": budget, "seed": seed, **cost}
+                samples = model.sample(SAMPLES, seed=1)
+                row |= describe(samples, data)
+                sharp = metrics.sharpness(data.x_test)
+                row["sharpness_ratio"] = metrics.sharpness(samples) / sharp
+                if budget == "long" and seed == seeds[0]:
+                    row["picture"] = picture(samples[:20])
+                if recipe == "vae":
+                    test = binarise(data.x_test)
+                    row["bound"] = float(np.mean(model.elbo(test)))
+                    row["likelihood"] = float(np.mean(model.log_likelihood(test[:2_000])))
+                yield row
+
+
+def chain_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """Generations that learn from each other."""
+    recipe = small_recipe()
+    for seed in seeds:
+        order = np.random.default_rng(seed).permutation(len(data.x_train))[:20_000]
+        real = data.x_train[order]
+        samples: dict[str, Any] = {}
+        for name, parent, share in (
+            ("real", None, 0.0),
+            ("30 % generated", "real", 0.3),
+            ("generated", "real", 1.0),
+            ("generated twice", "generated", 1.0),
+            ("generated three times", "generated twice", 1.0),
+        ):
+            x = real.copy()
+            if parent is not None:
+                x[: round(share * len(x))] = samples[parent][: round(share * len(x))]
+            gan, cost = trained(recipe, x, None, SMALL_STEPS, seed)
+            samples[name] = gan.sample(len(x), seed=1)
+            yield {
+                "data": name,
+                "seed": seed,
+                **cost,
+                **describe(samples[name][:SAMPLES], data),
+            }
+
+
+def few_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """A hundred images, with and without noise or augmentation."""
+    recipe = small_recipe()
+    variants: dict[str, Callable[[], Any]] = {
+        "plain": lambda: recipe,
+        "instance noise": lambda: stabilisers.stabilise(recipe, instance_noise=0.2),
+        "augmentation": lambda: stabilisers.stabilise(recipe, diff_augment="translation"),
+    }
+    for seed in seeds:
+        x = data.x_train[np.random.default_rng(seed).permutation(len(data.x_train))[:100]]
+        for name, variant in variants.items():
+            gan, cost = trained(variant(), x, None, FEW_STEPS, seed)
+            samples = gan.sample(SAMPLES, seed=1)
+            row = {"variant": name, "seed": seed, **cost, **describe(samples, data)}
+            known, unknown, fake = (
+                float(np.mean(gan.discriminator.predict(images, batch_size=500, verbose=0)))
+                for images in (x, data.x_test[:2_000], samples[:2_000])
+            )
+            # Of D's lead of real over generated images: the share that new real images lack.
+            row["learned_by_heart"] = (known - unknown) / (known - fake)
+            yield row
+
+
+def sevens_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """A class that the data lacks."""
+    others = np.flatnonzero(data.y_train != 7)
+    for seed in seeds:
+        x = data.x_train[np.random.default_rng(seed).permutation(others)[:20_000]]
+        gan, cost = trained(small_recipe(), x, None, SMALL_STEPS, seed)
+        yield {"seed": seed, **cost, **describe(gan.sample(SAMPLES, seed=1), data)}
+
+
+def cost_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """What each recipe costs."""
+    for name, steps in COST_STEPS.items():
+        recipe = recipes.get(name)
+        recipe = dataclasses.replace(
+            recipe, steps_per_execution=min(recipe.steps_per_execution, steps // 2)
+        )
+        model, cost = trained(recipe, data.x_train, data.y_train, steps, seeds[0])
+        generator = getattr(model, "ema_generator", model.generator)
+        model.sample(500, seed=0)
+        begin = time.process_time()
+        model.sample(2_000, seed=0)
+        row = {
+            "recipe": name,
+            "batch_size": recipe.batch_size,
+            "steps_of_the_recipe": recipe.steps,
+            **cost,
+            "cpu_seconds_per_1000_steps": 1000 * cost["cpu_seconds_of_steps"] / cost["steps"],
+            "images_per_cpu_second": 2_000 / (time.process_time() - begin),
+            "generator_weights": generator.count_params(),
+            "generator_multiply_adds": networks.multiply_adds(generator),
+        }
+        # The network that only training needs: D, or the VAE's encoder.
+        other = getattr(model, "discriminator", None) or model.encoder
+        row["other_weights"] = other.count_params()
+        row["other_multiply_adds"] = networks.multiply_adds(other)
+        yield row
+
+
+EXPERIMENTS = {
+    "pair": pair_rows,
+    "chain": chain_rows,
+    "few": few_rows,
+    "sevens": sevens_rows,
+    "cost": cost_rows,
+}
+
+
+def main() -> None:
+    """Runs the experiments that were asked for and writes the file after each row."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=[*EXPERIMENTS])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    data = load_mnist()
+    rows = []
+    if arguments.out.exists():
+        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
+        rows = [row for row in kept if row["experiment"] not in arguments.rows]
+    for name in arguments.rows:
+        for row in EXPERIMENTS[name](data, arguments.seeds):
+            rows.append({"experiment": name, **row})
+            print(
+                name,
+                {k: v for k, v in row.items() if k not in ("class_shares", "picture")},
+                flush=True,
+            )
+            write_json(
+                arguments.out,
+                {
+                    "command": "python benchmarks/questions.py",
+                    "seeds": arguments.seeds,
+                    "samples": SAMPLES,
+                    "environment": environment(),
+                    "rows": rows,
+                },
+            )
+
+
+if __name__ == "__main__":
+    main()
