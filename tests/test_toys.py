@@ -173,15 +173,19 @@ def test_a_member_trains_as_the_single_one_of_its_seed():
     assert np.abs(weights(together, 2)[0] - weights(together, 1)[0]).max() > 0.1
 
 
-def test_a_seed_fixes_every_bit():
-    runs = [toys.train(TINY, RING, members=2, seed=3, steps=60) for _ in range(2)]
-    for one, two in zip(*(run.gan.get_weights() for run in runs), strict=True):
+@pytest.fixture(scope="module")
+def run():
+    return toys.train(TINY, RING, members=2, steps=120, film=[0, 50, 120], frame=30)
+
+
+def test_a_seed_fixes_every_bit(run):
+    again = toys.train(TINY, RING, members=2, steps=120)
+    for one, two in zip(run.gan.get_weights(), again.gan.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)
-    np.testing.assert_array_equal(runs[0].samples(10), runs[1].samples(10))
+    np.testing.assert_array_equal(run.samples(10), again.samples(10))
 
 
-def test_what_a_run_tells():
-    run = toys.train(TINY, RING, members=2, steps=120, film=[0, 50, 120], frame=30)
+def test_what_a_run_tells(run):
     assert run.steps == 120
     assert run.history["step"] == [50, 100, 120]
     assert float(run.gan.penalty_factor) == pytest.approx(0.1 ** (100 / 120), rel=1e-6)
@@ -234,3 +238,12 @@ def test_the_factor_of_the_penalties_scales_their_gradient():
 def test_build_refuses_packs_that_do_not_fill_the_batch():
     with pytest.raises(ValueError, match="multiple of packing 3, got 8"):
         toys.build(dataclasses.replace(TINY, packing=3), RING)
+
+
+def test_a_short_training_finds_the_ring():
+    # Seeds 0 to 3 had 8 modes, 51 to 68 % of high quality and a reverse KL of .004 to .034.
+    run = toys.train("steady", RING, members=2, steps=600)
+    for found in run.coverage():
+        assert found.modes == 8
+        assert found.high_quality > 0.35
+        assert found.reverse_kl < 0.15
