@@ -29,6 +29,7 @@ from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
 from gantut.sampling import check_labels
+from gantut.stabilisers import packed
 from gantut.vae import VAE
 
 Builder = Callable[..., Any]
@@ -821,17 +822,17 @@ _ALL: tuple[AnyRecipe, ...] = (
     ),
     Recipe(
         name="stacked_small",
-        summary="the same networks, D without batch normalisation: relativistic loss, R1 and R2, "
-        "averaged weights",
+        summary="the same networks, D without batch normalisation and with packs of 4: "
+        "relativistic loss, R1 and R2, averaged weights",
         generator=_small_generator,
-        discriminator=_bare_discriminator,
+        discriminator=packed(_bare_discriminator, 4),
         loss="relativistic",
         penalties={"r1": 0.1, "r2": 0.1},
         penalty_every=16,
-        ema=0.998,
-        batch_size=128,
-        g_learning_rate=2e-3,
-        d_learning_rate=5e-3,
+        ema=0.999,
+        batch_size=64,
+        g_learning_rate=1e-3,
+        d_learning_rate=4e-3,
         beta_1=0.0,
         beta_2=0.99,
         steps=4_000,
