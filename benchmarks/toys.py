@@ -23,7 +23,7 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from gantut import data, recipes, toys
+from gantut import data, toys
 from gantut._io import environment, write_json
 from gantut.metrics import mode_coverage
 
