@@ -4,7 +4,7 @@
     python benchmarks/failure.py --only chase ring
 
 The experiments are the chapter's own: its cells with the tag "benchmark" are run first. Each row
-is five seeds. About ten minutes of one processor core. Writes benchmarks/results/failure.json; a
+is five seeds. About twelve minutes of one processor core. Writes benchmarks/results/failure.json; a
 row that is run again takes the place of the old one.
 """
 
