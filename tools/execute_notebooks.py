@@ -1,9 +1,9 @@
 """Runs the book's notebooks, each once, as tests; the book is then built from their results.
 
 ``pytest --nbmake`` runs a copy of each chapter under build/executed. A chapter whose code,
-package, installed versions and kind of device are those of its last run is not run again. The
-results go into the cache that the book's build reads, and the seconds, versions and device into
-run.json, which the page "What was run" shows.
+package, recorded results, installed versions and kind of device are those of its last run is not
+run again. What it computed goes into the cache that the book's build reads, and the seconds,
+versions and device into run.json, which the page "What was run" shows.
 """
 
 import argparse
@@ -33,13 +33,14 @@ CACHE = BUILD / ".jupyter_cache"
 CELL_SECONDS = 600
 
 
-def package_hash(package: Path = ROOT / "gantut") -> str:
-    """A hash of every file of the package, weights included."""
+def files_hash(*folders: Path) -> str:
+    """A hash of every file in the folders, names included."""
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()
 
 
@@ -56,7 +57,7 @@ def installed_versions() -> list[str]:
 def surroundings_key() -> str:
     """A hash of what the chapters' results depend on besides their own code."""
     state = {
-        "package": package_hash(),
+        "package": files_hash(ROOT / "gantut", ROOT / "benchmarks/results"),
         "versions": installed_versions(),
         "python": platform.python_version(),
         "machine": platform.machine(),

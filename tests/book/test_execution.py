@@ -133,6 +133,22 @@ def test_keys_tell_apart_what_results_depend_on(monkeypatch):
     assert execute_notebooks.surroundings_key() != before
 
 
+@pytest.mark.parametrize("name", ["gantut/data.py", "benchmarks/results/fast.json"])
+def test_a_change_of_the_package_or_of_a_recorded_result_makes_the_chapters_due(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(execute_notebooks, "ROOT", tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    keys = set()
+    for text in ("1", "2"):
+        path.write_text(text)
+        keys.add(execute_notebooks.surroundings_key())
+    path.rename(path.with_name("other"))
+    keys.add(execute_notebooks.surroundings_key())
+    assert len(keys) == 3
+
+
 def test_installed_versions_are_all_but_ours():
     versions = execute_notebooks.installed_versions()
     assert any(version.startswith("keras==") for version in versions)
