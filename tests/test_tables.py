@@ -15,9 +15,12 @@ def test_each_recorded_result_says_how_it_was_made():
     assert "fast" in tables.available()
     for name in tables.available():
         result = tables.load(name)
-        assert result["command"].startswith(f"python benchmarks/{name}.py"), name
-        assert {"versions", "python", "machine", "device"} <= result["environment"].keys(), name
         assert result["rows"], name
+        # Said once for all rows, or by each row that was run by itself.
+        for row in result["rows"]:
+            said = {**result, **row}
+            assert said["command"].startswith(f"python benchmarks/{name}.py"), name
+            assert {"versions", "python", "machine", "device"} <= said["environment"].keys(), name
 
 
 def test_an_unknown_result_is_refused_with_those_that_there_are():
