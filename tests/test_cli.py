@@ -376,6 +376,15 @@ def test_ctrl_c_saves_what_there_is(archive, tmp_path, tiny, monkeypatch, capsys
     assert cli.main(["sample", str(folder), "-n", "4", "--out", str(tmp_path / "x.png")]) == 0
 
 
+@pytest.fixture
+def interrupts_raise():
+    """Python's own handler, also where the tests run in the background and SIGINT is ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.usefixtures("interrupts_raise")
 def test_a_second_ctrl_c_drops_it(archive, tmp_path, tiny, monkeypatch, capsys):
     monkeypatch.setitem(recipes.RECIPES, "tiny", interrupting(tiny, 2))
     handler = signal.getsignal(signal.SIGINT)
