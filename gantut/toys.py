@@ -325,7 +325,7 @@ STEPS: Mapping[str, int] = {"ring": 12_000, "grid": 18_000}
 """Lengths of the trainings in the table of the benchmark, by mixture."""
 
 SHORT_STEPS: Mapping[str, int] = {"ring": 1_000, "grid": 2_500}
-"""Lengths of a short training, by mixture: seconds for several members, and what differs shows."""
+"""Lengths of a short training, by mixture. It takes seconds, and the methods' difference shows."""
 
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
 """The methods by name."""
@@ -561,7 +561,7 @@ def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int
 _EPSILON = 1e-7  # Keras' own
 
 STEPS_PER_EXECUTION = 50
-"""Steps in one call of the compiled graph: films and callbacks see every 50th step."""
+"""Steps in one call of the compiled graph. Films and callbacks see every 50th step."""
 
 
 def deviation(mixture: Mixture) -> float:
