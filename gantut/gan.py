@@ -10,11 +10,15 @@ import numpy as np
 
 from gantut import losses
 from gantut._backend import keras, tf
-from gantut._io import atomic_write
-from gantut._state import read_state, write_state
-from gantut.data import check_images
+from gantut._state import numbered, read_state, save_training
 from gantut.optimizers import Unrolled
-from gantut.sampling import check_labels, count_classes, is_conditional, sample
+from gantut.sampling import (
+    check_labels,
+    check_samples,
+    count_classes,
+    is_conditional,
+    sample,
+)
 
 Tensor = Any
 
@@ -214,21 +218,7 @@ class GAN(keras.Model):
         return super().fit(x, y, *args, **kwargs)
 
     def _check_batch(self, x: Any, y: Any) -> None:
-        x = np.asarray(x)
-        wanted = self._sample_shape
-        if x.shape[1:] != wanted:
-            raise ValueError(
-                f"samples must have the shape that the generator makes, "
-                f"(n, {', '.join(map(str, wanted))}), got {x.shape}"
-            )
-        if len(wanted) == 3:
-            check_images(x, name="x")
-        elif not len(x):
-            raise ValueError("x is empty")
-        elif x.dtype != np.float32:
-            raise ValueError(f"x must be float32, got {x.dtype}")
-        elif not np.isfinite(x).all():
-            raise ValueError("x has values that are not finite (NaN or infinity)")
+        x = check_samples(x, self._sample_shape, maker="generator")
         if self.conditional:
             if y is None:
                 raise ValueError("a conditional GAN needs integer labels y beside the samples x")
@@ -282,7 +272,9 @@ class GAN(keras.Model):
             if with_penalty:
                 total += self.penalty_every * self.penalty(real, fake, labels)
         variables = self.discriminator.trainable_variables
-        self.d_optimizer.apply(tape.gradient(total, variables), variables)
+        gradients = tape.gradient(total, variables)
+        with _computed(gradients):
+            self.d_optimizer.apply(gradients, variables)
         return loss, real_logits, fake_logits
 
     def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
@@ -296,7 +288,9 @@ class GAN(keras.Model):
                 )
             loss = self.adversarial_loss.generator(fake_logits, real_logits)
         variables = self.generator.trainable_variables
-        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients = tape.gradient(loss, variables)
+        with _computed(gradients):
+            self.g_optimizer.apply(gradients, variables)
         if self.ema is not None:
             self._update_average()
         return loss
@@ -413,16 +407,13 @@ class GAN(keras.Model):
             FileExistsError: the folder has a state already and ``overwrite`` is False.
             OSError: the folder cannot be written to.
         """
-        folder = Path(directory)
-        if not overwrite and (folder / "state.npz").exists():
-            raise FileExistsError(f"{folder} holds a saved GAN already; pass overwrite=True")
-        for model, name in (
-            (self.ema_generator, "generator.keras"),
-            (self.discriminator, "discriminator.keras"),
-        ):
-            with atomic_write(folder / name) as temporary:
-                model.save(temporary)
-        write_state(folder / "state.npz", self._state())
+        save_training(
+            directory,
+            {"generator": self.ema_generator, "discriminator": self.discriminator},
+            self._state(),
+            overwrite=overwrite,
+            kind="GAN",
+        )
 
     def restore(self, directory: str | os.PathLike[str]) -> None:
         """Puts a saved training state into this (compiled) GAN of the same architecture.
@@ -449,7 +440,17 @@ class GAN(keras.Model):
         if self.compiled:
             groups["d_optimizer"] = self.d_optimizer.variables
             groups["g_optimizer"] = self.g_optimizer.variables
-        return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
+        return numbered(groups)
+
+
+def _computed(gradients: list[Any]) -> Any:
+    """What is run inside waits for all of the gradients.
+
+    Otherwise a bias may be updated while a penalty still reads it: the penalty's gradient does
+    not depend on the bias of a piecewise linear D except through the signs, and TensorFlow's
+    graph optimizer then loses the order of the two (seen with 2.21, in one graph of ten).
+    """
+    return tf.control_dependencies([g for g in gradients if g is not None])
 
 
 @contextlib.contextmanager

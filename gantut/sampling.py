@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from gantut._backend import tf
+from gantut.data import check_images
 
 
 def is_conditional(generator: Any) -> bool:
@@ -42,6 +43,37 @@ def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
         wanted = ">= 0" if num_classes is None else f"in 0..{num_classes - 1}"
         raise ValueError(f"labels must be {wanted}, got {array.min()}..{array.max()}")
     return array.astype(np.int32)
+
+
+def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
+    """Checks samples that a model is to be trained or measured on.
+
+    Args:
+        x: Samples (n, ...); images, which have three axes each, are float32 in [-1, 1].
+        shape: The shape of one sample.
+        maker: The network that makes samples of that shape, for the message.
+
+    Returns:
+        The samples as an array.
+
+    Raises:
+        ValueError: they are empty or not finite, or have another shape, dtype or range.
+    """
+    array = np.asarray(x)
+    if array.shape[1:] != shape or not array.ndim:
+        raise ValueError(
+            f"samples must have the shape that the {maker} makes, "
+            f"(n, {', '.join(map(str, shape))}), got {array.shape}"
+        )
+    if len(shape) == 3:
+        return check_images(array, name="x")
+    if not len(array):
+        raise ValueError("x is empty")
+    if array.dtype != np.float32:
+        raise ValueError(f"x must be float32, got {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError("x has values that are not finite (NaN or infinity)")
+    return array
 
 
 def sample(

@@ -347,11 +347,7 @@ def get(method: str | Method) -> Method:
     """
     if isinstance(method, Method):
         return method
-    if not isinstance(method, str):
-        raise TypeError(f"method must be a name or a Method, got {type(method).__name__}")
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
-    return METHODS[method]
+    return recipes._look_up(METHODS, method, "method")
 
 
 # --- Training ----------------------------------------------------------------------------------

@@ -37,10 +37,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut._backend import keras, tf
-from gantut._io import atomic_write
-from gantut._state import read_state, write_state
+from gantut._state import numbered, read_state, save_training
 from gantut.data import check_images
-from gantut.sampling import sample
+from gantut.sampling import check_samples, sample
 
 Tensor = Any
 Float64 = npt.NDArray[np.float64]
@@ -427,29 +426,14 @@ class VAE(keras.Model):
             yield log_density, log_ratio, kl
 
     def _blocks(self, x: npt.ArrayLike, batch_size: int) -> Iterator[Tensor]:
-        array = self._check(np.asarray(x))
+        array = self._check(x)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
         for start in range(0, len(array), batch_size):
             yield tf.constant(array[start : start + batch_size])
 
     def _check(self, x: Any) -> np.ndarray:
-        array = np.asarray(x)
-        wanted = self._sample_shape
-        if array.shape[1:] != wanted or not array.ndim:
-            raise ValueError(
-                f"samples must have the shape that the decoder makes, "
-                f"(n, {', '.join(map(str, wanted))}), got {array.shape}"
-            )
-        if len(wanted) == 3:
-            return check_images(array, name="x")
-        if not len(array):
-            raise ValueError("x is empty")
-        if array.dtype != np.float32:
-            raise ValueError(f"x must be float32, got {array.dtype}")
-        if not np.isfinite(array).all():
-            raise ValueError("x has values that are not finite (NaN or infinity)")
-        return array
+        return check_samples(x, self._sample_shape, maker="decoder")
 
     # --- Files -----------------------------------------------------------------------------------
 
@@ -468,13 +452,13 @@ class VAE(keras.Model):
             FileExistsError: the folder has a state already and ``overwrite`` is False.
             OSError: the folder cannot be written to.
         """
-        folder = Path(directory)
-        if not overwrite and (folder / "state.npz").exists():
-            raise FileExistsError(f"{folder} holds a saved model already; pass overwrite=True")
-        for model, name in ((self.decoder, "generator.keras"), (self.encoder, "encoder.keras")):
-            with atomic_write(folder / name) as temporary:
-                model.save(temporary)
-        write_state(folder / "state.npz", self._state())
+        save_training(
+            directory,
+            {"generator": self.decoder, "encoder": self.encoder},
+            self._state(),
+            overwrite=overwrite,
+            kind="model",
+        )
 
     def restore(self, directory: str | os.PathLike[str]) -> None:
         """Puts a saved training state into this (compiled) VAE of the same architecture.
@@ -501,7 +485,7 @@ class VAE(keras.Model):
             groups["vae"].append(self.log_deviation)
         if self.compiled:
             groups["optimizer"] = self.optimizer.variables
-        return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
+        return numbered(groups)
 
 
 def _check_networks(encoder: Any, decoder: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gantut
-from gantut import data, networks
+from gantut import data, networks, optimizers
 from gantut._backend import keras, tf
 from gantut.losses import LOSSES, get_loss
 
@@ -436,6 +436,25 @@ def test_penalty_every_counts_on_through_epochs_and_calls_of_fit():
     fit(gan, points(8), epochs=2)
     fit(gan, points(12))
     assert asked == [True, False, False, True, False, False, True]
+
+
+def test_no_weight_is_updated_before_every_gradient_is_there():
+    # The bias's gradient needs none of the penalty's reads of the bias: without an order between
+    # them, the penalty may see the updated one.
+    gan = gantut.GAN(*ring_pair(), penalties={"r1": 1.0})
+    gan.compile(optimizers.FusedAdam(), optimizers.FusedAdam())
+    graph = tf.function(gan.train_step).get_concrete_function(tf.constant(points(8))).graph
+    updates = [op for op in graph.get_operations() if op.type == "ResourceApplyAdam"]
+    assert len(updates) == 12
+    for half in (updates[:6], updates[6:]):
+        gradients = {op.inputs[-1].op for op in half}
+        for op in half:
+            before, queue = set(), [op]
+            while queue:
+                new = {*queue[-1].control_inputs, *(t.op for t in queue.pop().inputs)} - before
+                before |= new
+                queue += new
+            assert gradients <= before
 
 
 @pytest.mark.parametrize("ema", [0.3, 0.998, 0.0])

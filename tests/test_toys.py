@@ -52,7 +52,7 @@ def test_parallel_dense_starts_in_the_range_of_dense():
     layer.build((None, 100))
     kernel = np.abs(layer.kernel.numpy())
     limit = np.sqrt(6 / 150)  # Glorot and Bengio's for one Dense layer, whatever `members` is
-    assert kernel.max() <= limit
+    assert kernel.max() <= limit * (1 + 1e-6)  # the draws are rounded to float32
     assert kernel.max() > 0.999 * limit  # of 200,000 uniform draws
     assert not layer.bias.numpy().any()
 
