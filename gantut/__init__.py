@@ -18,6 +18,7 @@ _EXPORTS = {
     "load_mnist": "data",
 }
 _MODULES = {
+    "applications",
     "callbacks",
     "cli",
     "data",

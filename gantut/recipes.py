@@ -28,7 +28,7 @@ from gantut._backend import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
-from gantut.sampling import check_labels
+from gantut.sampling import check_labels, check_samples
 from gantut.stabilisers import packed
 from gantut.vae import VAE
 
@@ -461,7 +461,8 @@ def train(
 
     Args:
         recipe: A key of ``RECIPES``, or a `Recipe`.
-        x: Images, float32 (n, height, width, channels) in [-1, 1].
+        x: Images, float32 (n, height, width, channels) in [-1, 1]; or rows, an array of finite
+            float32 (n, width) in any range, for a recipe whose builders take the shape (width,).
         y: Labels, integers (n,) from 0; needed by a conditional recipe, ignored by others. There
             are as many classes as the largest label says.
         steps: Length of the training in steps; or
@@ -492,10 +493,13 @@ def train(
         raise ValueError(f"wanted one length (steps, seconds or epochs), got {', '.join(named)}")
     if seconds is not None:
         training._positive_seconds("seconds", seconds)
-    x = check_images(x, name="x")
+    if isinstance(x, np.ndarray) and x.ndim == 2:
+        x = check_samples(x, x.shape[1:], maker="generator")
+    else:
+        x = check_images(x, name="x")
     if recipe.batch_size > len(x):
         raise ValueError(
-            f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, "
+            f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} samples, "
             f"but there are only {len(x)}"
         )
     num_classes = networks.NUM_CLASSES

@@ -429,7 +429,7 @@ def test_a_recipe_stacks_the_images_and_their_mean():
     ("x", "message"),
     [
         (images(0), "at least one image"),
-        (images(15), "batches of 16 images, but there are only 15"),
+        (images(15), "batches of 16 samples, but there are only 15"),
         (images().astype(np.float64), "got dtype float64"),
         ((127.5 * (images() + 1)).astype(np.uint8), "got dtype uint8"),
         (images()[..., 0], "add the axis of the channels"),

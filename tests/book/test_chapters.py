@@ -38,6 +38,8 @@ def test_the_api_reference_has_every_public_module():
     text = (BOOK / "api.md").read_text("utf-8")
     documented = re.findall(r"automodule:: gantut\.(\w+)\n   :members:", text)
     assert sorted(documented) == sorted(gantut._MODULES)
+    applied = re.findall(r"automodule:: gantut\.applications\.(\w+)\n   :members:", text)
+    assert sorted(applied) == sorted(gantut.applications._MODULES)
     assert set(gantut._EXPORTS.values()) <= gantut._MODULES
 
 
