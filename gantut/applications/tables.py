@@ -53,7 +53,7 @@ class TableEncoder:
     distribution function at x, so that every column has nearly the same shape and a generator need
     only learn how columns depend on each other. Where many records share a value the distribution
     function jumps there, and the score is drawn from the jump (the distributional transform,
-    Rueschendorf 2009, section 2). Values outside the range that was fitted are moved to its ends.
+    Rueschendorf 2009). Values outside the range that was fitted are moved to its ends.
 
     A category becomes a one-hot vector, in the order of the sorted values.
 
@@ -249,8 +249,7 @@ class MixedOutput(keras.layers.Layer):
 
     Args:
         sizes: Of the columns, as in `TableEncoder`.
-        temperature: Above 0; the smaller, the harder. CTGAN (Xu et al. 2019, section 4.4) takes
-            0.2.
+        temperature: Above 0; the smaller, the harder. CTGAN (Xu et al. 2019) takes 0.2.
 
     Raises:
         ValueError: a size is not a positive integer, or the temperature not above 0.
@@ -528,7 +527,7 @@ def independent_columns(
 def gaussian_copula(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0) -> Float64:
     """Draws from a Gaussian copula: normal scores of all columns, joined by their correlations.
 
-    The plain statistical model of a table (Patki et al. 2016, section III): every column is
+    The plain statistical model of a table (Patki et al. 2016): every column is
     encoded as by `TableEncoder` with quantiles, categories as ordered numbers, and the encoded
     rows are taken for normal. It has the marginals by construction, and of the dependence all
     that a matrix of correlations can hold.
@@ -569,7 +568,7 @@ def interpolated_records(
 ) -> Float64:
     """Draws points between a record and one of its nearest, as SMOTE does.
 
-    Chawla et al. 2002 (section 4.2) make new records of a rare class so. Here every record may be
+    Chawla et al. 2002 make new records of a rare class so. Here every record may be
     the first one. Numbers lie on the line between both, categories come from one of them.
 
     Args:
@@ -698,7 +697,7 @@ def correlation_difference(
 def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Energy distance of two samples: 2 E|X - Y| - E|X - X'| - E|Y - Y'|.
 
-    Zero if and only if both come from one distribution (Szekely and Rizzo 2013, section 2). The
+    Zero if and only if both come from one distribution (Szekely and Rizzo 2013). The
     estimate is unbiased (pairs of a point with itself are left out), so that it varies around 0
     for two samples of one distribution and may be negative.
 
@@ -731,7 +730,7 @@ def two_sample_accuracy(
 ) -> float:
     """How well a classifier tells real from synthetic records that it has not seen.
 
-    The classifier two-sample test (Lopez-Paz and Oquab 2017, section 3), over folds. The larger
+    The classifier two-sample test (Lopez-Paz and Oquab 2017), over folds. The larger
     table is cut to the size of the smaller, so that guessing gets 0.5.
 
     Args:
@@ -742,8 +741,8 @@ def two_sample_accuracy(
         seed: Fixes which records are in which part.
 
     Returns:
-        The share of right answers: 0.5 if the two cannot be told apart, 1 if always. A little
-        below 0.5 is chance.
+        The share of right answers, 0.5 if the two cannot be told apart and 1 if they always are. A
+        little below 0.5 is chance.
 
     Raises:
         TypeError: an argument has a wrong type.
@@ -772,7 +771,7 @@ def train_on_synthetic(
 ) -> float:
     """Fits a model to one table and scores it on another: train on synthetic, test on real.
 
-    The measure of Esteban et al. 2017 (section 4.1.2). With real records in place of the synthetic
+    The measure of Esteban et al. 2017. With real records in place of the synthetic
     ones it gives the score to compare with.
 
     Args:
@@ -782,7 +781,8 @@ def train_on_synthetic(
         target: The column to predict from the others.
 
     Returns:
-        The model's own score: of scikit-learn's regressors R^2, of its classifiers the accuracy.
+        What the model's ``score`` says, R^2 of scikit-learn's regressors and the accuracy of its
+        classifiers.
 
     Raises:
         TypeError: an argument has a wrong type.
@@ -824,7 +824,7 @@ def closest_records(
 ) -> ClosestRecords:
     """Compares synthetic records' distances to training records with those to held-out ones.
 
-    The check of Platzer and Reutterer 2021 (section 2.2). Distances are Euclidean, with numeric
+    The check of Platzer and Reutterer 2021. Distances are Euclidean, with numeric
     columns in units of their deviation over the real records; two different categories are one
     such unit apart. A generator that copies is caught. A share of one half is no proof of privacy:
     it is a mean, which a few copied records do not move, and it says nothing of what else an

@@ -1,0 +1,287 @@
+"""Measurements behind the chapter on densities and tables.
+
+    python benchmarks/tabular.py
+
+Three experiments, five seeds each. A seed fixes the split, the training and the samples.
+
+- ``density``: 2,000 points of two moons and of a spiral. GANs, kernel density estimates and the
+  training points themselves beside 4,000 new points.
+- ``table``: the tables ``diabetes`` and ``breast cancer`` of scikit-learn, cut into a training half
+  and a held-out half. GANs, what a practitioner would do instead, and the training half itself
+  beside the held-out half. Every synthetic table has as many records as the training half; each
+  method draws three, and their mean counts.
+- ``classes``: on ``breast cancer`` a Gaussian copula for each of the two classes, the same way.
+
+All of it runs on one thread. ``--rows`` names experiments to run again, ``--seeds`` the seeds;
+other rows are kept. Writes benchmarks/results/tabular.json after each row.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import gaussian_kde
+from sklearn import datasets
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KernelDensity, KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from gantut._backend import tf
+from gantut._io import environment, write_json
+from gantut.applications import tables
+
+RESULT = Path(__file__).parent / "results" / "tabular.json"
+POINTS, NEW_POINTS = 2_000, 4_000
+DRAWS = 3
+DENSITY_GANS: dict[str, dict[str, Any]] = {
+    "plain GAN": {"method": "plain"},
+    "GAN": {"method": "steady"},
+    "GAN, 2 latent numbers": {"method": "steady", "latent_dim": 2},
+}
+TABLE_GANS: dict[str, dict[str, Any]] = {
+    "plain GAN": {"method": "plain"},
+    "GAN": {"method": "steady"},
+    "GAN, standard scaling": {"method": "steady", "scaling": "standard"},
+    "GAN, packs of 4": {"method": "steady", "packing": 4},
+    "GAN, 8,000 steps": {"method": "steady", "steps": 8_000},
+}
+
+
+def moons(n: int, seed: int) -> Any:
+    """Points of two moons."""
+    return datasets.make_moons(n, noise=0.06, random_state=seed)[0]
+
+
+def spiral(n: int, seed: int) -> Any:
+    """Points of one turn of a spiral, evenly dense along it."""
+    rng = np.random.default_rng(seed)
+    turn = 3 * np.pi * np.sqrt(rng.uniform(0.1, 1, n))
+    line = np.stack([turn * np.cos(turn), turn * np.sin(turn)], axis=1) / 5
+    return line + 0.05 * rng.standard_normal((n, 2))
+
+
+def best_kernel_density(points: Any) -> KernelDensity:
+    """A kernel density estimate whose bandwidth is chosen by cross-validation."""
+    grid = {"bandwidth": np.geomspace(0.02, 0.4, 12)}
+    return GridSearchCV(KernelDensity(), grid, cv=5).fit(points).best_estimator_
+
+
+def diabetes() -> tuple[Any, tuple[str, ...]]:
+    """442 patients: age, sex, eight measurements, and the disease a year later."""
+    data = datasets.load_diabetes(scaled=False)
+    table = np.column_stack([data.data, data.target])
+    whole = [np.array_equal(column, np.rint(column)) for column in table.T]
+    kinds = ["integer" if w else "continuous" for w in whole]
+    kinds[data.feature_names.index("sex")] = "category"
+    return table, tuple(kinds)
+
+
+def breast_cancer() -> tuple[Any, tuple[str, ...]]:
+    """569 tumours: the means of ten measurements of cell nuclei, and the diagnosis."""
+    data = datasets.load_breast_cancer()
+    table = np.column_stack([data.data[:, :10], data.target])
+    return table, ("continuous",) * 10 + ("category",)
+
+
+TABLES: dict[str, Callable[[], tuple[Any, tuple[str, ...]]]] = {
+    "diabetes": diabetes,
+    "breast cancer": breast_cancer,
+}
+
+
+def predictors(name: str) -> dict[str, Any]:
+    """A linear model and a forest that predict the last column."""
+    if name == "diabetes":
+        return {
+            "linear": make_pipeline(StandardScaler(), RidgeCV()),
+            "forest": RandomForestRegressor(min_samples_leaf=3, random_state=0),
+        }
+    return {
+        "linear": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000)),
+        "forest": RandomForestClassifier(min_samples_leaf=3, random_state=0),
+    }
+
+
+def halves(table: Any, seed: int) -> tuple[Any, Any]:
+    """A training half and a held-out half."""
+    order = np.random.default_rng(seed).permutation(len(table))
+    half = len(table) // 2
+    return table[order[:half]], table[order[half : 2 * half]]
+
+
+def describe(
+    name: str, kinds: tuple[str, ...], train: Any, holdout: Any, synthetic: Any
+) -> dict[str, float]:
+    """The measures of one synthetic table."""
+    forest = RandomForestClassifier(50, min_samples_leaf=3, random_state=0)
+    closest = tables.closest_records(synthetic, train, holdout, kinds)
+    return {
+        "marginals": float(tables.marginal_distances(holdout, synthetic, kinds).mean()),
+        "correlations": tables.correlation_difference(holdout, synthetic, kinds),
+        **{
+            model: tables.train_on_synthetic(predictor, synthetic, holdout, -1)
+            for model, predictor in predictors(name).items()
+        },
+        "told_apart": tables.two_sample_accuracy(forest, holdout, synthetic),
+        "nearer_train": closest.share_nearer_train,
+        "close": closest.comparison.share_close,
+    }
+
+
+def mean_description(
+    name: str, kinds: tuple[str, ...], train: Any, holdout: Any, made: list[Any]
+) -> dict[str, float]:
+    """The means of the measures over synthetic tables."""
+    found = [describe(name, kinds, train, holdout, synthetic) for synthetic in made]
+    return {key: float(np.mean([f[key] for f in found])) for key in found[0]}
+
+
+def density_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """GANs and kernel density estimates on points in the plane."""
+    for name, draw in (("moons", moons), ("spiral", spiral)):
+        for seed in seeds:
+            points, new = draw(POINTS, seed), draw(NEW_POINTS, 1_000 + seed)
+            for method in ("new points", "training points", "KDE", "KDE, Scott", *DENSITY_GANS):
+                begin = time.process_time()
+                row: dict[str, Any] = {"data": name, "method": method, "seed": seed}
+                if method == "new points":
+                    made = draw(NEW_POINTS, 2_000 + seed)
+                elif method == "training points":
+                    made = points
+                elif method == "KDE":
+                    density = best_kernel_density(points)
+                    made = density.sample(NEW_POINTS, random_state=seed)
+                    row["bandwidth"] = float(density.bandwidth_)
+                elif method == "KDE, Scott":
+                    made = gaussian_kde(points.T).resample(NEW_POINTS, seed=seed).T
+                else:
+                    run = tables.train(
+                        points,
+                        ("continuous", "continuous"),
+                        scaling="standard",
+                        widths=(64, 64, 64),
+                        seed=seed,
+                        **DENSITY_GANS[method],
+                    )
+                    made = run.sample(NEW_POINTS, seed=seed)
+                row["cpu_seconds"] = time.process_time() - begin
+                row["energy"] = tables.energy_distance(new, made)
+                row["told_apart"] = tables.two_sample_accuracy(
+                    KNeighborsClassifier(20), new[:POINTS], made[:POINTS]
+                )
+                yield row
+
+
+def table_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """GANs and their rivals on tables."""
+    rivals = {
+        "independent columns": tables.independent_columns,
+        "Gaussian copula": tables.gaussian_copula,
+        "interpolation": tables.interpolated_records,
+    }
+    for name, load in TABLES.items():
+        table, kinds = load()
+        for seed in seeds:
+            train, holdout = halves(table, seed)
+            n = len(train)
+            for method in ("real records", *rivals, *TABLE_GANS):
+                begin = time.process_time()
+                if method == "real records":
+                    made = [train]
+                elif method in rivals:
+                    made = [rivals[method](train, kinds, n, DRAWS * seed + i) for i in range(DRAWS)]
+                else:
+                    run = tables.train(train, kinds, seed=seed, **TABLE_GANS[method])
+                    made = list(run.sample(DRAWS * n, seed=seed).reshape(DRAWS, n, -1))
+                cpu_seconds = time.process_time() - begin
+                yield {
+                    "data": name,
+                    "method": method,
+                    "seed": seed,
+                    "cpu_seconds": cpu_seconds,
+                    **mean_description(name, kinds, train, holdout, made),
+                }
+
+
+def copula_for_each_class(table: Any, kinds: tuple[str, ...], n: int, seed: int) -> Any:
+    """Draws classes with their shares, and for each the other columns from its own copula."""
+    classes, counts = np.unique(table[:, -1], return_counts=True)
+    wanted = np.random.default_rng(seed).multinomial(n, counts / counts.sum())
+    parts = []
+    for value, count in zip(classes, wanted, strict=True):
+        members = table[table[:, -1] == value, :-1]
+        drawn = tables.gaussian_copula(members, kinds[:-1], int(count), seed)
+        parts.append(np.column_stack([drawn, np.full(count, value)]))
+    return np.concatenate(parts)
+
+
+def classes_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """A copula for each class."""
+    name = "breast cancer"
+    table, kinds = TABLES[name]()
+    for seed in seeds:
+        train, holdout = halves(table, seed)
+        begin = time.process_time()
+        made = [
+            copula_for_each_class(train, kinds, len(train), DRAWS * seed + i) for i in range(DRAWS)
+        ]
+        cpu_seconds = time.process_time() - begin
+        yield {
+            "data": name,
+            "method": "copula for each class",
+            "seed": seed,
+            "cpu_seconds": cpu_seconds,
+            **mean_description(name, kinds, train, holdout, made),
+        }
+
+
+EXPERIMENTS: dict[str, Callable[[list[int]], Iterator[dict[str, Any]]]] = {
+    "density": density_rows,
+    "table": table_rows,
+    "classes": classes_rows,
+}
+
+
+def main() -> None:
+    """Runs the experiments that were asked for, and writes the file after each row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    rows = []
+    if arguments.out.exists():
+        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
+        rows = [
+            row
+            for row in kept
+            if row["experiment"] not in arguments.rows or row["seed"] not in arguments.seeds
+        ]
+    for name in arguments.rows:
+        for row in EXPERIMENTS[name](arguments.seeds):
+            rows.append({"experiment": name, **row})
+            print(name, row, flush=True)
+            write_json(
+                arguments.out,
+                {
+                    "command": "python benchmarks/tabular.py",
+                    "seeds": sorted({row["seed"] for row in rows}),
+                    "draws": DRAWS,
+                    "environment": environment(),
+                    "rows": rows,
+                },
+            )
+
+
+if __name__ == "__main__":
+    main()
