@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from gantut import data, toys
 from gantut._io import environment, write_json
 from gantut.metrics import mode_coverage
+from gantut.tables import mean_and_error
 
 RESULT = Path(__file__).parent / "results" / "toys.json"
 SAMPLES = 2_500
@@ -37,11 +38,17 @@ def _without(name: str, summary: str, **changes: Any) -> toys.Method:
     return dataclasses.replace(STEADY, name=name, summary=summary, **changes)
 
 
-# The same as "steady" but for one choice; run only where they are asked for.
+# The same as "steady", or the method named, but for one choice; run only where asked for.
 ABLATIONS = (
     _without("steady, plain loss", "the non-saturating loss instead", loss="non_saturating"),
     _without("steady, leaky G", "LeakyReLU(0.2) in G instead of ReLU", activation="leaky_relu"),
     _without("steady, raw points", "D sees points in their own units", standardise=False),
+    dataclasses.replace(
+        toys.METHODS["unrolled"],
+        name="unrolled, slow D",
+        summary="unrolled, with a tenth of G's rate for D, as in its paper",
+        d_learning_rate=toys.METHODS["unrolled"].g_learning_rate / 10,
+    ),
 )
 SHORT = ("plain", "steady")
 
@@ -80,10 +87,8 @@ def summarise(samples: list[np.ndarray], mixture: data.Mixture) -> dict[str, Any
     }
     result: dict[str, Any] = {}
     for name, column in columns.items():
-        values = [float(value) for value in column]
-        result[name] = values
-        result[f"{name}_mean"] = float(np.mean(values))
-        result[f"{name}_error"] = float(np.std(values, ddof=1) / np.sqrt(len(values)))
+        result[name] = [float(value) for value in column]
+        result[f"{name}_mean"], result[f"{name}_error"] = mean_and_error(result[name])
     result["samples"] = SAMPLES
     return result
 
