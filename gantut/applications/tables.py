@@ -36,7 +36,7 @@ Model = Any
 Tensor = Any
 
 KINDS = ("continuous", "integer", "category")
-"""What a column can hold: any numbers, whole numbers, or categories."""
+"""What a column can hold, that is any numbers, whole numbers, or categories."""
 
 SCALINGS = ("quantile", "standard")
 """How a numeric column is brought to mean 0 and variance 1."""
@@ -695,7 +695,7 @@ def correlation_difference(
 
 
 def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Energy distance of two samples: 2 E|X - Y| - E|X - X'| - E|Y - Y'|.
+    """Energy distance of two samples, ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``.
 
     Zero if and only if both come from one distribution (Szekely and Rizzo 2013). The
     estimate is unbiased (pairs of a point with itself are left out), so that it varies around 0
