@@ -273,7 +273,7 @@ class GAN(keras.Model):
                 total += self.penalty_every * self.penalty(real, fake, labels)
         variables = self.discriminator.trainable_variables
         gradients = tape.gradient(total, variables)
-        with _computed(gradients):
+        with _computed(gradients if with_penalty else []):
             self.d_optimizer.apply(gradients, variables)
         return loss, real_logits, fake_logits
 
@@ -288,9 +288,7 @@ class GAN(keras.Model):
                 )
             loss = self.adversarial_loss.generator(fake_logits, real_logits)
         variables = self.generator.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        with _computed(gradients):
-            self.g_optimizer.apply(gradients, variables)
+        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
         if self.ema is not None:
             self._update_average()
         return loss
