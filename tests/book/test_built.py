@@ -115,6 +115,19 @@ def test_the_page_shows_the_results_of_that_run(page):
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
+def test_tables_that_cells_make_are_shown_as_tables(page):
+    made = [
+        "".join(output["data"]["text/markdown"])
+        for cell in project.code_cells(executed(page))
+        for output in cell.outputs
+        if "text/markdown" in output.get("data", {})
+    ]
+    shown = re.findall(r"<table.*?</table>", article(page), flags=re.DOTALL)
+    assert len(shown) >= len([text for text in made if text.startswith("|")])
+    assert not re.search(r"<p>\s*\|", article(page))
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
 def test_the_page_hides_what_only_colab_and_the_tests_need(page):
     text = plain(article(page))
     assert "google.colab" not in text
