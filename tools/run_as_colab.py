@@ -17,7 +17,16 @@ from make_venv import venv_python
 from project import ROOT, chapters, read_chapter, repository_url, write_text
 
 # What Colab has of what a chapter imports by itself, and what runs a notebook.
-PREINSTALLED = ["tensorflow", "numpy", "matplotlib", "scipy", "scikit-learn", "ipykernel", "pip"]
+PREINSTALLED = [
+    "tensorflow",
+    "numpy",
+    "matplotlib",
+    "scipy",
+    "scikit-image",
+    "scikit-learn",
+    "ipykernel",
+    "pip",
+]
 RUNNER = ["pytest", "nbmake"]
 
 
