@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from docutils.nodes import table
 from myst_parser.parsers.docutils_ import Parser
+from scipy import stats
 
 from gantut import tables
 
@@ -48,6 +49,31 @@ def test_mean_and_error():
     assert math.isclose(error, np.std(values, ddof=1) / 2)
     with pytest.raises(ValueError, match="two values"):
         tables.mean_and_error([1.0])
+
+
+def test_select():
+    rows = [{"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 2}]
+    assert tables.select(rows, a=1) == rows[:2]
+    assert tables.select(rows, b=3) == rows[1:2]
+    with pytest.raises(ValueError, match=r"no recorded row has \{'a': 1, 'c': None\}"):
+        tables.select(rows, a=1, c=None)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_the_paired_difference_is_that_of_students_test(confidence):
+    first, second = np.random.default_rng(0).normal(size=(2, 5))
+    mean, half = tables.paired_difference(first, second, confidence)
+    interval = stats.ttest_rel(first, second).confidence_interval(confidence)
+    np.testing.assert_allclose([mean - half, mean + half], interval, rtol=1e-12)
+
+
+def test_a_difference_needs_pairs():
+    with pytest.raises(ValueError, match="both figures, got 2 and 3"):
+        tables.paired_difference([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match="two values"):
+        tables.paired_difference([1], [2])
+    with pytest.raises(ValueError, match=r"in \(0, 1\), got 95"):
+        tables.paired_difference([1, 2], [2, 3], 95)
 
 
 def test_markdown_is_a_table_to_the_parser_of_the_book():
