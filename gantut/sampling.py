@@ -8,6 +8,24 @@ from gantut._backend import tf
 from gantut.data import check_images
 
 
+def gumbel_noise(z: Any) -> Any:
+    """Turns standard normal numbers into Gumbel noise: ``-log(-log(Phi(z)))``.
+
+    The largest of ``l + noise`` is the k-th with the probability ``softmax(l)_k``, so that a latent
+    vector can fix a draw of categories.
+
+    Args:
+        z: Numbers of any shape, drawn from N(0, 1); beyond 5 they are clipped, because float32
+            has no more.
+
+    Returns:
+        A tensor of the same shape.
+    """
+    z = tf.clip_by_value(z, -5.0, 5.0)
+    # Phi is 1 - erfc(z / sqrt 2) / 2.
+    return -tf.math.log(-tf.math.log1p(-0.5 * tf.math.erfc(z / np.sqrt(2.0))))
+
+
 def is_conditional(generator: Any) -> bool:
     """Whether a generator takes labels beside latent vectors."""
     return len(generator.inputs) == 2

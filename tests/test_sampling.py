@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from gantut import networks
 from gantut._backend import keras
-from gantut.sampling import check_labels, count_classes, is_conditional, sample
+from gantut.sampling import check_labels, count_classes, gumbel_noise, is_conditional, sample
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +116,11 @@ def test_check_labels_returns_int32():
         assert got.dtype == np.int32
         assert got.tolist() == [0, 3]
     assert check_labels(3, 2, None).tolist() == [3, 3]
+
+
+def test_gumbel_noise_is_the_quantile_of_a_normal_number():
+    z = np.array([-4.0, -1.2, 0.0, 0.3, 4.0], np.float32)
+    wanted = stats.gumbel_r.ppf(special.ndtr(z.astype(np.float64)))
+    np.testing.assert_allclose(gumbel_noise(z), wanted, rtol=1e-3, atol=1e-4)
+    far = gumbel_noise(np.array([-30.0, 30.0], np.float32)).numpy()
+    assert np.isfinite(far).all()

@@ -30,6 +30,7 @@ from gantut._backend import keras, tf
 from gantut.data import _generator, _integer
 from gantut.gan import GAN
 from gantut.networks import _positive, _widths
+from gantut.sampling import gumbel_noise
 
 Float64 = npt.NDArray[np.float64]
 Model = Any
@@ -268,9 +269,7 @@ class MixedOutput(keras.layers.Layer):
         parts = tf.split(x, self.sizes, axis=1)
         noise = _noise_size(self.sizes)
         if noise:
-            # -log(-log(Phi(z))); Phi is 1 - erfc(z / sqrt 2) / 2, and beyond 5 float32 has no more.
-            z = tf.clip_by_value(z[:, -noise:], -5.0, 5.0)
-            gumbel = -tf.math.log(-tf.math.log1p(-0.5 * tf.math.erfc(z / np.sqrt(2.0))))
+            gumbel = gumbel_noise(z[:, -noise:])
             draws = iter(tf.split(gumbel, [size for size in self.sizes if size > 1], axis=1))
             parts = [
                 part if size == 1 else tf.nn.softmax((part + next(draws)) / self.temperature)
