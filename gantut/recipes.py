@@ -159,6 +159,7 @@ class Recipe:
         stack: Images that make one, in its channels, each drawn at random with replacement; 1
             takes the images as they are. With 3, MNIST becomes Stacked MNIST of 1,000 modes
             (Metz et al. 2017), and no triple needs to be kept in memory.
+        model: What makes the training step: `gantut.GAN`, or a subclass with the same arguments.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Recipe:
     centred: bool = False
     image_shape: networks.ImageShape | None = None
     stack: int = 1
+    model: Callable[..., GAN] = GAN
 
     def build(
         self,
@@ -224,7 +226,7 @@ class Recipe:
         if self.stack > 1:
             shape = (*shape[:2], shape[2] * self.stack)
             data = {name: np.tile(image, (1, 1, self.stack)) for name, image in data.items()}
-        gan = GAN(
+        gan = self.model(
             self.generator(shape, num_classes, **data),
             self.discriminator(shape, num_classes, **data),
             losses.get_loss(self.loss, real_label=self.real_label),
