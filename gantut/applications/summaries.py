@@ -1,0 +1,472 @@
+"""Summaries by deletion: an adversarial summariser on a corpus whose answers are known.
+
+    from gantut.applications import summaries
+
+    news = summaries.news(2_000, seed=0)
+    run = summaries.train_adversarial(news, seed=0)
+    run.summarise(news.documents[:3])       # [("anna", "sold", "house"), ...]
+
+Each document of `news` is one sentence of a made-up report, and its summary is three of its
+words: who did what to what. The summariser marks the words to keep (Knight and Marcu 2000 call that
+sentence compression). `train_adversarial` never sees which summary belongs to which document:
+a discriminator compares the kept words with summaries of other sentences. `train_tagger` is given
+the words that a document's own summary keeps, for as many documents as one has paid for. Beside
+them stand `lead` and `rarest`, which learn nothing or only counts.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gantut import losses, recipes
+from gantut._backend import keras, tf
+from gantut.applications import tables
+from gantut.data import _generator, _integer
+from gantut.optimizers import FusedAdam
+
+Model = Any
+Tensor = Any
+Words = tuple[str, ...]
+
+NAMES = (
+    *("anna", "boris", "clara", "david", "elena", "felix", "greta", "henry"),
+    *("irina", "jonas", "katya", "lukas", "maria", "nina", "oscar", "paula"),
+)
+"""Who does something, and who reports it."""
+
+ACTIONS = {
+    "sold": ("house", "farm", "ship"),
+    "wrote": ("letter", "novel", "song"),
+    "cooked": ("soup", "stew", "fish"),
+    "painted": ("fence", "portrait", "door"),
+    "repaired": ("clock", "engine", "bicycle"),
+    "planted": ("tree", "rose", "hedge"),
+}
+"""What is done, and to what; no other pair makes sense."""
+
+_OBJECTS = [thing for things in ACTIONS.values() for thing in things]
+_ADJECTIVES = ("old", "young", "small", "large", "famous", "red", "green", "heavy")
+_ADVERBS = ("quietly", "quickly", "proudly", "finally")
+_OPENINGS = ("yesterday", "last week", "on monday", "on sunday", "in spring")
+_CLOSINGS = ("for nine coins", "with great care", "in rome", "in oslo", "again")
+
+
+@dataclass(frozen=True)
+class News:
+    """Made-up reports and their summaries.
+
+    Attributes:
+        documents: Sentences, each a tuple of words.
+        kept: For each the places of its summary's words, in order: actor, action, object.
+    """
+
+    documents: tuple[Words, ...]
+    kept: tuple[tuple[int, int, int], ...]
+
+    @property
+    def summaries(self) -> tuple[Words, ...]:
+        """The summary of each document."""
+        return tuple(
+            tuple(document[place] for place in places)
+            for document, places in zip(self.documents, self.kept, strict=True)
+        )
+
+
+def news(n: int, seed: int = 0) -> News:
+    """Draws reports.
+
+    Each names an actor, an action and its object, and another person, who reports it, before or
+    behind the rest. Half of them name another object too, of another action. Openings, closings,
+    adjectives and adverbs come and go.
+
+    Args:
+        n: How many.
+        seed: Fixes them.
+
+    Returns:
+        `News` of sentences with 7 to 19 words.
+
+    Raises:
+        TypeError: ``n`` or ``seed`` is no integer.
+        ValueError: ``n`` is below 1.
+    """
+    rng = _generator(seed)
+
+    def maybe(words: Sequence[str]) -> list[str]:
+        return str(rng.choice(words)).split() if rng.random() < 0.5 else []
+
+    documents, kept = [], []
+    for _ in range(_integer(n, "n", 1)):
+        actor, witness = (str(name) for name in rng.choice(NAMES, 2, replace=False))
+        action = str(rng.choice(list(ACTIONS)))
+        thing = str(rng.choice(ACTIONS[action]))
+        before = rng.random() < 0.5
+        words = maybe(_OPENINGS)
+        if before:
+            words += [witness, "says", "that"]
+        article = maybe(_ADJECTIVES)
+        if article:
+            words += ["the", *article]
+        places = [len(words)]
+        words += [actor, *maybe(_ADVERBS)]
+        places.append(len(words))
+        words += [action, "the", *maybe(_ADJECTIVES)]
+        places.append(len(words))
+        words.append(thing)
+        if rng.random() < 0.5:
+            others = [other for other in _OBJECTS if other not in ACTIONS[action]]
+            words += ["near", "the", str(rng.choice(others))]
+        words += maybe(_CLOSINGS)
+        if not before:
+            words += ["as", witness, "reports"]
+        documents.append(tuple(words))
+        kept.append((places[0], places[1], places[2]))
+    return News(tuple(documents), tuple(kept))
+
+
+def vocabulary() -> tuple[str, ...]:
+    """All words that `news` can use, sorted."""
+    phrases = (*NAMES, *ACTIONS, *_OBJECTS, *_ADJECTIVES, *_ADVERBS, *_OPENINGS, *_CLOSINGS)
+    words = {word for phrase in phrases for word in phrase.split()}
+    return tuple(sorted(words | {"the", "near", "as", "reports", "says", "that"}))
+
+
+LENGTH = 19
+"""Words of the longest document."""
+
+SLOTS = 6
+"""Words of a summary that the discriminator sees; what is longer is wrong anyway."""
+
+
+def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[np.int32]:
+    """Turns texts into numbers of words.
+
+    Args:
+        texts: Of at most ``length`` words of the `vocabulary` each.
+        length: Places.
+
+    Returns:
+        (n, length): word i of the vocabulary is i + 1, and 0 fills up.
+
+    Raises:
+        ValueError: a word is unknown, or a text too long.
+    """
+    index = {word: i for i, word in enumerate(vocabulary(), start=1)}
+    codes = np.zeros((len(texts), length), np.int32)
+    for row, text in zip(codes, texts, strict=True):
+        strange = set(text) - index.keys()
+        if strange or len(text) > length:
+            raise ValueError(f"wanted at most {length} known words, got {' '.join(text)!r}")
+        row[: len(text)] = [index[word] for word in text]
+    return codes
+
+
+# --- Summarisers -------------------------------------------------------------------------------
+
+
+def marker(units: int = 48) -> Model:
+    """The network that marks the words to keep: each word is judged with three on each side.
+
+    Args:
+        units: Filters of both convolutions.
+
+    Returns:
+        A model from documents (batch, LENGTH) to logits of the same shape.
+    """
+    words = keras.Input((LENGTH,), dtype="int32", name="words")
+    x = keras.layers.Embedding(len(vocabulary()) + 1, 24, name="embedding")(words)
+    for i, width in enumerate((5, 3), start=1):
+        x = keras.layers.Conv1D(units, width, padding="same", name=f"conv_{i}")(x)
+        x = keras.layers.LeakyReLU(negative_slope=0.2, name=f"leaky_{i}")(x)
+    # One word in four or so at the start: summaries of everything teach nothing.
+    bias = keras.initializers.Constant(-1.0)
+    logits = keras.layers.Dense(1, bias_initializer=bias, name="logit")(x)
+    return keras.Model(words, keras.layers.Reshape((LENGTH,), name="row")(logits), name="marker")
+
+
+def compact(words: Tensor, kept: Tensor, slots: int = SLOTS) -> Tensor:
+    """Moves the kept words together.
+
+    Args:
+        words: Documents (batch, LENGTH), 0 where there is no word.
+        kept: 1 for words that are kept and 0 for others, of the same shape.
+        slots: Places of the result.
+
+    Returns:
+        (batch, slots): the first kept words, filled up with 0.
+    """
+    chosen = words * tf.cast(kept, words.dtype)
+    order = tf.argsort(tf.cast(chosen == 0, tf.int32), axis=1, stable=True)
+    return tf.gather(chosen, order[:, :slots], batch_dims=1)
+
+
+class Score(NamedTuple):
+    """Shares of summaries, in [0, 1].
+
+    Attributes:
+        exact: That are right, word by word.
+        formed: That have the form of a summary: a name, an action and one of its objects.
+        wrong_actor: That name somebody who is not the actor and do not name the actor.
+        f1: Mean over the documents of the harmonic mean of precision and recall of the words.
+    """
+
+    exact: float
+    formed: float
+    wrong_actor: float
+    f1: float
+
+
+def score(made: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> Score:
+    """Compares summaries with the right ones.
+
+    Args:
+        made: A summary for each document.
+        wanted: The right ones.
+
+    Returns:
+        A `Score`.
+
+    Raises:
+        ValueError: there are none, or not as many of both.
+    """
+    if not made or len(made) != len(wanted):
+        raise ValueError(f"wanted a summary for each of {len(wanted)} documents, got {len(made)}")
+    f1, formed, wrong = [], [], []
+    for ours, theirs in zip(made, wanted, strict=True):
+        common = sum((Counter(ours) & Counter(theirs)).values())
+        f1.append(2 * common / (len(ours) + len(theirs)))
+        formed.append(len(ours) == 3 and ours[0] in NAMES and ours[2] in ACTIONS.get(ours[1], ()))
+        named = set(ours) & set(NAMES)
+        wrong.append(bool(named) and theirs[0] not in named)
+    right = [tuple(a) == tuple(b) for a, b in zip(made, wanted, strict=True)]
+    return Score(*(float(np.mean(values)) for values in (right, formed, wrong, f1)))
+
+
+def lead(documents: Sequence[Words], words: int = 3) -> list[Words]:
+    """The first words of each document, the oldest of all summarisers.
+
+    Args:
+        documents: Sentences.
+        words: How many to keep.
+
+    Returns:
+        A summary for each.
+    """
+    return [document[:words] for document in documents]
+
+
+def rarest(documents: Sequence[Words], counted: Sequence[Words], words: int = 3) -> list[Words]:
+    """The words of each document with the largest tf-idf, in their order.
+
+    Args:
+        documents: Sentences.
+        counted: The documents in which words are counted: idf is the log of their number over
+            one more than the number of those that have the word (Sparck Jones 1972).
+        words: How many to keep.
+
+    Returns:
+        A summary for each.
+    """
+    having = Counter(word for document in counted for word in set(document))
+    made = []
+    for document in documents:
+        count = Counter(document)
+        weight = {
+            word: times * np.log(len(counted) / (1 + having[word])) for word, times in count.items()
+        }
+        # A dict keeps the order of the document.
+        best = sorted(weight, key=weight.__getitem__, reverse=True)[:words]
+        made.append(tuple(word for word in weight if word in best))
+    return made
+
+
+@dataclass(frozen=True)
+class SummaryRun:
+    """What a training of a summariser left.
+
+    Attributes:
+        marker: The trained network.
+        history: Lists by column: ``step``, and ``reward`` (D's mean probability that a summary is
+            real) or ``loss``.
+        cpu_seconds: Time that the training kept processors busy.
+    """
+
+    marker: Model
+    history: dict[str, list[float]]
+    cpu_seconds: float
+
+    def summarise(self, documents: Sequence[Words]) -> list[Words]:
+        """Keeps the words that are more likely kept than not.
+
+        Args:
+            documents: Sentences of known words.
+
+        Returns:
+            A summary for each.
+
+        Raises:
+            ValueError: a word is unknown, or a document too long.
+        """
+        marks = self.marker(encode(documents), training=False).numpy() > 0.0
+        return [
+            tuple(word for word, mark in zip(document, row, strict=False) if mark)
+            for document, row in zip(documents, marks, strict=True)
+        ]
+
+
+def train_tagger(
+    corpus: News, *, units: int = 48, steps: int = 300, batch_size: int = 64, seed: int = 0
+) -> SummaryRun:
+    """Trains a marker on documents with their own summaries.
+
+    Args:
+        corpus: Documents and the words to keep.
+        units: As in `marker`.
+        steps: Adam's steps, at the rate 3e-3.
+        batch_size: Documents in a step, drawn with replacement.
+        seed: Fixes the result.
+
+    Returns:
+        A `SummaryRun`.
+
+    Raises:
+        TypeError: a number is no integer.
+        ValueError: a number is below 1.
+    """
+    recipes.make_deterministic(seed)
+    begin = time.process_time()
+    network, optimizer = marker(units), FusedAdam(3e-3)
+    optimizer.build(network.trainable_variables)
+    documents = tf.constant(encode(corpus.documents))
+    marks = np.zeros(documents.shape, np.float32)
+    for row, places in zip(marks, corpus.kept, strict=True):
+        row[list(places)] = 1.0
+    targets = tf.constant(marks)
+
+    @tf.function
+    def step(number: Tensor) -> Tensor:
+        chosen = _rows(len(corpus.documents), _integer(batch_size, "batch_size", 1), seed, number)
+        words = tf.gather(documents, chosen)
+        there = tf.cast(words > 0, tf.float32)
+        with tf.GradientTape() as tape:
+            loss = tf.nn.sigmoid_cross_entropy_with_logits(
+                tf.gather(targets, chosen), network(words, training=True)
+            )
+            loss = tf.reduce_sum(there * loss) / tf.reduce_sum(there)
+        variables = network.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    history = _run(step, steps, "loss")
+    return SummaryRun(network, history, time.process_time() - begin)
+
+
+def train_adversarial(
+    corpus: News,
+    *,
+    units: int = 48,
+    steps: int = 1_000,
+    batch_size: int = 64,
+    tries: int = 4,
+    gamma: float = 0.02,
+    seed: int = 0,
+) -> SummaryRun:
+    """Trains a marker against a discriminator, without pairs.
+
+    The marker draws which words of a document to keep, each by itself with its probability. D
+    sees the kept words, moved together, beside the summaries of other documents. The marker's
+    step is REINFORCE on D's probability; the baseline of a draw is the mean reward of the other
+    draws for the same document (Kool et al. 2019).
+
+    Args:
+        corpus: Documents, of which the first half is only read, and the second half gives its
+            summaries: no document comes with its own.
+        units: As in `marker`.
+        steps: Steps of both players.
+        batch_size: Documents in a step, drawn with replacement, and as many summaries.
+        tries: Draws for a document, 2 at least.
+        gamma: Of the penalties R1 and R2 on D. Strong ones keep D from seeing a wrong word.
+        seed: Fixes the result.
+
+    Returns:
+        A `SummaryRun`.
+
+    Raises:
+        TypeError: a number is no integer.
+        ValueError: a number is too small.
+    """
+    tries, batch_size = _integer(tries, "tries", 2), _integer(batch_size, "batch_size", 1)
+    recipes.make_deterministic(seed)
+    begin = time.process_time()
+    symbols = len(vocabulary()) + 1
+    network, judge = marker(units), tables.discriminator(SLOTS * symbols, (128, 64))
+    optimizers = [FusedAdam(3e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
+    for optimizer, model in zip(optimizers, (network, judge), strict=True):
+        optimizer.build(model.trainable_variables)
+    half = len(corpus.documents) // 2
+    documents = tf.constant(encode(corpus.documents[:half]))
+    summaries = tf.constant(encode(corpus.summaries[half:], SLOTS))
+    loss = losses.get_loss("non_saturating")
+
+    def rows(words: Tensor) -> Tensor:
+        return tf.reshape(tf.one_hot(words, symbols), (-1, SLOTS * symbols))
+
+    @tf.function
+    def step(number: Tensor) -> Tensor:
+        words = tf.gather(documents, _rows(half, batch_size, seed, 3 * number))
+        real = rows(tf.gather(summaries, _rows(len(summaries), batch_size, seed, 3 * number + 1)))
+        there = tf.cast(words > 0, tf.float32)
+        noise = tf.random.stateless_uniform(
+            (tries, batch_size, LENGTH), seed=tf.stack([seed, 3 * number + 2])
+        )
+        with tf.GradientTape() as tape:
+            logits = network(words, training=True)
+            kept = tf.cast(noise < tf.sigmoid(logits), tf.float32) * there
+            log_p = -tf.nn.sigmoid_cross_entropy_with_logits(
+                kept, tf.broadcast_to(logits, kept.shape)
+            )
+            log_p = tf.reduce_sum(log_p * there, axis=2)
+            flat = tf.reshape(kept, (-1, LENGTH))
+            fake = rows(compact(tf.tile(words, (tries, 1)), flat))
+            reward = tf.reshape(tf.sigmoid(judge(fake, training=True)), (tries, batch_size))
+            others = (tf.reduce_sum(reward, axis=0) - reward) / (tries - 1)
+            advantage = reward - others
+            advantage = tf.stop_gradient(advantage / (tf.math.reduce_std(advantage) + 1e-8))
+            goal = -tf.reduce_mean(advantage * log_p)
+        gradients = tape.gradient(goal, network.trainable_variables)
+        with tf.GradientTape() as tape:
+            judged = fake[:batch_size]
+            total = loss.discriminator(judge(real, training=True), judge(judged, training=True))
+            total += gamma * (losses.r1_penalty(judge, real) + losses.r2_penalty(judge, judged))
+        judge_gradients = tape.gradient(total, judge.trainable_variables)
+        with tf.control_dependencies([g for g in [*gradients, *judge_gradients] if g is not None]):
+            optimizers[0].apply(gradients, network.trainable_variables)
+            optimizers[1].apply(judge_gradients, judge.trainable_variables)
+        return tf.reduce_mean(reward)
+
+    history = _run(step, steps, "reward")
+    return SummaryRun(network, history, time.process_time() - begin)
+
+
+def _rows(n: int, batch_size: int, seed: int, number: Tensor) -> Tensor:
+    """Numbers of rows, drawn with replacement: a function of the seed and the step alone."""
+    return tf.random.stateless_uniform(
+        (batch_size,), seed=tf.stack([seed, number]), maxval=n, dtype=tf.int32
+    )
+
+
+def _run(step: Any, steps: int, name: str, every: int = 25) -> dict[str, list[float]]:
+    history: dict[str, list[float]] = {"step": [], name: []}
+    values = []
+    for number in range(1, _integer(steps, "steps", 1) + 1):
+        values.append(step(tf.constant(number)))
+        if number % every == 0 or number == steps:
+            history["step"].append(number)
+            history[name].append(float(np.mean([value.numpy() for value in values])))
+            values = []
+    return history
