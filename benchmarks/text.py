@@ -1,0 +1,166 @@
+"""Measurements behind the chapter on text.
+
+    python benchmarks/text.py
+
+Three experiments. A seed fixes the strings shown, the training and the samples.
+
+- ``dates``: writers of calendar dates, three seeds: by maximum likelihood, with soft and with
+  straight-through draws against D, and by policy gradients, from scratch and pretrained. Each is
+  measured at several temperatures.
+- ``sums``: three of them on sums, three seeds; also what they answer to questions.
+- ``summaries``: the adversarial summariser, taggers that were given a few pairs, and two
+  baselines, five seeds.
+
+All of it runs on one thread. ``--rows`` names experiments to run again, ``--seeds`` the seeds;
+other rows are kept. Writes benchmarks/results/text.json after each row.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantut._backend import tf
+from gantut._io import environment, write_json
+from gantut.applications import summaries, text
+
+RESULT = Path(__file__).parent / "results" / "text.json"
+
+TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
+DATES: dict[str, dict[str, Any]] = {
+    "likelihood": {"method": "likelihood"},
+    "likelihood, third": {"method": "likelihood", "steps": 300},
+    "gumbel": {"method": "gumbel"},
+    "straight-through": {"method": "straight-through"},
+    "policy": {"method": "policy"},
+    "policy, pretrained": {"method": "policy", "pretraining": 200, "steps": 300},
+    "rollouts, pretrained": {"method": "rollouts", "pretraining": 200, "steps": 100},
+}
+SUMS: dict[str, dict[str, Any]] = {
+    "likelihood": {"method": "likelihood"},
+    "gumbel": {"method": "gumbel"},
+    "policy, pretrained": {"method": "policy", "pretraining": 300, "steps": 250},
+}
+PAIRS = (5, 10, 20, 50, 200)
+"""Documents with their own summaries that a tagger is given."""
+
+
+def sweep(run: text.TextRun) -> list[dict[str, float]]:
+    """The quality of a writer at each temperature."""
+    return [
+        {
+            "temperature": temperature,
+            **text.describe(run.writer, run.corpus, temperature=temperature)._asdict(),
+        }
+        for temperature in TEMPERATURES
+    ]
+
+
+def dates_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """Writers of dates."""
+    for seed in seeds:
+        corpus = text.dates(seed=seed)
+        for name, settings in DATES.items():
+            run = text.train(corpus, seed=seed, **settings)
+            yield {
+                "method": name,
+                "seed": seed,
+                "cpu_seconds": run.cpu_seconds,
+                "sweep": sweep(run),
+                "examples": run.sample(6),
+            }
+
+
+def sums_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """Writers of sums, and what they answer to questions that were held out."""
+    for seed in seeds:
+        corpus = text.sums(seed=seed)
+        for name, settings in SUMS.items():
+            run = text.train(corpus, seed=seed, **settings)
+            right = {}
+            for part in ("train", "holdout"):
+                pairs = [string.split("=") for string in getattr(corpus, part)]
+                replies = text.reply(run.writer, corpus, [f"{q}=" for q, _ in pairs])
+                right[f"right_{part}"] = float(
+                    np.mean([r == a for r, (_, a) in zip(replies, pairs, strict=True)])
+                )
+            yield {
+                "method": name,
+                "seed": seed,
+                "cpu_seconds": run.cpu_seconds,
+                "sweep": sweep(run),
+                "examples": run.sample(6),
+                **right,
+            }
+
+
+def summaries_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+    """Summarisers."""
+    for seed in seeds:
+        news, test = summaries.news(4_000, seed=seed), summaries.news(1_000, seed=1_000 + seed)
+        made: dict[str, tuple[Any, float]] = {
+            "lead": (summaries.lead(test.documents), 0.0),
+            "rarest": (summaries.rarest(test.documents, news.documents), 0.0),
+        }
+        for pairs in PAIRS:
+            few = summaries.News(news.documents[:pairs], news.kept[:pairs])
+            run = summaries.train_tagger(few, seed=seed)
+            made[f"tagger, {pairs} pairs"] = (run.summarise(test.documents), run.cpu_seconds)
+        run = summaries.train_adversarial(news, seed=seed)
+        made["adversarial"] = (run.summarise(test.documents), run.cpu_seconds)
+        for name, (found, cpu_seconds) in made.items():
+            yield {
+                "method": name,
+                "seed": seed,
+                "cpu_seconds": cpu_seconds,
+                **summaries.score(found, test.summaries)._asdict(),
+            }
+
+
+EXPERIMENTS: dict[str, Callable[[list[int]], Iterator[dict[str, Any]]]] = {
+    "dates": dates_rows,
+    "sums": sums_rows,
+    "summaries": summaries_rows,
+}
+SEEDS = {"dates": [0, 1, 2], "sums": [0, 1, 2], "summaries": [0, 1, 2, 3, 4]}
+
+
+def main() -> None:
+    """Runs the experiments that were asked for, and writes the file after each row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    parser.add_argument("--seeds", nargs="+", type=int, help="in place of each experiment's own")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    rows = []
+    if arguments.out.exists():
+        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
+        rows = [
+            row
+            for row in kept
+            if row["experiment"] not in arguments.rows
+            or row["seed"] not in (arguments.seeds or SEEDS[row["experiment"]])
+        ]
+    for name in arguments.rows:
+        for row in EXPERIMENTS[name](arguments.seeds or SEEDS[name]):
+            rows.append({"experiment": name, **row})
+            print(name, row["method"], row["seed"], f"{row['cpu_seconds']:.1f} s", flush=True)
+            write_json(
+                arguments.out,
+                {
+                    "command": "python benchmarks/text.py",
+                    "seeds": SEEDS,
+                    "environment": environment(),
+                    "rows": rows,
+                },
+            )
+
+
+if __name__ == "__main__":
+    main()
