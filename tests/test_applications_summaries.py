@@ -92,7 +92,8 @@ def test_a_tagger_needs_few_pairs():
     few = summaries.News(NEWS.documents[:100], NEWS.kept[:100])
     run = summaries.train_tagger(few, steps=150)
     found = summaries.score(run.summarise(TEST.documents), TEST.summaries)
-    assert found.exact > 0.85
+    # Measured 1.0 for seeds 0 to 2.
+    assert found.exact > 0.97
     assert run.history["step"] == list(range(25, 151, 25))
     assert run.history["loss"][-1] < 0.05 < run.history["loss"][0]
 
@@ -102,18 +103,19 @@ def test_the_adversary_teaches_the_form_without_a_single_pair():
     found = summaries.score(run.summarise(TEST.documents), TEST.summaries)
     untrained = summaries.SummaryRun(summaries.marker(), {}, 0.0)
     before = summaries.score(untrained.summarise(TEST.documents), TEST.summaries)
-    assert found.f1 > 0.6 > before.f1 + 0.2
-    assert found.formed > 0.1 > before.formed
+    # Measured .987 to 1.0 over seeds 0 to 2.
+    assert found.formed > 0.9
+    assert before.formed == 0
+    # Half of the sentences begin with somebody else: measured .503 to .507.
+    assert 0.4 < found.exact < 0.6
+    assert found.wrong_actor > 0.4
     assert run.cpu_seconds > 0
 
 
-def test_no_document_of_the_first_half_comes_with_its_summary():
-    rng = np.random.default_rng(0)
-    wrong = [tuple(sorted(rng.choice(7, 3, replace=False))) for _ in range(300)]
-    spoiled = summaries.News(NEWS.documents, (*wrong, *NEWS.kept[300:]))
-    one, two = (summaries.train_adversarial(n, steps=5, seed=4) for n in (NEWS, spoiled))
-    for a, b in zip(one.marker.get_weights(), two.marker.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_no_document_comes_with_its_summary():
+    documents, made = summaries.unpaired(NEWS)
+    assert documents == NEWS.documents[:300]
+    assert made == NEWS.summaries[300:]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,7 @@ def test_no_document_of_the_first_half_comes_with_its_summary():
         (lambda: summaries.train_tagger(NEWS, steps=0), "steps must be"),
         (lambda: summaries.train_tagger(NEWS, batch_size=0), "batch_size must be"),
         (lambda: summaries.train_adversarial(NEWS, tries=1), "tries must be an integer >= 2"),
+        (lambda: summaries.unpaired(summaries.news(1)), "two documents at least, got 1"),
     ],
 )
 def test_bad_numbers_are_refused(call, message):

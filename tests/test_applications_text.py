@@ -236,20 +236,24 @@ def test_the_generator_opens_again(tmp_path):
 
 
 CORPUS = text.dates(1990, 2009, train=2_000)
+RISING = text.corpus(
+    "rising", ("".join(word) for word in itertools.combinations("abcdefghij", 3)), train=80
+)
 
 
 @pytest.fixture(scope="module")
 def likelihood():
-    return text.train(CORPUS, "likelihood", units=32, steps=200)
+    return text.train(CORPUS, "likelihood", units=32, steps=300)
 
 
 def test_maximum_likelihood_learns_the_grammar(likelihood):
     found = text.describe(likelihood.writer, CORPUS)
-    # Measured .93 to .96 over seeds 0 to 2, an untrained writer has less than 1e-6.
-    assert found.valid > 0.85
-    assert found.effective > 0.85
-    # The least is log 7,305 = 8.90; measured 8.98 to 9.03.
-    assert found.nats < 9.2
+    # Measured .76 to .79 over seeds 0 to 2; an untrained writer has less than 1e-6.
+    assert found.valid > 0.68
+    # Measured .94.
+    assert found.effective > 0.9
+    # The least is log 7,305 = 8.90; measured 9.21 to 9.24.
+    assert found.nats < 9.35
     assert abs(found.memorised - 2_000 / 7_305) < 0.02
     # Its loss is what the measures say of the training strings.
     p = text.log_probabilities(likelihood.writer, CORPUS)[:2_000]
@@ -268,8 +272,8 @@ def test_samples_agree_with_the_probabilities(likelihood):
         made = likelihood.sample(n, seed=1, temperature=temperature)
         valid = set(CORPUS.valid)
         share = np.mean([string in valid for string in made])
-        # Four standard errors of a share near .95 are .014; distinct and covered strings vary less.
-        assert share == pytest.approx(exact.valid, abs=0.015)
+        # Four standard errors of a share near .78 are .026; distinct and covered strings vary less.
+        assert share == pytest.approx(exact.valid, abs=0.027)
         assert len(set(made) & valid) / n == pytest.approx(exact.distinct, abs=0.02)
         assert len(set(made) & set(CORPUS.holdout)) / 5_305 == pytest.approx(
             exact.coverage, abs=0.02
@@ -303,11 +307,13 @@ def test_replies_are_the_likeliest_symbols(likelihood):
 
 @pytest.mark.parametrize("method", ["gumbel", "policy"])
 def test_adversarial_writers_learn_most_of_the_grammar(method):
-    run = text.train(CORPUS, method, units=32, steps=300)
-    found = text.describe(run.writer, CORPUS)
-    assert found.valid > 0.3
-    assert found.effective > 0.1
-    assert run.history["step"] == [100, 200, 300]
+    run = text.train(RISING, method, units=16, steps=200)
+    found = text.describe(run.writer, RISING)
+    # Measured .82 to .87 over seeds 0 to 2; of strings of three letters .12 are valid.
+    assert found.valid > 0.7
+    # Measured .77 to .84.
+    assert found.effective > 0.65
+    assert run.history["step"] == [100, 200]
     assert run.cpu_seconds > 0
 
 
@@ -338,23 +344,25 @@ def test_a_policy_step_makes_rewarded_strings_likelier():
     writer = gan.generator.get_layer("writer")
     start = np.exp(writer.log_probabilities(TINY.rows(["a"])).numpy()[0, 0])
     weights = [w.copy() for w in liking.get_weights()]
-    for _ in range(25):
+    for _ in range(12):
         gan.generator_step(tf.zeros((64, 9)), None)
     after = np.exp(writer.log_probabilities(TINY.rows(["a"])).numpy()[0, 0])
     assert start < 0.5
-    assert after > start + 0.2
+    assert after > start + 0.1
     for before, now in zip(weights, liking.get_weights(), strict=True):
         np.testing.assert_array_equal(before, now)
 
 
 def test_pretraining_hands_its_weights_on_and_a_seed_fixes_all():
-    settings = {"units": 8, "steps": 1, "pretraining": 30, "seed": 3}
-    one, two = (text.train(CORPUS, "policy", **settings) for _ in range(2))
+    settings = {"method": "likelihood", "units": 8, "seed": 3}
+    one, two = (text.train(RISING, steps=50, **settings) for _ in range(2))
     for a, b in zip(one.gan.get_weights(), two.gan.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    alone = text.train(CORPUS, "likelihood", units=8, steps=30, seed=3)
-    a, b = (text.describe(run.writer, CORPUS).nats for run in (one, alone))
-    assert a == pytest.approx(b, abs=0.3)
+    after = text.train(RISING, steps=1, pretraining=50, **settings)
+    a, b = (text.describe(run.writer, RISING).nats for run in (after, one))
+    # Apart by a step; from 7.2 at the start to 6.8 or 6.9 over seeds 0 to 3.
+    assert a == pytest.approx(b, abs=0.06)
+    assert b < 7.05
 
 
 def test_a_recipe_makes_its_own_kind_of_gan():

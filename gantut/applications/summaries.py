@@ -366,6 +366,24 @@ def train_tagger(
     return SummaryRun(network, history, time.process_time() - begin)
 
 
+def unpaired(corpus: News) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
+    """Documents and summaries of other documents.
+
+    Args:
+        corpus: Documents and their summaries.
+
+    Returns:
+        The documents of the first half, and the summaries of the second.
+
+    Raises:
+        ValueError: there is one document only.
+    """
+    half = len(corpus.documents) // 2
+    if not half:
+        raise ValueError(f"wanted two documents at least, got {len(corpus.documents)}")
+    return corpus.documents[:half], corpus.summaries[half:]
+
+
 def train_adversarial(
     corpus: News,
     *,
@@ -384,8 +402,7 @@ def train_adversarial(
     draws for the same document (Kool et al. 2019).
 
     Args:
-        corpus: Documents, of which the first half is only read, and the second half gives its
-            summaries: no document comes with its own.
+        corpus: Documents, two at least, used as `unpaired` says.
         units: As in `marker`.
         steps: Steps of both players.
         batch_size: Documents in a step, drawn with replacement, and as many summaries.
@@ -408,9 +425,10 @@ def train_adversarial(
     optimizers = [FusedAdam(3e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     for optimizer, model in zip(optimizers, (network, judge), strict=True):
         optimizer.build(model.trainable_variables)
-    half = len(corpus.documents) // 2
-    documents = tf.constant(encode(corpus.documents[:half]))
-    summaries = tf.constant(encode(corpus.summaries[half:], SLOTS))
+    read, seen = unpaired(corpus)
+    half = len(read)
+    documents = tf.constant(encode(read))
+    summaries = tf.constant(encode(seen, SLOTS))
     loss = losses.get_loss("non_saturating")
 
     def rows(words: Tensor) -> Tensor:
