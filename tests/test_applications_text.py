@@ -344,11 +344,12 @@ def test_a_policy_step_makes_rewarded_strings_likelier():
     writer = gan.generator.get_layer("writer")
     start = np.exp(writer.log_probabilities(TINY.rows(["a"])).numpy()[0, 0])
     weights = [w.copy() for w in liking.get_weights()]
-    for _ in range(12):
-        gan.generator_step(tf.zeros((64, 9)), None)
+    step = tf.function(lambda: gan.generator_step(tf.zeros((64, 9)), None))
+    for _ in range(25):
+        step()
     after = np.exp(writer.log_probabilities(TINY.rows(["a"])).numpy()[0, 0])
     assert start < 0.5
-    assert after > start + 0.1
+    assert after > start + 0.2
     for before, now in zip(weights, liking.get_weights(), strict=True):
         np.testing.assert_array_equal(before, now)
 
