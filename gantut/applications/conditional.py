@@ -157,9 +157,9 @@ def asked_and_read(
         num_classes: Number of classes.
 
     Returns:
-        Shares (num_classes, num_classes): row asked for, column read. A row sums to 1, or is nan
-        where its class was not asked for. The mean of the diagonal is the accuracy, if each class
-        was asked for equally often.
+        An array (num_classes, num_classes) of shares, a row for each class asked for and a column
+        for each that is read. A row sums to 1, or is nan where its class was not asked for. The
+        mean of the diagonal is the accuracy, if each class was asked for equally often.
 
     Raises:
         ValueError: images or labels are not valid, or the classifier does not return
