@@ -167,7 +167,8 @@ def _mlp_discriminator_hidden(x: Any, widths: Sequence[int], dropout: float) -> 
 
 
 def _mlp_discriminator_body(x: Any, widths: Sequence[int], dropout: float) -> Any:
-    return layers.Dense(1, name="logit")(_mlp_discriminator_hidden(x, widths, dropout))
+    x = _mlp_discriminator_hidden(x, widths, dropout)  # first: layers draw their seeds in order
+    return layers.Dense(1, name="logit")(x)
 
 
 def mlp_generator(
