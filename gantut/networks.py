@@ -157,12 +157,17 @@ def _channel_mean(mean_image: Any, shape: ImageShape) -> np.ndarray:
     return np.asarray(_mean_image(mean_image, shape).reshape(-1, shape[2]).mean(axis=1))
 
 
-def _mlp_discriminator_body(x: Any, widths: Sequence[int], dropout: float) -> Any:
+def _mlp_discriminator_hidden(x: Any, widths: Sequence[int], dropout: float) -> Any:
     _dropout(dropout)
     for i, width in enumerate(_widths(widths), start=1):
         x = _leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
         if dropout:
             x = layers.Dropout(dropout, name=f"dropout_{i}")(x)
+    return x
+
+
+def _mlp_discriminator_body(x: Any, widths: Sequence[int], dropout: float) -> Any:
+    x = _mlp_discriminator_hidden(x, widths, dropout)  # first: layers draw their seeds in order
     return layers.Dense(1, name="logit")(x)
 
 
@@ -387,6 +392,7 @@ def conditional_mlp_generator(
     image_shape: Sequence[int] = MNIST_SHAPE,
     widths: Sequence[int] = (256, 512, 1024),
     batch_norm: bool = False,
+    mean_image: Any = None,
 ) -> Model:
     """:func:`mlp_generator` that is told the class: a one-hot label joins the latent vector.
 
@@ -395,8 +401,12 @@ def conditional_mlp_generator(
     z = _latent(latent_dim)
     label, one_hot = _label(num_classes)
     x = layers.Concatenate(name="latent_and_label")([z, one_hot])
-    x = _mlp_generator_body(x, _image_shape(image_shape), widths, batch_norm)
-    return keras.Model([z, label], x, name="conditional_mlp_generator")
+    shape = _image_shape(image_shape)
+    x = _mlp_generator_body(x, shape, widths, batch_norm)
+    model = keras.Model([z, label], x, name="conditional_mlp_generator")
+    if mean_image is not None:
+        _start_at(model, mean_image, shape)
+    return model
 
 
 def conditional_mlp_discriminator(
@@ -416,6 +426,39 @@ def conditional_mlp_discriminator(
     )
     x = _mlp_discriminator_body(x, widths, dropout)
     return keras.Model([image, label], x, name="conditional_mlp_discriminator")
+
+
+def _project(x: Any, one_hot: Any, spectral_norm: bool = False) -> Any:
+    """``w . x + b + v_k . x``: what all classes share, and an inner product with class k's row."""
+    logit: Any = layers.Dense(1, name="shared_logit")
+    rows: Any = layers.Dense(one_hot.shape[-1], use_bias=False, name="class_logits")
+    if spectral_norm:
+        logit, rows = _normalised(logit), _normalised(rows)
+    chosen = layers.Dot(1, name="class_logit")([rows(x), one_hot])
+    return layers.Add(name="logit")([logit(x), chosen])
+
+
+def projection_mlp_discriminator(
+    num_classes: int = NUM_CLASSES,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (1024, 512, 256),
+    dropout: float = 0.0,
+    mean_image: Any = None,
+) -> Model:
+    """:func:`mlp_discriminator` that is told the class by a projection at its end.
+
+    Miyato and Koyama 2018, section 3: with phi(x) the last hidden layer, the logit of image x under
+    label k is ``w . phi(x) + b + v_k . phi(x)``. What the network sees in an image does not depend
+    on the label; only which of it counts does.
+
+    Takes ``[x, labels]``; arguments and errors as there.
+    """
+    shape = _image_shape(image_shape)
+    image = keras.Input(shape, name="image")
+    label, one_hot = _label(num_classes)
+    x = _centred_pixels(image, shape, mean_image)
+    x = _mlp_discriminator_hidden(x, widths, dropout)
+    return keras.Model([image, label], _project(x, one_hot), name="projection_mlp_discriminator")
 
 
 def _dcgan_generator_body(x: Any, shape: ImageShape, width: int, kernel_size: int) -> Any:
@@ -540,6 +583,126 @@ def conditional_dcgan_discriminator(
     x = layers.Concatenate(name="image_and_label")([image, planes])
     x = _dcgan_discriminator_body(x, width, kernel_size, dropout)
     return keras.Model([image, label], x, name="conditional_dcgan_discriminator")
+
+
+def _normalised(layer: Any) -> Any:
+    """The layer with its matrix's largest singular value kept at 1, under the layer's name."""
+    return layers.SpectralNormalization(layer, name=layer.name)
+
+
+def _conditional_norm(x: Any, condition: Any, name: str) -> Any:
+    """Batch normalisation and ReLU; scale and offset are linear functions of the condition."""
+    channels = x.shape[-1]
+    x = layers.BatchNormalization(momentum=0.9, center=False, scale=False, name=f"{name}_norm")(x)
+    # Near 1 and 0 at first, as those of plain batch normalisation.
+    small = keras.initializers.RandomNormal(stddev=0.1)
+    scale, offset = (
+        layers.Reshape((1, 1, channels), name=f"{name}_{what}_by_channel")(
+            layers.Dense(
+                channels, kernel_initializer=small, bias_initializer=start, name=f"{name}_{what}"
+            )(condition)
+        )
+        for what, start in (("scale", "ones"), ("offset", "zeros"))
+    )
+    x = layers.Multiply(name=f"{name}_scaled")([x, scale])
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_moved")([x, offset]))
+
+
+def residual_generator(
+    num_classes: int = NUM_CLASSES,
+    latent_dim: int = 32,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    width: int = 16,
+) -> Model:
+    """BigGAN's generator, made small: a residual block with conditional batch normalisation.
+
+    After Brock et al. 2019, appendix B (BigGAN-deep's conditioning: the whole latent vector and
+    the label go into each normalisation). A dense layer makes a quarter-size image of 2 ``width``
+    channels; one residual block, ReLU and 3x3 convolutions, doubles it and ends at ``width``
+    channels; a transposed convolution doubles it again, where BigGAN has one more block.
+
+    Args:
+        num_classes: Number of labels.
+        latent_dim: Length of the latent vector.
+        image_shape: (height, width, channels); height and width are multiples of 4.
+        width: Channels at half size.
+
+    Returns:
+        A model from [latent vectors (batch, latent_dim), labels (batch,)] to images in [-1, 1].
+
+    Raises:
+        ValueError: a size is not a positive integer, or height or width no multiple of 4.
+    """
+    z = _latent(latent_dim)
+    label, one_hot = _label(num_classes)
+    height, breadth, channels = _image_shape(image_shape, 4)
+    _positive(width=width)
+    condition = layers.Concatenate(name="latent_and_label")([z, one_hot])
+    x = layers.Dense(height // 4 * (breadth // 4) * 2 * width, name="dense")(condition)
+    x = layers.Reshape((height // 4, breadth // 4, 2 * width), name="reshape")(x)
+    h = _conditional_norm(x, condition, "block_1")
+    h = layers.UpSampling2D(name="block_1_double")(h)
+    h = layers.Conv2D(width, 3, padding="same", use_bias=False, name="block_1_conv")(h)
+    h = _conditional_norm(h, condition, "block_2")
+    h = layers.Conv2D(width, 3, padding="same", name="block_2_conv")(h)
+    # One pixel's convolution and repetition of pixels commute; this order is the cheaper one.
+    x = layers.UpSampling2D(name="skip_double")(layers.Conv2D(width, 1, name="skip_conv")(x))
+    x = _conditional_norm(layers.Add(name="residual")([x, h]), condition, "end")
+    x = layers.Conv2DTranspose(
+        channels, 4, strides=2, padding="same", activation="tanh", name="pixels"
+    )(x)
+    return keras.Model([z, label], x, name="residual_generator")
+
+
+def residual_discriminator(
+    num_classes: int = NUM_CLASSES,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    width: int = 16,
+    spectral_norm: bool = True,
+) -> Model:
+    """BigGAN's discriminator, made small: residual blocks, spectral norm and a projection.
+
+    After Miyato and Koyama 2018 and Brock et al. 2019. A convolution of stride 2 makes ``width``
+    channels of half size, where BigGAN has a residual block; average pooling halves it again, and
+    two residual blocks of 2 ``width`` channels follow. The sum over places is what the label is
+    projected on, as in :func:`projection_mlp_discriminator`.
+
+    Args:
+        num_classes: Number of labels.
+        image_shape: (height, width, channels); height and width are multiples of 4.
+        width: Channels at half size.
+        spectral_norm: Whether Keras' ``SpectralNormalization`` is around each convolution and
+            each dense layer, as around those of
+            :func:`gantut.stabilisers.spectrally_normalised`.
+
+    Returns:
+        A model from [images, labels (batch,)] to logits (batch, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer, or height or width no multiple of 4.
+    """
+    shape = _image_shape(image_shape, 4)
+    _positive(width=width)
+    image = keras.Input(shape, name="image")
+    label, one_hot = _label(num_classes)
+
+    def conv(filters: int, kernel_size: int, name: str, strides: int = 1) -> Any:
+        layer = layers.Conv2D(filters, kernel_size, strides=strides, padding="same", name=name)
+        return _normalised(layer) if spectral_norm else layer
+
+    x = conv(width, 4, "downsample", strides=2)(image)
+    x = layers.AveragePooling2D(2, name="halve")(x)
+    for i in (1, 2):
+        h = layers.ReLU(name=f"block_{i}_relu_1")(x)
+        h = conv(2 * width, 3, f"block_{i}_conv_1")(h)
+        h = conv(2 * width, 3, f"block_{i}_conv_2")(layers.ReLU(name=f"block_{i}_relu_2")(h))
+        if i == 1:
+            x = conv(2 * width, 1, "skip_conv")(x)
+        x = layers.Add(name=f"residual_{i}")([x, h])
+    x = layers.GlobalAveragePooling2D(name="mean")(layers.ReLU(name="relu")(x))
+    x = layers.Rescaling(shape[0] // 4 * (shape[1] // 4), name="sum")(x)
+    x = _project(x, one_hot, spectral_norm)
+    return keras.Model([image, label], x, name="residual_discriminator")
 
 
 def recurrent_generator(
@@ -713,12 +876,15 @@ def multiply_adds(model: Model) -> int:
 def _multiply_adds(layer: Any) -> int:
     if isinstance(layer, keras.Model):
         return multiply_adds(layer)
+    call = layer
+    if isinstance(layer, layers.SpectralNormalization):
+        layer = layer.layer
     if isinstance(layer, layers.GRU):
         cell = layer.cell
         weights = [cell.kernel, cell.recurrent_kernel]
         positions = int(layer.input.shape[1])
     elif isinstance(layer, layers.Dense | layers.Conv2D):
-        weights, positions = [layer.kernel], math.prod(layer.output.shape[1:-1])
+        weights, positions = [layer.kernel], math.prod(call.output.shape[1:-1])
     elif isinstance(layer, layers.Conv2DTranspose):
         weights, positions = [layer.kernel], math.prod(layer.input.shape[1:-1])
     else:

@@ -691,6 +691,30 @@ def _conditional_mlp_discriminator(shape: Sequence[int], num_classes: int) -> An
     return networks.conditional_mlp_discriminator(num_classes, image_shape=shape)
 
 
+def _conditional_fast_generator(
+    shape: Sequence[int], num_classes: int, mean_image: Any = None
+) -> Any:
+    return networks.conditional_mlp_generator(
+        num_classes, 32, shape, widths=(128, 256), batch_norm=True, mean_image=mean_image
+    )
+
+
+def _conditional_fast_discriminator(
+    shape: Sequence[int], num_classes: int, mean_image: Any = None
+) -> Any:
+    return networks.projection_mlp_discriminator(
+        num_classes, shape, widths=(256, 128), mean_image=mean_image
+    )
+
+
+def _mini_biggan_generator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.residual_generator(num_classes, image_shape=shape)
+
+
+def _mini_biggan_discriminator(shape: Sequence[int], num_classes: int) -> Any:
+    return networks.residual_discriminator(num_classes, image_shape=shape)
+
+
 def _conditional_dcgan_generator(shape: Sequence[int], num_classes: int) -> Any:
     return networks.conditional_dcgan_generator(num_classes, image_shape=shape)
 
@@ -810,6 +834,34 @@ _ALL: tuple[AnyRecipe, ...] = (
         gpu_steps=20_000,
         conditional=True,
         **_STEADY,
+    ),
+    Recipe(
+        name="conditional_fast",
+        summary="digits on demand in a minute of one core: `fast` at half the width, the label a "
+        "projection in D, weaker penalties",
+        generator=_conditional_fast_generator,
+        discriminator=_conditional_fast_discriminator,
+        steps=6_000,
+        gpu_steps=40_000,
+        conditional=True,
+        **{**_FAST, "penalties": {"r1": 0.1, "r2": 0.1}},
+    ),
+    Recipe(
+        name="mini_biggan",
+        summary="BigGAN's parts in small: residual blocks, conditional and spectral normalisation, "
+        "projection, hinge loss; slow on a CPU",
+        generator=_mini_biggan_generator,
+        discriminator=_mini_biggan_discriminator,
+        loss="hinge",
+        ema=0.998,
+        batch_size=64,
+        g_learning_rate=1e-3,
+        d_learning_rate=2e-3,
+        beta_1=0.0,
+        beta_2=0.99,
+        steps=3_000,
+        gpu_steps=30_000,
+        conditional=True,
     ),
     Recipe(
         name="stacked",

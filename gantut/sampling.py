@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut._backend import tf
+from gantut._backend import keras, tf
 from gantut.data import check_images
 
 
@@ -146,3 +146,63 @@ def sample(
             inputs = [inputs, tf.constant(labels[part])]
         parts.append(generate(inputs).numpy())
     return np.concatenate(parts)
+
+
+def render(generator: Any, z: Any, labels: Any = None, *, batch_size: int = 500) -> np.ndarray:
+    """What a generator makes of given latent vectors.
+
+    Args:
+        generator: A Keras model from latent vectors (or [latents, labels]) to samples.
+        z: Latent vectors, real numbers (n, latent_dim), n >= 1.
+        labels: For a conditional generator one row each, of whatever its second input takes:
+            integers (n,), or shares of classes (n, num_classes) for one of `soft_labels`.
+        batch_size: Samples made at a time; bounds the memory.
+
+    Returns:
+        float32 of shape (n, ...), images in [-1, 1].
+
+    Raises:
+        ValueError: ``z`` has another shape or is not finite, or there are not as many labels.
+    """
+    latent_dim = generator.inputs[0].shape[-1]
+    z = np.asarray(z, dtype=np.float32)
+    if z.ndim != 2 or not len(z) or z.shape[1] != latent_dim or not np.isfinite(z).all():
+        raise ValueError(
+            f"z must be finite latent vectors of shape (n, {latent_dim}), got shape {z.shape}"
+        )
+    if is_conditional(generator) != (labels is not None):
+        wanted = "labels" if is_conditional(generator) else "no labels"
+        raise ValueError(f"this generator takes {wanted} beside latent vectors")
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape[:1] != z.shape[:1]:
+            raise ValueError(f"wanted one label a latent vector, {len(z)}, got {labels.shape}")
+
+    # Not compiled: for the few images of a figure that would take longer than making them.
+    parts = []
+    for start in range(0, len(z), batch_size):
+        part = slice(start, start + batch_size)
+        inputs = z[part] if labels is None else [z[part], labels[part]]
+        parts.append(np.asarray(generator(inputs, training=False)))
+    return np.concatenate(parts)
+
+
+def soft_labels(generator: Any) -> Any:
+    """The same generator, asked for a mixture of classes instead of one.
+
+    Args:
+        generator: A conditional generator of ours, with a layer "one_hot".
+
+    Returns:
+        A model that shares its weights, from [latent vectors, shares of the classes
+        (n, num_classes)] to samples. A one-hot row asks for one class.
+
+    Raises:
+        ValueError: the generator takes no labels, or has no such layer.
+    """
+    if not is_conditional(generator) or count_classes(generator) is None:
+        raise ValueError(
+            f"{generator.name!r} is no conditional generator with a layer 'one_hot' of labels"
+        )
+    one_hot = generator.get_layer("one_hot").output
+    return keras.Model([generator.inputs[0], one_hot], generator.outputs[0])

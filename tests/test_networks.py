@@ -36,7 +36,11 @@ BUILDERS = {
     "tutorial_dcgan_discriminator": networks.tutorial_dcgan_discriminator,
     "stacked_generator": networks.stacked_generator,
     "stacked_discriminator": networks.stacked_discriminator,
+    "projection_mlp_discriminator": networks.projection_mlp_discriminator,
+    "residual_generator": networks.residual_generator,
+    "residual_discriminator": networks.residual_discriminator,
 }
+CONDITIONAL = [name for name in BUILDERS if "condit" in name or "proj" in name or "resid" in name]
 SMALL = {"width": 2, "widths": (4, 3)}
 
 
@@ -348,7 +352,7 @@ def test_label_planes_are_one_constant_channel_a_class():
     np.testing.assert_array_equal(seen, wanted)
 
 
-@pytest.mark.parametrize("name", [n for n in BUILDERS if n.startswith("conditional")])
+@pytest.mark.parametrize("name", CONDITIONAL)
 def test_labels_change_the_output_row_by_row(name):
     model = small(BUILDERS[name], num_classes=4)
     rng = np.random.default_rng(0)
@@ -356,6 +360,122 @@ def test_labels_change_the_output_row_by_row(name):
     one, two, same = call(model, first.astype(np.float32), [1, 3, 1])
     np.testing.assert_allclose(one, same, atol=1e-6)
     assert np.abs(one - two).max() > 1e-4
+
+
+@pytest.mark.parametrize("kind", ["mlp", "residual", "residual with spectral norm"])
+def test_a_projection_is_an_inner_product_with_the_class(kind):
+    """Miyato and Koyama 2018, section 3: w . phi(x) + b + v_k . phi(x)."""
+    spectral_norm = kind.endswith("norm")
+    if kind == "mlp":
+        model = networks.projection_mlp_discriminator(3, (8, 4, 2), (5, 4))
+    else:
+        model = networks.residual_discriminator(3, (8, 4, 2), 2, spectral_norm)
+    assert model.output_shape == (None, 1)
+    last = "leaky_relu_2" if kind == "mlp" else "sum"
+    phi = keras.Model(model.inputs, model.get_layer(last).output)
+    rng = np.random.default_rng(0)
+    x, labels = rng.uniform(-1, 1, (4, 8, 4, 2)).astype(np.float32), [2, 0, 1, 2]
+    features = call(phi, x, labels)
+    np.testing.assert_array_equal(features, call(phi, x, [0, 1, 2, 0]))  # blind to the label
+    shared, rows = (model.get_layer(name) for name in ("shared_logit", "class_logits"))
+    if spectral_norm:
+        shared, rows = shared.layer, rows.layer
+    shared.bias.assign([0.5])
+    w, v = shared.kernel.numpy()[:, 0], rows.kernel.numpy()
+    wanted = features @ w + 0.5 + (features * v[:, labels].T).sum(axis=1)
+    np.testing.assert_allclose(call(model, x, labels)[:, 0], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_centred_conditional_mlps_start_at_the_mean_image():
+    shape = (4, 3, 2)
+    mean = np.random.default_rng(1).uniform(-0.9, 0.9, shape).astype(np.float32)
+    generator = networks.conditional_mlp_generator(3, 5, shape, (4,), True, mean)
+    generator.get_layer("pixels").kernel.assign(np.zeros((4, 24)))
+    made = call(generator, np.ones((2, 5), np.float32), [0, 2])
+    np.testing.assert_allclose(made, np.stack([mean, mean]), atol=1e-5)
+    discriminator = networks.projection_mlp_discriminator(3, shape, (4,), mean_image=mean)
+    centre = keras.Model(discriminator.inputs, discriminator.get_layer("centre").output)
+    x = np.random.default_rng(2).uniform(-1, 1, (2, *shape)).astype(np.float32)
+    wanted = 2 * (x - mean).reshape(2, -1)
+    np.testing.assert_allclose(call(centre, x, [1, 1]), wanted, atol=1e-5)
+
+
+# --- The parts of BigGAN -----------------------------------------------------------------------
+
+
+def test_residual_generator_normalises_by_latent_and_label():
+    """Each normalisation's scale and offset: 1 and 0 plus linear functions of [z, one-hot]."""
+    model = networks.residual_generator(3, 4, (8, 12, 3), width=2)
+    assert model.output_shape == (None, 8, 12, 3)
+    rng = np.random.default_rng(0)
+    z, labels = rng.normal(size=(5, 4)).astype(np.float32), np.array([0, 2, 1, 1, 0])
+    condition = np.concatenate([z, np.eye(3)[labels]], axis=1)
+    for block, channels, side in (
+        ("block_1", 4, (2, 3)),
+        ("block_2", 2, (4, 6)),
+        ("end", 2, (4, 6)),
+    ):
+        parts = {part: model.get_layer(f"{block}_{part}") for part in ("norm", "scale", "offset")}
+        assert parts["norm"].weights == parts["norm"].non_trainable_weights
+        probe = [model.get_layer(f"{block}_{part}").output for part in ("norm", "relu")]
+        normed, made = (
+            np.asarray(x) for x in keras.Model(model.inputs, probe)([z, labels], training=True)
+        )
+        assert normed.shape == (5, *side, channels)
+        np.testing.assert_allclose(normed.mean(axis=(0, 1, 2)), 0, atol=1e-5)
+        scale, offset = (
+            condition @ layer.kernel.numpy() + layer.bias.numpy()
+            for layer in (parts["scale"], parts["offset"])
+        )
+        assert 0.5 < scale.mean() < 1.5
+        wanted = np.maximum(normed * scale[:, None, None] + offset[:, None, None], 0)
+        np.testing.assert_allclose(made, wanted, atol=1e-5)
+    last = model.get_layer("pixels")
+    last.set_weights([1e5 * w for w in last.get_weights()])
+    images = call(model, z, labels)
+    assert (images.min(), images.max()) == (-1.0, 1.0)
+
+
+def test_residual_blocks_add_to_what_they_are_given():
+    """With the last convolution of each block at 0 only the skip is left."""
+    generator = networks.residual_generator(3, 4, (8, 8, 1), width=2)
+    discriminator = networks.residual_discriminator(3, (8, 8, 1), width=2, spectral_norm=False)
+    z = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    x = np.random.default_rng(1).uniform(-1, 1, (2, 8, 8, 1)).astype(np.float32)
+    generator.get_layer("block_2_conv").kernel.assign(np.zeros((3, 3, 2, 2)))
+    for i in (1, 2):
+        discriminator.get_layer(f"block_{i}_conv_2").kernel.assign(np.zeros((3, 3, 4, 4)))
+
+    def inside(model, layer, inputs):
+        return call(keras.Model(model.inputs, model.get_layer(layer).output), inputs, [0, 1])
+
+    small = inside(generator, "skip_conv", z)
+    np.testing.assert_allclose(
+        inside(generator, "residual", z), small.repeat(2, axis=1).repeat(2, axis=2), atol=1e-6
+    )
+    first = inside(discriminator, "skip_conv", x)
+    assert first.shape == (2, 2, 2, 4)
+    np.testing.assert_allclose(inside(discriminator, "residual_2", x), first, atol=1e-6)
+    total = np.maximum(first, 0).sum(axis=(1, 2))
+    np.testing.assert_allclose(inside(discriminator, "sum", x), total, rtol=1e-5, atol=1e-6)
+
+
+def test_spectral_norm_is_around_every_matrix_of_the_residual_discriminator():
+    model = networks.residual_discriminator(3, (8, 8, 1), width=2)
+    wrapped = [x for x in model.layers if isinstance(x, keras.layers.SpectralNormalization)]
+    assert len(wrapped) == 8
+    assert {w.path for layer in wrapped for w in layer.trainable_weights} == {
+        w.path for w in model.trainable_weights
+    }
+    bare = networks.residual_discriminator(3, (8, 8, 1), width=2, spectral_norm=False)
+    assert trained(bare) == trained(model)
+    assert networks.multiply_adds(bare) == networks.multiply_adds(model)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype(np.float32)
+    for _ in range(60):
+        model([x, np.array([0, 1])], training=True)
+    for layer in wrapped:
+        matrix = layer.layer.kernel.numpy().reshape(-1, layer.layer.kernel.shape[-1])
+        assert np.linalg.norm(matrix, 2) == pytest.approx(1, abs=0.02), layer.name
 
 
 # --- Wrong arguments ---------------------------------------------------------------------------
@@ -373,7 +493,9 @@ def test_wrong_image_shape(name, shape):
     assert str(e.value).endswith(f"got {shape!r}")
 
 
-@pytest.mark.parametrize("name", [n for n in BUILDERS if "dcgan" in n and "tutorial" not in n])
+@pytest.mark.parametrize(
+    "name", [n for n in BUILDERS if ("dcgan" in n and "tutorial" not in n) or "residual" in n]
+)
 def test_dcgan_wants_multiples_of_four(name):
     with pytest.raises(ValueError, match="must be multiples of 4, got 30 x 28"):
         small(BUILDERS[name], image_shape=(30, 28, 1))
@@ -423,6 +545,17 @@ MULTIPLY_ADDS = {
         100 * 49 * 256 + 49 * 25 * 256 * 128 + 49 * 25 * 128 * 64 + 196 * 25 * 64
     ),
     "recurrent_discriminator": 28 * 3 * 128 * (28 + 128) + 128,
+    "projection_mlp_discriminator": 784 * 1024 + 1024 * 512 + 512 * 256 + 256 * 11,
+    "residual_generator": (
+        42 * 49 * 32
+        + 42 * 2 * (32 + 16 + 16)
+        + 196 * 9 * (32 * 16 + 16 * 16)
+        + 49 * 32 * 16
+        + 196 * 16 * 16
+    ),
+    "residual_discriminator": (
+        196 * 16 * 16 + 49 * 9 * (16 * 32 + 3 * 32 * 32) + 49 * 16 * 32 + 32 * 11
+    ),
 }
 
 

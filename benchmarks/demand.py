@@ -1,0 +1,310 @@
+"""Measurements behind the chapter on images on demand.
+
+    python benchmarks/demand.py
+
+Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000 images:
+
+- ``train``: judge's accuracy on the class that was asked for, Frechet distance as a multiple of its
+  floor, precision and recall, at marks along the training. ``cpu_seconds`` are the training's
+  alone, compilation included. ``label at the input`` is ``conditional_fast`` with the label beside
+  the pixels instead of a projection.
+- ``score``: classification accuracy scores. 20,000 images of each source, 2,000 of each class,
+  train a classifier that is tested on the 10,000 real test images; the classifier that learnt from
+  all real training images also reads the images of each source.
+- ``curve``: precision, recall and accuracy of ``conditional_fast`` under the truncation trick.
+- ``between``: images half-way between two latent vectors or two classes, beside crossfades of two
+  real images.
+
+All of it runs on one thread. ``--sources`` names recipes (or ``rivals``: real images, and samples
+of the pretrained ``fast`` that the judge picked) to run again, ``--seeds`` the seeds; other rows
+are kept. Writes benchmarks/results/demand.json after each source.
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantut import judge, load_mnist, metrics, networks, pretrained, recipes
+from gantut._backend import keras, tf
+from gantut._io import environment, write_json
+from gantut.applications import conditional
+from gantut.evaluation import frechet_floor
+from gantut.sampling import sample
+
+RESULT = Path(__file__).parent / "results" / "demand.json"
+PER_CLASS = 2_000  # images of each class for the classification accuracy score
+BALLS = 2_000  # images on each side for precision and recall
+THRESHOLDS = (np.inf, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3, 0.1)
+MARKS = {
+    "conditional_fast": [1_504, 3_008, 6_000],
+    "mini_biggan": [400, 800],
+    "label at the input": [1_504],
+}
+TRUNCATED = 1.0
+
+
+class Stops(keras.callbacks.Callback):  # type: ignore[misc]
+    """Measures at some steps, and leaves what that takes out of the processor time."""
+
+    def __init__(self, steps: list[int], measure: Any) -> None:
+        super().__init__()
+        self.left, self.measure = sorted(steps), measure
+        self.rows: list[dict[str, Any]] = []
+        self.begin = time.process_time()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Measures where a mark is reached."""
+        if self.left and batch + 1 >= self.left[0]:
+            spent = time.process_time() - self.begin
+            self.left.pop(0)
+            row = {"steps": batch + 1, "cpu_seconds": spent}
+            self.rows.append({**row, **self.measure(self.model.ema_generator)})
+            print(self.rows[-1], flush=True)
+            self.begin = time.process_time() - spent
+
+
+def real_features(data: Any, seed: int) -> Any:
+    """Features of as many real test images as there are samples for precision and recall."""
+    rows = np.random.default_rng(seed).permutation(len(data.x_test))[:BALLS]
+    return judge.features(data.x_test[rows])
+
+
+def measured(images: Any, labels: Any, data: Any, seed: int) -> dict[str, float]:
+    """The measures of some images of all classes, at least ``BALLS``."""
+    features, probabilities = judge.outputs(images)
+    chosen = np.random.default_rng(seed).permutation(len(images))[:BALLS]
+    precision, recall = metrics.precision_recall(real_features(data, seed), features[chosen])
+    distance = metrics.frechet_distance(features, judge.features(data.x_test))
+    return {
+        "accuracy": float(np.mean(probabilities.argmax(axis=1) == labels)),
+        "frechet_ratio": distance / frechet_floor(len(images)),
+        "precision": precision,
+        "recall": recall,
+    }
+
+
+def recipe(name: str) -> Any:
+    """A recipe of the package by its name, or ``conditional_fast`` without its projection."""
+    if name in recipes.RECIPES:
+        return recipes.get(name)
+
+    def discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
+        image, label = keras.Input(shape, name="image"), keras.Input((), dtype="int32")
+        one_hot = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot")(label)
+        x = networks._centred_pixels(image, shape, mean_image)
+        x = keras.layers.Concatenate()([x, one_hot])
+        for units in (256, 128):
+            x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(units)(x))
+        return keras.Model([image, label], keras.layers.Dense(1)(x))
+
+    return dataclasses.replace(
+        recipes.get("conditional_fast"), name=name, discriminator=discriminator
+    )
+
+
+def picked(generator: Any, per_class: int, seed: int, confidence: float = 0.0) -> Any:
+    """Samples of an unconditional generator that the judge picked."""
+
+    def draw(n: int, seed: int) -> Any:
+        return sample(generator, n, seed=seed)
+
+    return conditional.pick_by_class(draw, per_class, confidence=confidence, seed=seed)
+
+
+def train(name: str, data: Any, seed: int) -> tuple[Any, list[dict[str, Any]]]:
+    """Trains a recipe, measures it at its marks, and returns it with the rows."""
+
+    def measure(generator: Any) -> dict[str, float]:
+        images, labels = conditional.sample(generator, 500, seed=seed)
+        return measured(images, labels, data, seed)
+
+    stops = Stops(MARKS[name], measure)
+    steps = MARKS[name][-1]
+    run = recipes.train(
+        recipe(name), data.x_train, data.y_train, steps=steps, seed=seed, callbacks=[stops]
+    )
+    return run.gan.ema_generator, [
+        {"experiment": "train", "source": name, "seed": seed, **row} for row in stops.rows
+    ]
+
+
+def score_row(source: str, images: Any, labels: Any, data: Any, seed: int) -> dict[str, Any]:
+    """The classification accuracy score of some images, and what a second reader reads."""
+    score = conditional.classification_accuracy_score(
+        images, labels, data.x_test, data.y_test, seed=seed
+    )
+    reader = second_reader(data, seed)
+    row = {
+        "experiment": "score",
+        "source": source,
+        "seed": seed,
+        "score": score.accuracy,
+        "by_class": score.by_class.tolist(),
+        "read_by_judge": conditional.accuracy(images, labels),
+        "read_by_second": conditional.accuracy(images, labels, reader.classify),
+        "cpu_seconds": score.cpu_seconds,
+    }
+    print(row, flush=True)
+    return row
+
+
+_readers: dict[int, conditional.ClassifierScore] = {}
+
+
+def second_reader(data: Any, seed: int) -> conditional.ClassifierScore:
+    """The classifier that learnt from all real training images."""
+    if seed not in _readers:
+        _readers[seed] = conditional.classification_accuracy_score(
+            data.x_train, data.y_train, data.x_test, data.y_test, seed=seed
+        )
+    return _readers[seed]
+
+
+def curve_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any]]:
+    """The truncation trick."""
+    for point in conditional.truncation_curve(
+        generator, real_features(data, seed), THRESHOLDS, per_class=BALLS // 10, seed=seed
+    ):
+        threshold = point.threshold if np.isfinite(point.threshold) else None
+        yield {
+            "experiment": "curve",
+            "source": "conditional_fast",
+            "seed": seed,
+            **point._asdict(),
+            "threshold": threshold,
+        }
+
+
+def between_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any]]:
+    """Half-way images of the generator, and of crossfades."""
+    rng = np.random.default_rng(seed)
+    n = BALLS
+    labels = np.arange(n) % 10
+    others = (labels + rng.integers(1, 10, n)) % 10
+    z = conditional.truncated_latents(2 * n, generator.inputs[0].shape[-1], seed=seed)
+
+    def real(classes: Any) -> Any:
+        rows = [rng.choice(np.flatnonzero(data.y_train == k)) for k in classes]
+        return data.x_train[np.array(rows)]
+
+    halves = {
+        "latents": conditional.between_latents(generator, z[:n], z[n:], labels, steps=3),
+        "crossfade in a class": conditional.crossfade(real(labels), real(labels), steps=3),
+        "classes": conditional.between_classes(generator, z[:n], labels, others, steps=3),
+        "crossfade of classes": conditional.crossfade(real(labels), real(others), steps=3),
+    }
+    for name, way in halves.items():
+        for place, images in (("end", way[:, 0]), ("half-way", way[:, 1])):
+            features, probabilities = judge.outputs(images)
+            precision, _ = metrics.precision_recall(real_features(data, seed), features)
+            read = probabilities.argmax(axis=1)
+            yield {
+                "experiment": "between",
+                "source": name,
+                "place": place,
+                "seed": seed,
+                "precision": precision,
+                "confident": float(np.mean(probabilities.max(axis=1) > 0.95)),
+                "first": float(np.mean(read == labels)),
+                "second": float(np.mean(read == others)),
+            }
+
+
+def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
+    """Real images, and samples of an unconditional generator that the judge picked."""
+    reader = second_reader(data, seed)
+    yield {
+        "experiment": "score",
+        "source": "all real images",
+        "seed": seed,
+        "score": reader.accuracy,
+        "by_class": reader.by_class.tolist(),
+        "cpu_seconds": reader.cpu_seconds,
+    }
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate(
+        [rng.choice(np.flatnonzero(data.y_train == k), PER_CLASS, False) for k in range(10)]
+    )
+    images, labels = data.x_train[rows], data.y_train[rows]
+    yield {
+        "experiment": "train",
+        "source": "real images",
+        "seed": seed,
+        **measured(images[::4], labels[::4], data, seed),
+    }
+    yield score_row("real images", images, labels, data, seed)
+    fast = pretrained.load("fast")
+
+    for source, confidence in (("picked", 0.0), ("picked, confident", 0.95)):
+        begin = time.process_time()
+        images, labels, drawn = picked(fast, PER_CLASS, seed, confidence)
+        yield {
+            "experiment": "train",
+            "source": source,
+            "seed": seed,
+            "drawn": drawn,
+            "cpu_seconds": time.process_time() - begin,
+            **measured(images[::4], labels[::4], data, seed),
+        }
+        yield score_row(source, images, labels, data, seed)
+
+
+def rows_of(source: str, data: Any, seed: int) -> Iterator[dict[str, Any]]:
+    """All rows of one source from one seed."""
+    if source == "rivals":
+        yield from rival_rows(data, seed)
+        return
+    generator, rows = train(source, data, seed)
+    yield from rows
+    if source == "label at the input":
+        return
+    images, labels = conditional.sample(generator, PER_CLASS, seed=seed)
+    yield score_row(source, images, labels, data, seed)
+    if source == "conditional_fast":
+        images, labels = conditional.sample(generator, PER_CLASS, threshold=TRUNCATED, seed=seed)
+        yield score_row(f"{source}, threshold {TRUNCATED:g}", images, labels, data, seed)
+        yield from curve_rows(generator, data, seed)
+        yield from between_rows(generator, data, seed)
+
+
+def main() -> None:
+    """Runs the sources that were asked for, and writes the file after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    sources = [*MARKS, "rivals"]
+    parser.add_argument("--sources", nargs="+", choices=sources, default=sources)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    data = load_mnist()
+
+    rows: list[dict[str, Any]] = []
+    if arguments.out.exists():
+        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
+        rows = [row for row in kept if row["from"] in sources]
+    for seed in arguments.seeds:
+        for source in arguments.sources:
+            new = [{"from": source, **row} for row in rows_of(source, data, seed)]
+            rows = [row for row in rows if (row["from"], row["seed"]) != (source, seed)] + new
+            write_json(
+                arguments.out,
+                {
+                    "command": "python benchmarks/demand.py",
+                    "seeds": sorted({row["seed"] for row in rows}),
+                    "per_class": PER_CLASS,
+                    "balls": BALLS,
+                    "environment": environment(),
+                    "rows": rows,
+                },
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,569 @@
+"""Images on demand: ask a generator for a class, and measure whether one got what one asked for.
+
+    from gantut import load_mnist, recipes
+    from gantut.applications import conditional
+
+    data = load_mnist()
+    gan = recipes.train("conditional_fast", data.x_train, data.y_train).gan
+    images, labels = conditional.sample(gan.ema_generator, 100)
+    conditional.asked_and_read(images, labels)
+
+The recipes are ``conditional_fast``, ``mini_biggan`` and the older ``conditional_mlp`` and
+``conditional_dcgan``. Here is what one does with a trained generator: a grid with a class in each
+row, the truncation trick and its curve, ways between latent vectors and between classes, and the
+classification accuracy score. The rival that needs no labels in training is `pick_by_class`.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from gantut import judge, metrics, recipes
+from gantut._backend import keras, tf
+from gantut.data import _generator, _integer, check_images
+from gantut.networks import NUM_CLASSES
+from gantut.sampling import check_labels, count_classes, is_conditional, render, soft_labels
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Model = Any
+Classifier = Callable[[Float32], npt.NDArray[Any]]
+
+BATCH_SIZE = 128
+"""Images in a step of the classifier behind the classification accuracy score."""
+
+
+# --- Asking ------------------------------------------------------------------------------------
+
+
+def truncated_latents(
+    n: int, latent_dim: int, *, threshold: float | None = None, seed: int = 0
+) -> Float32:
+    """Draws latent vectors whose coordinates keep within a threshold (Brock et al. 2019, 3.1).
+
+    Each coordinate is standard normal on condition that it lies in [-threshold, threshold], which
+    is what drawing again whatever lies beyond comes to. It is the normal quantile of a uniform
+    number, so that one seed gives the same vectors, pulled towards 0, for every threshold.
+
+    Args:
+        n: How many.
+        latent_dim: Their length.
+        threshold: Above 0; None (or infinity) draws from N(0, I).
+        seed: Fixes the vectors.
+
+    Returns:
+        float32 of shape (n, latent_dim).
+
+    Raises:
+        TypeError: ``n``, ``latent_dim`` or ``seed`` is not an integer.
+        ValueError: ``n`` or ``latent_dim`` is below 1, or the threshold not above 0.
+    """
+    n, latent_dim = _integer(n, "n", 1), _integer(latent_dim, "latent_dim", 1)
+    limit = np.inf if threshold is None else float(threshold)
+    if not limit > 0.0:
+        raise ValueError(f"threshold must be above 0, or None for no limit, got {threshold!r}")
+    below = special.ndtr(-limit)
+    uniform = _generator(seed).random((n, latent_dim))
+    # A uniform number can be 0, of which the normal quantile is not finite.
+    uniform = np.maximum(uniform, np.finfo(np.float64).tiny)
+    return np.asarray(special.ndtri(below + uniform * (1.0 - 2.0 * below)), dtype=np.float32)
+
+
+def sample(
+    generator: Model, per_class: int, *, threshold: float | None = None, seed: int = 0
+) -> tuple[Float32, Integers]:
+    """Asks for equally many images of each class.
+
+    Args:
+        generator: A conditional generator with a layer "one_hot", as `gantut.networks` makes them.
+        per_class: How many of each class.
+        threshold: As in `truncated_latents`.
+        seed: Fixes the latent vectors.
+
+    Returns:
+        Images float32 (num_classes * per_class, ...) in [-1, 1] and the classes asked for, int64,
+        all of class 0 first.
+
+    Raises:
+        TypeError: ``per_class`` is not an integer.
+        ValueError: the generator is not conditional, or an argument is out of range.
+    """
+    classes = _classes(generator)
+    per_class = _integer(per_class, "per_class", 1)
+    labels = np.repeat(np.arange(classes), per_class)
+    z = truncated_latents(len(labels), _latent_dim(generator), threshold=threshold, seed=seed)
+    return render(generator, z, labels), labels
+
+
+def class_grid(
+    generator: Model, columns: int = 10, *, threshold: float | None = None, seed: int = 0
+) -> Float32:
+    """One latent vector for each column, one class for each row.
+
+    Args:
+        generator: As in `sample`.
+        columns: How many latent vectors.
+        threshold: As in `truncated_latents`.
+        seed: Fixes the latent vectors.
+
+    Returns:
+        Images float32 (num_classes * columns, ...), row by row, for
+        ``gantut.plotting.image_grid(images, columns=columns)``.
+
+    Raises:
+        TypeError: ``columns`` is not an integer.
+        ValueError: as `sample`.
+    """
+    classes = _classes(generator)
+    columns = _integer(columns, "columns", 1)
+    z = truncated_latents(columns, _latent_dim(generator), threshold=threshold, seed=seed)
+    return render(generator, np.tile(z, (classes, 1)), np.repeat(np.arange(classes), columns))
+
+
+def _classes(generator: Model) -> int:
+    classes = count_classes(generator) if is_conditional(generator) else None
+    if classes is None:
+        raise ValueError(
+            f"{getattr(generator, 'name', generator)!r} is no conditional generator with a layer "
+            "'one_hot' of labels"
+        )
+    return classes
+
+
+def _latent_dim(generator: Model) -> int:
+    return int(generator.inputs[0].shape[-1])
+
+
+# --- Did one get it? ---------------------------------------------------------------------------
+
+
+def asked_and_read(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    classify: Classifier = judge.probabilities,
+    num_classes: int = NUM_CLASSES,
+) -> Float64:
+    """The classes that a classifier reads, for each class that was asked for.
+
+    Args:
+        images: float32 images (n, height, width, channels) in [-1, 1].
+        labels: Classes asked for, integers (n,).
+        classify: From images to one row of scores each, the largest for the class that is read.
+        num_classes: Number of classes.
+
+    Returns:
+        An array (num_classes, num_classes) of shares, a row for each class asked for and a column
+        for each that is read. A row sums to 1, or is nan where its class was not asked for. The
+        mean of the diagonal is the accuracy, if each class was asked for equally often.
+
+    Raises:
+        ValueError: images or labels are not valid, or the classifier does not return
+            (n, num_classes).
+    """
+    x = check_images(images)
+    y = check_labels(labels, len(x), num_classes)
+    read = _scores(x, classify, num_classes).argmax(axis=1)
+    counts = np.zeros((num_classes, num_classes))
+    np.add.at(counts, (y, read), 1)
+    asked = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, asked, out=np.full_like(counts, np.nan), where=asked > 0)
+
+
+def accuracy(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    classify: Classifier = judge.probabilities,
+    num_classes: int = NUM_CLASSES,
+) -> float:
+    """Share of images in which a classifier reads the class that was asked for.
+
+    Args:
+        images: As in `asked_and_read`, and so are the others.
+        labels: Classes asked for.
+        classify: The classifier.
+        num_classes: Number of classes.
+
+    Returns:
+        A share in [0, 1].
+
+    Raises:
+        ValueError: as `asked_and_read`.
+    """
+    x = check_images(images)
+    y = check_labels(labels, len(x), num_classes)
+    return float(np.mean(_scores(x, classify, num_classes).argmax(axis=1) == y))
+
+
+def _scores(x: Float32, classify: Classifier, num_classes: int) -> npt.NDArray[Any]:
+    scores = np.asarray(classify(x))
+    if scores.shape != (len(x), num_classes):
+        raise ValueError(
+            f"classify must return scores of shape ({len(x)}, {num_classes}), got {scores.shape}"
+        )
+    return scores
+
+
+class TruncationPoint(NamedTuple):
+    """What one threshold of the truncation trick gives."""
+
+    threshold: float  # infinity for none
+    precision: float  # share of samples inside the real support
+    recall: float  # share of real images inside the samples' support
+    accuracy: float  # share in which the judge reads the class that was asked for
+
+
+def truncation_curve(
+    generator: Model,
+    real: npt.ArrayLike,
+    thresholds: Sequence[float],
+    *,
+    per_class: int = 200,
+    seed: int = 0,
+) -> list[TruncationPoint]:
+    """Precision against recall under the truncation trick (Kynkaanniemi et al. 2019).
+
+    Args:
+        generator: A conditional generator of MNIST's digits.
+        real: Features of real digits (m, 64), as from `gantut.judge.features`; take as many as
+            there are samples, since recall depends on both numbers.
+        thresholds: As in `truncated_latents`, in any order; infinity for none.
+        per_class: Samples of each class at each threshold.
+        seed: Fixes the latent vectors, which are the same but for the threshold.
+
+    Returns:
+        One point a threshold, with 5 nearest neighbours as in `gantut.evaluate`.
+
+    Raises:
+        ValueError: the generator makes other images or is not conditional, there is no
+            threshold, or one is not above 0.
+    """
+    if not len(thresholds):
+        raise ValueError("thresholds is empty")
+    points = []
+    for threshold in thresholds:
+        images, labels = sample(generator, per_class, threshold=threshold, seed=seed)
+        features, probabilities = judge.outputs(images)
+        precision, recall = metrics.precision_recall(real, features)
+        right = float(np.mean(probabilities.argmax(axis=1) == labels))
+        points.append(TruncationPoint(float(threshold), precision, recall, right))
+    return points
+
+
+# --- Between latent vectors, between classes ----------------------------------------------------
+
+
+def slerp(start: npt.ArrayLike, end: npt.ArrayLike, shares: npt.ArrayLike) -> Float64:
+    """The way from one latent vector to another along a great circle (White 2016).
+
+    A straight line between two draws from N(0, I) passes through vectors that are shorter than any
+    draw is likely to be. Here the direction turns evenly, and the length goes evenly from one
+    length to the other.
+
+    Args:
+        start: Vectors (..., latent_dim).
+        end: Vectors of the same shape.
+        shares: How far to go, (steps,), from 0 (start) to 1 (end).
+
+    Returns:
+        Vectors (steps, ..., latent_dim).
+
+    Raises:
+        ValueError: shapes differ, a vector is 0 or not finite, or the two point opposite ways.
+    """
+    a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    t = np.asarray(shares, np.float64)
+    if a.shape != b.shape or not a.ndim or t.ndim != 1:
+        raise ValueError(
+            "start and end must be vectors of one shape and shares (steps,), got "
+            f"{a.shape}, {b.shape} and {t.shape}"
+        )
+    lengths = [np.linalg.norm(v, axis=-1, keepdims=True) for v in (a, b)]
+    if not all(np.isfinite(n).all() and (n > 0).all() for n in lengths):
+        raise ValueError("start and end must be finite and not 0")
+    a, b = a / lengths[0], b / lengths[1]
+    angle = np.arccos(np.clip((a * b).sum(axis=-1, keepdims=True), -1.0, 1.0))
+    if (angle > np.pi - 1e-6).any():
+        raise ValueError("start and end point opposite ways: there is no shortest way between them")
+    t = t.reshape(-1, *(1,) * a.ndim)
+    # sin(t angle) / sin(angle) tends to t where the angle tends to 0.
+    safe = np.where(angle < 1e-6, 1.0, angle)
+    first, second = (
+        np.where(angle < 1e-6, s, np.sin(s * safe) / np.sin(safe)) for s in (1.0 - t, t)
+    )
+    return ((1.0 - t) * lengths[0] + t * lengths[1]) * (first * a + second * b)
+
+
+def between_latents(
+    generator: Model,
+    start: npt.ArrayLike,
+    end: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    steps: int = 9,
+) -> Float32:
+    """Images on the way from some latent vectors to others, at fixed classes.
+
+    Args:
+        generator: As in `sample`.
+        start: Latent vectors (n, latent_dim).
+        end: Latent vectors of the same shape.
+        labels: Classes, integers (n,).
+        steps: Images on the way, both ends included; at least 2.
+
+    Returns:
+        float32 (n, steps, height, width, channels).
+
+    Raises:
+        TypeError: ``steps`` is not an integer.
+        ValueError: the vectors or labels do not fit, or ``steps`` is below 2.
+    """
+    steps = _integer(steps, "steps", 2)
+    classes = _classes(generator)
+    way = slerp(start, end, np.linspace(0.0, 1.0, steps))
+    if way.ndim != 3:
+        raise ValueError(f"start must be latent vectors (n, latent_dim), got {way.shape[1:]}")
+    y = check_labels(labels, way.shape[1], classes)
+    way = way.transpose(1, 0, 2)
+    images = render(generator, way.reshape(-1, way.shape[-1]), np.repeat(y, steps))
+    return images.reshape(len(y), steps, *images.shape[1:])
+
+
+def between_classes(
+    generator: Model,
+    z: npt.ArrayLike,
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    steps: int = 9,
+) -> Float32:
+    """Images on the way from one class to another, at fixed latent vectors.
+
+    The generator is given shares of two classes, which it never met in training.
+
+    Args:
+        generator: As in `sample`.
+        z: Latent vectors (n, latent_dim).
+        first: Classes at the start, integers (n,).
+        second: Classes at the end, integers (n,).
+        steps: Images on the way, both ends included; at least 2.
+
+    Returns:
+        float32 (n, steps, height, width, channels).
+
+    Raises:
+        TypeError: ``steps`` is not an integer.
+        ValueError: the vectors or labels do not fit, or ``steps`` is below 2.
+    """
+    steps = _integer(steps, "steps", 2)
+    classes = _classes(generator)
+    vectors = np.asarray(z, np.float32)
+    ends = [np.eye(classes)[check_labels(y, len(vectors), classes)] for y in (first, second)]
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    shares = (1.0 - t) * ends[0][:, None] + t * ends[1][:, None]
+    images = render(
+        soft_labels(generator),
+        np.repeat(vectors, steps, axis=0),
+        shares.reshape(-1, classes).astype(np.float32),
+    )
+    return images.reshape(len(vectors), steps, *images.shape[1:])
+
+
+def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float32:
+    """What needs no generator: one image fades out while another fades in.
+
+    Args:
+        start: Images (n, height, width, channels) in [-1, 1].
+        end: Images of the same shape.
+        steps: Images on the way, both ends included; at least 2.
+
+    Returns:
+        float32 (n, steps, height, width, channels).
+
+    Raises:
+        TypeError: ``steps`` is not an integer.
+        ValueError: the images are not valid or of other shapes, or ``steps`` is below 2.
+    """
+    steps = _integer(steps, "steps", 2)
+    a, b = check_images(start, name="start"), check_images(end, name="end")
+    if a.shape != b.shape:
+        raise ValueError(f"start and end must have one shape, got {a.shape} and {b.shape}")
+    t = np.linspace(0.0, 1.0, steps, dtype=np.float32).reshape(1, -1, 1, 1, 1)
+    return np.asarray((1.0 - t) * a[:, None] + t * b[:, None], dtype=np.float32)
+
+
+# --- The rival without labels -------------------------------------------------------------------
+
+
+class Picked(NamedTuple):
+    """Images that a classifier picked from an unconditional generator's."""
+
+    images: Float32  # (num_classes * per_class, ...), all of class 0 first
+    labels: Integers  # the classes that the classifier read
+    drawn: int  # samples that were drawn until each class was full
+
+
+def pick_by_class(
+    draw: Callable[[int, int], Float32],
+    per_class: int,
+    *,
+    classify: Classifier = judge.probabilities,
+    confidence: float = 0.0,
+    num_classes: int = NUM_CLASSES,
+    batch_size: int = 2_000,
+    most: int = 200_000,
+    seed: int = 0,
+) -> Picked:
+    """Gets classes out of a generator that takes none: draw, classify, keep what is wanted.
+
+    Args:
+        draw: From (n, seed) to n images in [-1, 1], as ``gan.sample`` or
+            ``lambda n, seed: sampling.sample(generator, n, seed=seed)`` draw them.
+        per_class: How many of each class.
+        classify: From images to probabilities of the classes, one row each.
+        confidence: An image is kept if its class has this probability at least, in [0, 1].
+        num_classes: Number of classes.
+        batch_size: Images drawn at a time.
+        most: Images drawn before it gives up.
+        seed: Fixes the seeds of the draws.
+
+    Returns:
+        A `Picked`. Read by ``classify`` itself it is right by construction; ask another.
+
+    Raises:
+        TypeError: a number of images is not an integer.
+        ValueError: an argument is out of range, or a class was not full after ``most`` draws; the
+            message says which.
+    """
+    per_class = _integer(per_class, "per_class", 1)
+    batch_size, most = _integer(batch_size, "batch_size", 1), _integer(most, "most", 1)
+    if not 0.0 <= confidence <= 1.0:
+        raise ValueError(f"confidence must be a probability, got {confidence!r}")
+    kept: list[list[Float32]] = [[] for _ in range(num_classes)]
+    drawn = 0
+    while any(len(images) < per_class for images in kept):
+        if drawn >= most:
+            short = [k for k, images in enumerate(kept) if len(images) < per_class]
+            raise ValueError(f"after {drawn} draws there are too few images of the classes {short}")
+        # The seeds of two calls with small seeds of their own must not meet.
+        x = check_images(draw(batch_size, 1_000_003 * seed + drawn // batch_size))
+        scores = _scores(x, classify, num_classes)
+        for image, k, row in zip(x, scores.argmax(axis=1), scores, strict=True):
+            if row[k] >= confidence and len(kept[k]) < per_class:
+                kept[k].append(image)
+        drawn += len(x)
+    labels = np.repeat(np.arange(num_classes), per_class)
+    return Picked(np.stack([image for images in kept for image in images]), labels, drawn)
+
+
+# --- Classification accuracy score --------------------------------------------------------------
+
+
+class ClassifierScore(NamedTuple):
+    """What a classifier that learnt from one set of images does on another."""
+
+    accuracy: float  # share of test images read right
+    by_class: Float64  # (num_classes,), the same for each class; nan where it has no images
+    classify: Classifier  # from images to logits (n, num_classes)
+    cpu_seconds: float  # processor time of its training
+
+
+def build_classifier(image_shape: Sequence[int], num_classes: int = NUM_CLASSES) -> Model:
+    """The classifier behind the classification accuracy score: small and quickly trained.
+
+    A 4x4 convolution to 16 channels and a 3x3 convolution to 32, each of stride 2 and with ReLU,
+    64 dense units with ReLU, and logits. It is not the judge's network and knows nothing of it.
+
+    Args:
+        image_shape: (height, width, channels).
+        num_classes: Number of classes.
+
+    Returns:
+        A model from images in [-1, 1] to logits (batch, num_classes).
+    """
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(tuple(image_shape), name="image"),
+            layers.Conv2D(16, 4, strides=2, padding="same", activation="relu", name="conv_1"),
+            layers.Conv2D(32, 3, strides=2, padding="same", activation="relu", name="conv_2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(64, activation="relu", name="dense"),
+            layers.Dense(num_classes, name="logits"),
+        ],
+        name="classifier",
+    )
+
+
+def classification_accuracy_score(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    test_images: npt.ArrayLike,
+    test_labels: npt.ArrayLike,
+    *,
+    steps: int = 600,
+    seed: int = 0,
+) -> ClassifierScore:
+    """Trains a classifier on one set of images and tests it on another (Ravuri and Vinyals 2019).
+
+    With generated images for training and real ones for the test it is their classification
+    accuracy score. It punishes both images that are not of the class that was asked for and
+    kinds of images that are missing. The same classifier trained on as many real images is what
+    it is to be read against.
+
+    Adam from 2e-3, along half a cosine to 0. Seeds Python, NumPy and Keras, and switches
+    TensorFlow to deterministic operations for the rest of the process.
+
+    Args:
+        images: float32 training images (n, height, width, channels) in [-1, 1], n >= 128.
+        labels: Their classes, integers (n,) from 0.
+        test_images: Images of the same shape.
+        test_labels: Their classes.
+        steps: Batches of 128 images that it learns from.
+        seed: Fixes the weights and the order of the images.
+
+    Returns:
+        A `ClassifierScore`.
+
+    Raises:
+        TypeError: ``steps`` is not an integer.
+        ValueError: images or labels are not valid, the two sets do not fit together, or there are
+            fewer images than a batch has.
+    """
+    x, test_x = check_images(images), check_images(test_images, name="test_images")
+    y = check_labels(labels, len(x), None)
+    classes = int(y.max()) + 1
+    test_y = check_labels(test_labels, len(test_x), classes)
+    steps = _integer(steps, "steps", 1)
+    if x.shape[1:] != test_x.shape[1:]:
+        raise ValueError(
+            f"images of shape {x.shape[1:]} cannot be tested on images of {test_x.shape[1:]}"
+        )
+    if len(x) < BATCH_SIZE:
+        raise ValueError(f"a batch has {BATCH_SIZE} images, but there are only {len(x)}")
+    begin = time.process_time()
+    recipes.make_deterministic(seed)
+    model = build_classifier(x.shape[1:], classes)
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        steps_per_execution=min(16, steps),
+        jit_compile=False,
+    )
+    dataset = recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed).take(steps)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+    model.fit(dataset, shuffle=False, verbose=0)
+    cpu_seconds = time.process_time() - begin
+
+    def classify(batch: Float32) -> npt.NDArray[Any]:
+        # Uncompiled, as `render`: each call of this function has a model of its own.
+        parts = [batch[i : i + 500] for i in range(0, len(batch), 500)]
+        return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
+
+    right = _scores(test_x, classify, classes).argmax(axis=1) == test_y
+    counts = np.bincount(test_y, minlength=classes)
+    hits = np.bincount(test_y[right], minlength=classes)
+    by_class = np.divide(hits, counts, out=np.full(classes, np.nan), where=counts > 0)
+    return ClassifierScore(float(right.mean()), by_class, classify, cpu_seconds)
