@@ -226,9 +226,12 @@ def biharmonic(images: Float32) -> Float32:
 
 def bicubic(images: Float32, factor: int = 4) -> Float32:
     """Cubic splines through the middles of the blocks (scipy's zoom)."""
-    small = images[:, ::factor, ::factor]
-    zoom = (1, factor, factor, 1)
-    return np.asarray(ndimage.zoom(small, zoom, order=3, mode="nearest", grid_mode=True))
+    return np.stack(
+        [
+            ndimage.zoom(x[::factor, ::factor, 0], factor, order=3, mode="nearest", grid_mode=True)
+            for x in images
+        ]
+    )[..., None]
 
 
 def _kernel(sigma: float) -> Float64:
@@ -241,7 +244,7 @@ def _kernel(sigma: float) -> Float64:
 FILTERS: dict[str, dict[str, tuple[Callable[..., Float32], tuple[Any, ...]]]] = {
     "noise": {"median": (median, (3, 5, 7)), "Wiener": (wiener, (3, 5, 7))},
     "blur": {
-        "Wiener": (wiener_deconvolution, (0.003, 0.01, 0.03, 0.1)),
+        "Wiener": (wiener_deconvolution, (0.0003, 0.001, 0.003, 0.01)),
         "Richardson-Lucy": (richardson_lucy, (10, 20, 40, 80)),
     },
     "hole": {"biharmonic": (lambda images, _: biharmonic(images), (None,))},
@@ -339,7 +342,7 @@ def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Resto
 
     Args:
         damage: A key of ``DAMAGES``.
-        images: Undamaged training images, float32 (n, height, width, 1) in [-1, 1]. The first 200
+        images: Undamaged training images, float32 (n, height, width, 1) in [-1, 1]. The first 100
             choose the filters' settings; all of them are regressed on.
         seed: Fixes the damage of the training images.
 
@@ -355,7 +358,7 @@ def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Resto
     targets = check_images(images, channels=1)
     sources = DAMAGES[damage](targets, _seed(seed, len(DAMAGES)))
     found: dict[str, Restorer] = {
-        name: levelled(apply, settings, sources[:200], targets[:200])
+        name: levelled(apply, settings, sources[:100], targets[:100])
         for name, (apply, settings) in FILTERS[damage].items()
     }
     return found | {"linear regression": linear_regression(sources, targets)}
