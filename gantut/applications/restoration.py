@@ -313,7 +313,7 @@ def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0)
     Args:
         sources: Damaged images (n, height, width, channels).
         targets: The images before.
-        ridge: Weight of the squared coefficients, per pair; a hundredth of it times n is added.
+        ridge: Weight of the squared coefficients; ``0.01 * n * ridge`` is scikit-learn's alpha.
 
     Returns:
         A function from sources to images in [-1, 1].
