@@ -77,7 +77,7 @@ class GAN(keras.Model):
         name: str = "gan",
     ) -> None:
         super().__init__(name=name)
-        _check_networks(generator, discriminator)
+        self._check_networks(generator, discriminator)
         self.conditional = is_conditional(generator)
         self.num_classes = count_classes(generator) if self.conditional else None
         self.adversarial_loss = losses.get_loss(loss)
@@ -217,6 +217,10 @@ class GAN(keras.Model):
             self._check_batch(samples, labels)
         return super().fit(x, y, *args, **kwargs)
 
+    @staticmethod
+    def _check_networks(generator: Any, discriminator: Any) -> None:
+        _check_networks(generator, discriminator)
+
     def _check_batch(self, x: Any, y: Any) -> None:
         x = check_samples(x, self._sample_shape, maker="generator")
         if self.conditional:
@@ -286,12 +290,27 @@ class GAN(keras.Model):
                 real_logits = (
                     self.discriminate(real, labels) if self.adversarial_loss.relativistic else None
                 )
-            loss = self.adversarial_loss.generator(fake_logits, real_logits)
+            loss = self.generator_loss(
+                real, fake, self.adversarial_loss.generator(fake_logits, real_logits)
+            )
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
         if self.ema is not None:
             self._update_average()
         return loss
+
+    def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
+        """What G minimises, the adversarial loss; a GAN with a further aim adds it here.
+
+        Args:
+            real: A batch of data.
+            fake: As many samples of G.
+            adversarial: The adversarial loss, a scalar.
+
+        Returns:
+            A scalar.
+        """
+        return adversarial
 
     @contextlib.contextmanager
     def _unrolled_discriminator(

@@ -670,6 +670,66 @@ def sharpness(images: npt.ArrayLike) -> float:
     return total / len(array)
 
 
+# --- Likeness to a given image -------------------------------------------------------------------
+
+
+def psnr(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
+    """Peak signal-to-noise ratio of each image: ``10 log10(4 / mean squared error)``.
+
+    4 is the square of the range of pixels in [-1, 1].
+
+    Args:
+        images: float32 images (N, height, width, channels) in [-1, 1].
+        targets: What they should be, of the same shape.
+
+    Returns:
+        (N,), in decibels; infinite for an image that is its target.
+
+    Raises:
+        ValueError: If the images are not valid or have different shapes.
+    """
+    a, b = _two_batches(images, targets)
+    error = np.mean((a - b) ** 2, axis=(1, 2, 3), dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(4 / error))
+
+
+def ssim(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
+    """Structural similarity of each image (Wang et al. 2004, eq. 13), by scikit-image.
+
+    Means, variances and the covariance are taken in windows of 7 x 7 pixels, for each channel,
+    with the constants K1 = 0.01 and K2 = 0.03.
+
+    Args:
+        images: float32 images (N, height, width, channels) in [-1, 1], at least 7 x 7 pixels.
+        targets: What they should be, of the same shape.
+
+    Returns:
+        (N,), at most 1, which only an image that is its target has.
+
+    Raises:
+        ValueError: If the images are not valid, have different shapes, or are smaller than a
+            window.
+        ImportError: If scikit-image is not installed.
+    """
+    from skimage.metrics import structural_similarity
+
+    a, b = _two_batches(images, targets)
+    return np.array(
+        [
+            structural_similarity(x, y, data_range=2.0, channel_axis=-1)
+            for x, y in zip(a, b, strict=True)
+        ]
+    )
+
+
+def _two_batches(images: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Any, Any]:
+    a, b = check_images(images), check_images(targets, name="targets")
+    if a.shape != b.shape:
+        raise ValueError(f"images and targets differ in shape: {a.shape} and {b.shape}")
+    return a, b
+
+
 # --- Memorisation --------------------------------------------------------------------------------
 
 

@@ -518,8 +518,53 @@ def train(
     else:
         make_deterministic(seed)
         _reset_learning_rates(recipe, gan)
-    clock = training.TrainingClock()
     length: dict[str, Any] = {"steps": total} if seconds is None else {"seconds": seconds}
+    dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed, stack=recipe.stack)
+    return run(
+        gan,
+        dataset,
+        **length,
+        schedule=recipe.schedule,
+        callbacks=callbacks,
+        last=recipe.callbacks(**length) if isinstance(recipe, Recipe) else (),
+        progress=progress,
+        history_every=history_every,
+    )
+
+
+def run(
+    gan: Any,
+    dataset: Any,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    schedule: Schedule = constant,
+    callbacks: Iterable[Any] = (),
+    last: Iterable[Any] = (),
+    progress: bool = False,
+    history_every: int = 100,
+) -> Run:
+    """Trains a compiled model on batches: what `train` does once networks and data are made.
+
+    Args:
+        gan: A compiled `GAN`, or another model with its ``step_counter`` and ``g_optimizer``.
+        dataset: An endless dataset of batches.
+        steps: Length of the training in steps; or
+        seconds: in seconds.
+        schedule: From progress in [0, 1] to the multiplier of the learning rates.
+        callbacks: As in `train`.
+        last: Callbacks that come after all of these.
+        progress: As in `train`.
+        history_every: As in `train`.
+
+    Returns:
+        A `Run`.
+
+    Raises:
+        ValueError: a length is missing or not positive, or a batch does not fit the model.
+    """
+    clock = training.TrainingClock()
+    length: dict[str, Any] = {"steps": steps, "seconds": seconds}
     given_callbacks = list(callbacks)
     history = next(
         (c for c in given_callbacks if isinstance(c, training.HistoryWriter)),
@@ -539,14 +584,13 @@ def train(
         *([training.TimeLimit(seconds)] if seconds is not None else []),
         *([bar] if bar is not None else []),
         *(callback for callback in given_callbacks if callback not in (history, guard)),
-        *(recipe.callbacks(**length) if isinstance(recipe, Recipe) else ()),
-        training.LearningRateSchedule(recipe.schedule, **length),
+        *last,
+        training.LearningRateSchedule(schedule, **length),
         clock.start,
     ]
-    dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed, stack=recipe.stack)
-    if seconds is None:
+    if steps is not None:
         # Keras warns of data that ends without having told its length.
-        dataset = dataset.take(total).apply(tf.data.experimental.assert_cardinality(total))
+        dataset = dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
     first = int(gan.step_counter.numpy())
     try:
         with training.shared_clock(hands, clock):

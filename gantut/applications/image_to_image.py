@@ -1,0 +1,451 @@
+"""Image to image: one network that redraws pictures, trained on pairs with and without a critic.
+
+    from gantut.applications import image_to_image
+
+    run = image_to_image.train(sources, targets, adversarial_weight=0.01)
+    redrawn = run.gan.translate(new_sources)
+
+The method is that of Isola et al. 2017 (pix2pix). A generator takes an image x, the source, and
+draws another, G(x), that should be like the target y which belongs to x. It minimises the mean
+absolute error to y, plus an adversarial loss: a discriminator sees a source beside an image, and
+tells the target from what G drew. With the weight 0 there is no discriminator, and the same network
+is a plain regression.
+
+There is no latent vector. Isola et al. found that G learns to ignore one, so a source has a single
+answer here.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gantut import networks, recipes
+from gantut._backend import keras, tf
+from gantut.data import check_images
+from gantut.gan import GAN
+from gantut.networks import _image_shape, _leaky, _positive, _widths
+from gantut.optimizers import FusedAdam
+
+layers = keras.layers
+
+Float32 = npt.NDArray[np.float32]
+Model = Any
+Tensor = Any
+
+
+# --- Networks ----------------------------------------------------------------------------------
+
+
+def redrawer(
+    source_shape: Sequence[int] = networks.MNIST_SHAPE,
+    channels: int = 1,
+    widths: Sequence[int] = (512, 512),
+    filters: int = 8,
+    mean_source: Any = None,
+) -> Model:
+    """A small generator from images to images of the same size.
+
+    Dense layers look at the whole source and draw a coarse image of half the size with several
+    channels; a transposed convolution makes the image of it. The dense layers suit images of few
+    pixels whose content is centred, where a U-Net (Isola et al. 2017) takes several times as long
+    on a processor; the convolution at the end gives smooth strokes.
+
+    Args:
+        source_shape: (height, width, channels) of the source, both sides even.
+        channels: Of the image that is drawn.
+        widths: Units of the dense layers, first to last, each with batch normalisation.
+        filters: Channels of the coarse image.
+        mean_source: The mean of the sources, which is subtracted; nothing is if None.
+
+    Returns:
+        A model from sources to images (batch, height, width, channels) in [-1, 1].
+
+    Raises:
+        ValueError: a size is not a positive integer, a side is odd, or ``mean_source`` has another
+            shape or range.
+    """
+    _positive(channels=channels, filters=filters)
+    height, width, _ = shape = _even(source_shape)
+    source = keras.Input(shape, name="source")
+    x = networks._centred_pixels(source, shape, mean_source)
+    coarse = (height // 2, width // 2, filters)
+    x = networks._mlp_generator_hidden(x, (*_widths(widths), math.prod(coarse)), batch_norm=True)
+    x = layers.Reshape(coarse, name="coarse")(x)
+    image = layers.Conv2DTranspose(channels, 6, 2, padding="same", activation="tanh", name="image")(
+        x
+    )
+    return keras.Model(source, image, name="redrawer")
+
+
+def pair_discriminator(
+    source_shape: Sequence[int] = networks.MNIST_SHAPE,
+    channels: int = 1,
+    width: int = 16,
+) -> Model:
+    """A small convolutional discriminator of an image beside its source.
+
+    Args:
+        source_shape: (height, width, channels) of the source, both sides even.
+        channels: Of the image that is judged.
+        width: Filters of the first layer; the second and third have twice as many.
+
+    Returns:
+        A model from [images, sources] to logits (batch, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer, or a side is odd.
+    """
+    _positive(channels=channels)
+    shape = _even(source_shape)
+    image = keras.Input((*shape[:2], channels), name="image")
+    source = keras.Input(shape, name="source")
+    x = layers.Concatenate(name="pair")([image, source])
+    logit = _critic_body(x, width)
+    return keras.Model([image, source], logit, name="pair_discriminator")
+
+
+def _critic_body(x: Any, width: int) -> Any:
+    _positive(width=width)
+    for i, filters in enumerate((width, 2 * width, 2 * width), start=1):
+        x = layers.Conv2D(filters, 4, 2, padding="same", name=f"conv_{i}")(x)
+        x = _leaky(x, f"leaky_{i}")
+    return layers.Dense(1, name="logit")(layers.Flatten(name="flatten")(x))
+
+
+def _even(shape: Sequence[int]) -> tuple[int, int, int]:
+    height, width, channels = _image_shape(shape)
+    if height % 2 or width % 2:
+        raise ValueError(f"height and width must be even, got {height} x {width}")
+    return height, width, channels
+
+
+# --- The model ---------------------------------------------------------------------------------
+
+
+class ImageToImage(GAN):
+    """A `gantut.GAN` whose generator redraws a source, with an absolute error beside the critic.
+
+    G minimises ``mean |y - G(x)| + adversarial_weight * adversarial loss`` (Isola et al. 2017,
+    eq. 4, divided by its lambda: their 100 is 0.01 here). The dataset holds (targets, sources).
+
+    Args:
+        generator: Maps sources (batch, height, width, channels) to images.
+        discriminator: Maps [images, sources] to logits (batch, 1).
+        loss: As in `gantut.GAN`.
+        adversarial_weight: At least 0. With 0 the discriminator is neither used nor trained.
+        **options: The other options of `gantut.GAN`, but for ``unroll_steps``.
+
+    Raises:
+        ValueError: the networks do not fit each other, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        generator: Model,
+        discriminator: Model,
+        loss: str | Any = "non_saturating",
+        *,
+        adversarial_weight: float = 0.01,
+        **options: Any,
+    ) -> None:
+        if not 0.0 <= adversarial_weight < float("inf"):
+            raise ValueError(f"adversarial_weight must be >= 0, got {adversarial_weight!r}")
+        super().__init__(generator, discriminator, loss, **options)
+        self.adversarial_weight = adversarial_weight
+        # The "label" of a pair is its source.
+        self.conditional = True
+        self.l1_tracker = keras.metrics.Mean("l1")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The running means: those of a GAN, where there is a critic, and ``l1``."""
+        return [*(self.trackers if self.adversarial_weight else []), self.l1_tracker]
+
+    @staticmethod
+    def _check_networks(generator: Model, discriminator: Model) -> None:
+        source, image = generator.inputs[0].shape[1:], generator.outputs[0].shape[1:]
+        wanted = [tuple(image), tuple(source)]
+        got = [tuple(tensor.shape[1:]) for tensor in discriminator.inputs]
+        if len(generator.inputs) != 1 or got != wanted:
+            raise ValueError(
+                f"the discriminator must take [image, source] of shapes {wanted}, as the generator "
+                f"makes and takes them; got {got}"
+            )
+        if tuple(discriminator.outputs[0].shape[1:]) != (1,):
+            raise ValueError(
+                f"the discriminator must return one logit a pair, shape (batch, 1), "
+                f"got {tuple(discriminator.outputs[0].shape)}"
+            )
+
+    def _check_batch(self, x: Any, y: Any) -> None:
+        if y is None:
+            raise ValueError("training needs (targets, sources), got targets alone")
+        _check_pairs(y, x, tuple(self.generator.inputs[0].shape[1:]), tuple(self._sample_shape))
+
+    def generate(self, n: Tensor, labels: Tensor, training: bool) -> Tensor:
+        """The generator's images for a batch of sources (``labels``)."""
+        return self.generator(labels, training=training)
+
+    def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
+        """The absolute error to the targets, and the weighted adversarial loss."""
+        l1 = tf.reduce_mean(tf.abs(real - fake))
+        self.l1_tracker.update_state(l1)
+        return l1 + self.adversarial_weight * adversarial
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """One step of ``fit``: D and G, or G alone where the adversarial weight is 0."""
+        if self.adversarial_weight:
+            return {**super().train_step(data), "l1": self.l1_tracker.result()}
+        real, source, _ = keras.utils.unpack_x_y_sample_weight(data)
+        self.step_counter.assign_add(1)
+        with tf.GradientTape() as tape:
+            loss = self.generator_loss(real, self.generate(None, source, training=True), 0.0)
+        variables = self.generator.trainable_variables
+        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        if self.ema is not None:
+            self._update_average()
+        return {"l1": self.l1_tracker.result()}
+
+    def translate(self, sources: npt.ArrayLike, batch_size: int = 500) -> Float32:
+        """Redraws images, with the averaged weights.
+
+        Args:
+            sources: float32 (n, height, width, channels) in [-1, 1].
+            batch_size: Images at a time; bounds the memory.
+
+        Returns:
+            float32 images (n, height, width, channels of the targets) in [-1, 1].
+
+        Raises:
+            ValueError: the sources do not fit the generator.
+        """
+        return translate(self.ema_generator, sources, batch_size)
+
+    def sample(self, *args: Any, **kwargs: Any) -> Any:
+        """There is nothing to draw from: images come from sources, by :meth:`translate`.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("this generator redraws images; give it some with translate(sources)")
+
+
+def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -> Float32:
+    """Redraws images with a generator that takes images.
+
+    Args:
+        generator: Maps images to images, such as one that ``ImageToImage.save`` wrote.
+        sources: float32 (n, height, width, channels) in [-1, 1].
+        batch_size: Images at a time; bounds the memory.
+
+    Returns:
+        What the generator draws, float32.
+
+    Raises:
+        ValueError: the sources do not fit the generator, or ``batch_size`` is below 1.
+    """
+    _positive(batch_size=batch_size)
+    array = check_images(sources, name="sources")
+    wanted = tuple(generator.inputs[0].shape[1:])
+    if array.shape[1:] != wanted:
+        raise ValueError(f"sources must have the shape (n, *{wanted}), got {array.shape}")
+    return np.concatenate(
+        [
+            generator(array[i : i + batch_size], training=False).numpy()
+            for i in range(0, len(array), batch_size)
+        ]
+    )
+
+
+def _check_pairs(
+    sources: Any, targets: Any, source_shape: tuple[int, ...], target_shape: tuple[int, ...]
+) -> tuple[Float32, Float32]:
+    pair = []
+    for images, name, shape in (
+        (sources, "sources", source_shape),
+        (targets, "targets", target_shape),
+    ):
+        array = check_images(images, name=name)
+        if array.shape[1:] != tuple(shape):
+            raise ValueError(f"{name} must have the shape (n, *{tuple(shape)}), got {array.shape}")
+        pair.append(array)
+    if len(pair[0]) != len(pair[1]):
+        raise ValueError(
+            f"each source needs its target: got {len(pair[0])} sources and {len(pair[1])} targets"
+        )
+    return pair[0], pair[1]
+
+
+# --- Training ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PairedRun:
+    """What a training on pairs left.
+
+    Attributes:
+        gan: The trained `ImageToImage`.
+        history: As in `gantut.recipes.Run`, with the mean absolute error ``l1``.
+        seconds: Time that the training took on the clock, tracing included.
+        cpu_seconds: Time that it kept processors busy.
+    """
+
+    gan: ImageToImage
+    history: dict[str, list[float]]
+    seconds: float
+    cpu_seconds: float
+
+
+_FALLING = recipes.cosine_decay()
+
+
+@dataclass(frozen=True)
+class PairedRecipe:
+    """Settings of a training on pairs; ``dataclasses.replace`` makes another from it.
+
+    Attributes:
+        adversarial_weight: As in `ImageToImage`.
+        loss: A key of ``gantut.losses.LOSSES``.
+        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
+        penalty_every: Steps from penalty to penalty.
+        ema: Decay of the averaged weights.
+        widths: Of `redrawer`.
+        filters: Of `redrawer`.
+        d_width: Of `pair_discriminator`.
+        batch_size: Pairs in a step.
+        steps: Length of the training.
+        g_learning_rate: Adam's learning rate for G, before the schedule.
+        d_learning_rate: The same for D.
+        beta_1: Adam's first moment decay, for both.
+        beta_2: Its second moment decay.
+        schedule: From progress in [0, 1] to the multiplier of both learning rates.
+        steps_per_execution: Steps run by one call of the compiled graph.
+    """
+
+    adversarial_weight: float = 0.03
+    loss: str = "non_saturating"
+    penalties: tuple[tuple[str, float], ...] = (("r1", 0.1),)
+    penalty_every: int = 16
+    ema: float | None = 0.995
+    widths: tuple[int, ...] = (512, 512)
+    filters: int = 8
+    d_width: int = 16
+    batch_size: int = 64
+    steps: int = 600
+    g_learning_rate: float = 1e-3
+    d_learning_rate: float = 2e-3
+    beta_1: float = 0.0
+    beta_2: float = 0.99
+    schedule: recipes.Schedule = _FALLING
+    steps_per_execution: int = 20
+
+    def build(
+        self,
+        source_shape: Sequence[int],
+        target_shape: Sequence[int],
+        seed: int = 0,
+        mean_source: Any = None,
+    ) -> ImageToImage:
+        """Makes the networks and the optimizers.
+
+        Args:
+            source_shape: (height, width, channels) of the sources.
+            target_shape: The same of the targets.
+            seed: Fixes the initial weights, as in `gantut.recipes`.
+            mean_source: As in `redrawer`.
+
+        Returns:
+            A compiled `ImageToImage`.
+
+        Raises:
+            ValueError: the shapes do not fit the networks, or a setting is out of range.
+        """
+        source, target = _even(source_shape), _even(target_shape)
+        if source[:2] != target[:2]:
+            raise ValueError(
+                f"sources and targets must be of one size, got {source[:2]} and {target[:2]}: "
+                f"enlarge the smaller first"
+            )
+        recipes.make_deterministic(seed)
+        gan = ImageToImage(
+            redrawer(source, target[2], self.widths, self.filters, mean_source),
+            pair_discriminator(source, target[2], self.d_width),
+            self.loss,
+            adversarial_weight=self.adversarial_weight,
+            penalties=dict(self.penalties),
+            penalty_every=self.penalty_every,
+            ema=self.ema,
+            seed=seed,
+        )
+        gan.compile(
+            d_optimizer=FusedAdam(self.d_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
+            g_optimizer=FusedAdam(self.g_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
+            steps_per_execution=self.steps_per_execution,
+        )
+        return gan
+
+
+def train(
+    sources: npt.ArrayLike,
+    targets: npt.ArrayLike,
+    recipe: PairedRecipe | None = None,
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    callbacks: Iterable[Any] = (),
+    start: ImageToImage | None = None,
+    **settings: Any,
+) -> PairedRun:
+    """Trains a network to redraw sources as their targets.
+
+    Args:
+        sources: float32 images (n, height, width, channels) in [-1, 1].
+        targets: As many of the same size, each belonging to the source at its place.
+        recipe: The settings; `PairedRecipe()` if None.
+        steps: Length of the training; the recipe's own if None.
+        seed: Fixes the result, as in `gantut.recipes`.
+        callbacks: Keras callbacks, as in `gantut.recipes.train`.
+        start: A model from whose generator (averaged weights) this one starts. A regression
+            without critic is a cheap start for an adversarial training (Ledig et al. 2017).
+        **settings: Fields of the recipe that are to be others.
+
+    Returns:
+        A `PairedRun`.
+
+    Raises:
+        TypeError: a setting is unknown.
+        ValueError: the images do not fit each other or are fewer than a batch, or a setting is out
+            of range.
+    """
+    recipe = dataclasses.replace(recipe or PairedRecipe(), **settings)
+    x, y = _check_pairs(sources, targets, np.shape(sources)[1:], np.shape(targets)[1:])
+    if recipe.batch_size > len(x):
+        raise ValueError(
+            f"training takes batches of {recipe.batch_size} pairs, but there are only {len(x)}"
+        )
+    if steps is not None:
+        _positive(steps=steps)
+    wall, busy = time.perf_counter(), time.process_time()
+    gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
+    if start is not None:
+        for network in (gan.generator, gan.ema_generator):
+            network.set_weights(start.ema_generator.get_weights())
+    done = recipes.run(
+        gan,
+        recipes.batches(y, x, batch_size=recipe.batch_size, seed=seed),
+        steps=steps or recipe.steps,
+        schedule=recipe.schedule,
+        callbacks=callbacks,
+    )
+    return PairedRun(
+        gan=gan,
+        history=done.history,
+        seconds=time.perf_counter() - wall,
+        cpu_seconds=time.process_time() - busy,
+    )
