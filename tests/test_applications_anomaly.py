@@ -280,6 +280,26 @@ def test_the_encoder_moves_and_the_gan_stays(trained):
     encoder.set_weights(before)
 
 
+def test_untrained_networks_know_the_mean_alone(small):
+    split = anomaly.leave_one_out(*small, 1)
+    detector = anomaly.untrained(split.train, latent_dim=5, seed=2)
+    assert detector.gan.latent_dim == 5
+    weights = detector.gan.discriminator.get_layer("dense_1").get_weights()
+    np.testing.assert_array_equal(
+        weights[0],
+        anomaly.untrained(split.train, latent_dim=5, seed=2)
+        .gan.discriminator.get_layer("dense_1")
+        .get_weights()[0],
+    )
+    other = anomaly.untrained(split.train[::-1], latent_dim=5, seed=2)
+    # The order of the images does not matter, beyond the rounding of their mean.
+    np.testing.assert_allclose(
+        detector.neighbour_scores(split.train, split.test),
+        other.neighbour_scores(split.train, split.test),
+        atol=1e-3,
+    )
+
+
 def test_scores_of_training_images_are_the_smallest(trained):
     split, detector = trained
     own = detector.neighbour_scores(split.train, split.train[:20])

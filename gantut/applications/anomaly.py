@@ -610,18 +610,39 @@ def train(
     busy = time.process_time()
     gan = recipes.train(recipe(latent_dim), images, steps=steps, seed=seed, callbacks=callbacks).gan
     assert isinstance(gan, GAN)
-    generator, discriminator = gan.ema_generator, gan.discriminator
-    encoder = networks.mlp_encoder(gan.latent_dim, images.shape[1:], mean_image=images.mean(axis=0))
-    model = _Reconstruction(
-        encoder,
-        generator,
-        _layer(discriminator, FEATURES),
-        kappa,
-        math.sqrt(gan.latent_dim),
-        train_decoder=False,
-    )
+    model = _inverse(gan, images.mean(axis=0), kappa)
     _fit(model, images, encoder_steps, seed)
     return Detector(model, gan, time.process_time() - busy)
+
+
+def _inverse(gan: GAN, mean_image: Float32, kappa: float) -> _Reconstruction:
+    """A new encoder before a GAN's generator."""
+    encoder = networks.mlp_encoder(gan.latent_dim, mean_image.shape, mean_image=mean_image)
+    features = _layer(gan.discriminator, FEATURES)
+    radius = math.sqrt(gan.latent_dim)
+    return _Reconstruction(encoder, gan.ema_generator, features, kappa, radius, train_decoder=False)
+
+
+def untrained(images: npt.ArrayLike, *, latent_dim: int = 64, seed: int = 0) -> Detector:
+    """The networks of `train` as they are before it: what a score owes to training, and what not.
+
+    Args:
+        images: Normal images, float32 (n, height, width, channels) in [-1, 1]. Their mean is all
+            that the networks know of them.
+        latent_dim: Length of the latent vector.
+        seed: Fixes the weights.
+
+    Returns:
+        A `Detector`.
+
+    Raises:
+        ValueError: the images are not such images, or a number is out of range.
+    """
+    images = check_images(images)
+    busy = time.process_time()
+    mean = images.mean(axis=0)
+    gan = recipe(latent_dim).build(images.shape[1:], seed=seed, mean_image=mean)
+    return Detector(_inverse(gan, mean, 1.0), gan, time.process_time() - busy)
 
 
 def train_autoencoder(
