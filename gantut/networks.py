@@ -318,6 +318,37 @@ def channelwise_mlp_discriminator(
     return keras.Model(image, x, name="channelwise_mlp_discriminator")
 
 
+def mlp_encoder(
+    latent_dim: int = 64,
+    image_shape: Sequence[int] = MNIST_SHAPE,
+    widths: Sequence[int] = (512, 256),
+    mean_image: Any = None,
+) -> Model:
+    """A multilayer perceptron from images to codes, to undo a generator or for an autoencoder.
+
+    Args:
+        latent_dim: Length of the code.
+        image_shape: (height, width, channels).
+        widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
+        mean_image: An image of ``image_shape`` in [-1, 1], which is subtracted from the input as
+            in :func:`mlp_discriminator`.
+
+    Returns:
+        A model from images to codes (batch, latent_dim), unbounded.
+
+    Raises:
+        ValueError: a size is not a positive integer, there is no hidden layer, or ``mean_image``
+            has another shape or range.
+    """
+    _positive(latent_dim=latent_dim)
+    shape = _image_shape(image_shape)
+    image = keras.Input(shape, name="image")
+    x = _centred_pixels(image, shape, mean_image)
+    for i, width in enumerate(_widths(widths), start=1):
+        x = _leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
+    return keras.Model(image, layers.Dense(latent_dim, name="code")(x), name="mlp_encoder")
+
+
 def vae_encoder(
     latent_dim: int = 16,
     image_shape: Sequence[int] = MNIST_SHAPE,

@@ -1,0 +1,330 @@
+"""gantut.applications.anomaly: the protocol, its measures, the plain detectors and the GAN's."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.metrics import (
+    auc,
+    average_precision_score,
+    roc_auc_score,
+)
+from sklearn.metrics import precision_recall_curve as sklearn_curve
+from sklearn.neighbors import NearestNeighbors
+
+from gantut import data, metrics, networks, recipes
+from gantut.applications import anomaly
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    loaded = data.load_mnist()
+    images = np.concatenate([loaded.x_train, loaded.x_test])
+    return images, np.concatenate([loaded.y_train, loaded.y_test])
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Little images of three classes, each a bar of its own place and some noise."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(600) % 3
+    images = rng.uniform(-1, -0.6, (600, 8, 8, 1)).astype(np.float32)
+    images[np.arange(600), 2 * labels + 1] = rng.uniform(0.5, 1, (600, 8, 1))
+    return images, labels
+
+
+# --- The protocol ------------------------------------------------------------------------------
+
+
+def test_the_split_is_the_protocols(mnist):
+    images, labels = mnist
+    for digit, prevalence in ((1, 0.388), (4, 0.351), (5, 0.331), (7, 0.368), (9, 0.356)):
+        split = anomaly.leave_one_out(images, labels, digit)
+        normal = int(np.sum(labels != digit))
+        assert len(split.train) == int(0.8 * normal)
+        assert len(split.test) == 70_000 - len(split.train)
+        assert split.anomalous.mean() == pytest.approx(prevalence, abs=5e-4)
+        np.testing.assert_array_equal(split.anomalous, split.labels == digit)
+
+
+def test_no_image_is_in_both_sets_and_none_is_lost(small):
+    images, labels = small
+    split = anomaly.leave_one_out(images, labels, 1, seed=3)
+    rows = np.concatenate([split.train, split.test]).reshape(600, -1)
+    assert len(np.unique(rows, axis=0)) == 600
+    expected = np.unique(images.reshape(600, -1), axis=0)
+    np.testing.assert_array_equal(np.unique(rows, axis=0), expected)
+    other = anomaly.leave_one_out(images, labels, 1, seed=4)
+    assert not np.array_equal(split.train, other.train)
+    again = anomaly.leave_one_out(images, labels, 1, seed=3)
+    np.testing.assert_array_equal(split.train, again.train)
+
+
+def test_a_thinned_test_set_keeps_the_prevalence(small):
+    images, labels = small
+    whole = anomaly.leave_one_out(images, labels, 0)
+    part = anomaly.leave_one_out(images, labels, 0, test_share=0.25)
+    np.testing.assert_array_equal(part.train, whole.train)
+    assert len(part.test) == len(whole.test) // 4
+    assert part.anomalous.mean() == pytest.approx(whole.anomalous.mean())
+
+
+def test_the_split_refuses_what_it_cannot_split(small):
+    images, labels = small
+    with pytest.raises(ValueError, match="one an image"):
+        anomaly.leave_one_out(images, labels[:5], 1)
+    with pytest.raises(ValueError, match="label 7 and others"):
+        anomaly.leave_one_out(images, labels, 7)
+    with pytest.raises(ValueError, match="label 0 and others"):
+        anomaly.leave_one_out(images, np.zeros(600, int), 0)
+    with pytest.raises(ValueError, match=r"test_share must lie in \(0, 1\]"):
+        anomaly.leave_one_out(images, labels, 1, test_share=0)
+    with pytest.raises(TypeError, match="digit"):
+        anomaly.leave_one_out(images, labels, 1.5)
+
+
+# --- Measures ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_areas_are_those_of_scikit_learn(ties):
+    rng = np.random.default_rng(0)
+    truth = rng.random(500) < 0.35
+    scores = rng.standard_normal(500) + truth
+    if ties:
+        scores = np.rint(3 * scores)
+    assert anomaly.auroc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
+    precision, recall, _ = sklearn_curve(truth, scores)
+    assert anomaly.auprc(scores, truth) == pytest.approx(auc(recall, precision))
+    if not ties:
+        average = average_precision_score(truth, scores)
+        assert anomaly.auprc(scores, truth) == pytest.approx(average, abs=0.005)
+    mine = anomaly.precision_recall_curve(scores, truth)
+    np.testing.assert_allclose(mine[0], recall[::-1])
+    np.testing.assert_allclose(mine[1], precision[::-1])
+
+
+def test_the_worst_ranking_has_the_smallest_area():
+    # 1 and 9 of the published rows: prevalence .388 and .356 (ratios of the true counts).
+    for normal, strange in ((12_425, 7_877), (12_609, 6_958), (500, 500)):
+        truth = np.arange(normal + strange) >= normal
+        scores = -np.arange(normal + strange, dtype=float)
+        smallest = anomaly.smallest_auprc(strange / (normal + strange))
+        # The formula is the limit of many images; the first point of the curve, precision 1 at
+        # recall 0, adds 1 / (2 anomalies) at most.
+        assert anomaly.auprc(scores, truth) == pytest.approx(smallest, abs=0.002)
+        assert anomaly.auroc(scores, truth) == 0
+    assert anomaly.smallest_auprc(0.5) == pytest.approx(1 - np.log(2))
+    assert anomaly.smallest_auprc(1e-6) == pytest.approx(5e-7, rel=1e-3)
+
+
+def test_scores_without_information_reach_the_prevalence():
+    truth = np.arange(40_000) < 14_000
+    scores = np.random.default_rng(0).random(40_000)
+    # Standard error of the AUROC about 0.003.
+    assert anomaly.auroc(scores, truth) == pytest.approx(0.5, abs=0.01)
+    assert anomaly.auprc(scores, truth) == pytest.approx(0.35, abs=0.01)
+    assert anomaly.auroc(np.zeros(40_000), truth) == 0.5
+
+
+def test_the_measures_refuse_bad_input():
+    truth = np.array([True, False])
+    with pytest.raises(ValueError, match="finite numbers"):
+        anomaly.auroc([np.nan, 1.0], truth)
+    with pytest.raises(ValueError, match="finite numbers"):
+        anomaly.auprc([[1.0, 2.0]], truth)
+    with pytest.raises(ValueError, match="must be bool"):
+        anomaly.auroc([1.0, 2.0], [1, 0])
+    with pytest.raises(ValueError, match="one kind only"):
+        anomaly.auprc([1.0, 2.0], [True, True])
+    for prevalence in (0.0, 1.0, -1.0):
+        with pytest.raises(ValueError, match="prevalence"):
+            anomaly.smallest_auprc(prevalence)
+
+
+# --- Without a network -------------------------------------------------------------------------
+
+
+def test_principal_components_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    train = rng.standard_normal((300, 6, 2)) * np.arange(1, 7)[:, None]
+    test = rng.standard_normal((50, 6, 2)) * np.arange(1, 7)[:, None]
+    oracle = PCA(4).fit(train.reshape(300, -1))
+    a, b = anomaly.principal_components(train, test, 4)
+    for mine, rows in ((a, train), (b, test)):
+        theirs = oracle.transform(rows.reshape(len(rows), -1))
+        np.testing.assert_allclose(np.abs(mine), np.abs(theirs), atol=1e-3)
+    rest = test.reshape(50, -1) - oracle.inverse_transform(oracle.transform(test.reshape(50, -1)))
+    np.testing.assert_allclose(
+        anomaly.pca_residuals(train, test, 4), np.mean(rest**2, axis=1), rtol=1e-3
+    )
+    assert anomaly.pca_residuals(train, test, 12).max() < 1e-8
+
+
+@pytest.mark.parametrize("angle", [False, True])
+def test_neighbours_are_those_of_scikit_learn(angle):
+    rng = np.random.default_rng(0)
+    train, test = rng.standard_normal((700, 5)) + 1, rng.standard_normal((1_100, 5)) + 1
+    kind = "cosine" if angle else "euclidean"
+    theirs, index = NearestNeighbors(n_neighbors=1, metric=kind).fit(train).kneighbors(test)
+    if angle:
+        theirs = np.sqrt(2 * theirs)
+    distance, mine = anomaly.nearest(train, test, angle=angle)
+    np.testing.assert_array_equal(mine, index[:, 0])
+    np.testing.assert_allclose(distance, theirs[:, 0], atol=1e-5)
+    np.testing.assert_array_equal(anomaly.neighbour_scores(train, test, angle=angle), distance)
+    if not angle:
+        exact = metrics.nearest_training_images(test, train).distances[:, 0]
+        np.testing.assert_allclose(distance, exact, rtol=1e-5)
+    assert anomaly.neighbour_scores(train, train, angle=angle).max() < 1e-6
+
+
+def test_plain_detectors_refuse_bad_input():
+    rows = np.zeros((5, 3))
+    with pytest.raises(ValueError, match="3 numbers a row"):
+        anomaly.neighbour_scores(rows, np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="test must be finite"):
+        anomaly.neighbour_scores(rows, np.full((2, 3), np.nan))
+    with pytest.raises(ValueError, match="at most 3"):
+        anomaly.pca_residuals(rows, rows, 4)
+    with pytest.raises(ValueError, match="train must be numbers"):
+        anomaly.pca_residuals(np.zeros((0, 3)), rows, 1)
+
+
+# --- With networks -----------------------------------------------------------------------------
+
+
+def test_the_encoder_maps_images_to_codes():
+    encoder = networks.mlp_encoder(5, (8, 8, 1), (16, 7))
+    assert encoder.output_shape == (None, 5)
+    assert encoder.get_layer("leaky_relu_2").output.shape == (None, 7)
+    # 64 x 16 + 16, 16 x 7 + 7, 7 x 5 + 5.
+    assert encoder.count_params() == 1_040 + 119 + 40
+    mean = np.full((8, 8, 1), 0.25, np.float32)
+    centred = networks.mlp_encoder(5, (8, 8, 1), (16, 7), mean_image=mean)
+    centred.set_weights([*centred.get_weights()[:2], *encoder.get_weights()])
+    # "centre" doubles what is left of an image.
+    half = mean + 0.5 * np.random.default_rng(0).uniform(-0.5, 0.5, (3, 8, 8, 1))
+    np.testing.assert_allclose(centred(half), encoder(2 * (half - mean)), atol=1e-5)
+    with pytest.raises(ValueError, match="latent_dim"):
+        networks.mlp_encoder(0)
+
+
+def test_the_recipe_is_fast_but_shorter():
+    fast, short = recipes.get("fast"), anomaly.recipe()
+    assert short.steps == 1_000
+    names = ("name", "summary", "steps", "generator")
+    assert dataclasses.replace(short, **{n: getattr(fast, n) for n in names}) == fast
+    theirs, ours, narrow = (
+        r.generator((8, 8, 1), 10) for r in (fast, short, anomaly.recipe(latent_dim=5))
+    )
+    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
+    assert narrow.input_shape == (None, 5)
+    with pytest.raises(ValueError, match="latent_dim"):
+        anomaly.recipe(latent_dim=0)
+
+
+@pytest.fixture(scope="module")
+def trained(small):
+    split = anomaly.leave_one_out(*small, 1)
+    return split, anomaly.train(split.train, steps=60, encoder_steps=150)
+
+
+def test_a_trained_detector_finds_what_was_left_out(trained):
+    split, detector = trained
+    strange = split.anomalous
+    # The bar of class 1 is where no training image has one. Measured over three seeds: 1 for both.
+    assert anomaly.auroc(detector.residuals(split.test), strange) > 0.97
+    assert anomaly.auroc(detector.neighbour_scores(split.train, split.test), strange) > 0.97
+    made = detector.reconstruct(split.test)
+    assert made.shape == split.test.shape
+    error = np.mean((made - split.test) ** 2, axis=(1, 2, 3))
+    np.testing.assert_allclose(detector.residuals(split.test, kappa=0), error, rtol=1e-4)
+    assert error[~strange].mean() < 0.5 * np.mean(
+        (split.test[~strange] - split.train.mean(axis=0)) ** 2
+    )
+    assert detector.cpu_seconds > 0
+
+
+def test_the_score_is_the_papers(trained):
+    """Residual of pixels plus kappa times that of D's features, with codes on a sphere."""
+    split, detector = trained
+    gan, encoder = detector.gan, detector.reconstruction.encoder
+    x = split.test[:7]
+    code = encoder(x).numpy()
+    code *= np.sqrt(64) / np.linalg.norm(code, axis=1, keepdims=True)
+    made = gan.ema_generator(code).numpy()
+    np.testing.assert_allclose(detector.reconstruct(x), made, atol=1e-5)
+    layer = gan.discriminator.get_layer("leaky_relu_2")
+    seen = recipes.keras.Model(gan.discriminator.input, layer.output)
+    gap = np.mean((seen(x).numpy() - seen(made).numpy()) ** 2, axis=1)
+    pixels = np.mean((x - made) ** 2, axis=(1, 2, 3))
+    np.testing.assert_allclose(detector.residuals(x, kappa=3), pixels + 3 * gap, rtol=1e-3)
+    np.testing.assert_allclose(detector.residuals(x), pixels + gap, rtol=1e-3)
+
+
+def test_the_encoder_moves_and_the_gan_stays(trained):
+    split, detector = trained
+    networks_ = (detector.gan.generator, detector.gan.ema_generator, detector.gan.discriminator)
+    encoder = detector.reconstruction.encoder
+    held = [network.get_weights() for network in networks_]
+    before = encoder.get_weights()
+    anomaly._fit(detector.reconstruction, split.train, 3, seed=1)
+    for network, weights in zip(networks_, held, strict=True):
+        for a, b in zip(network.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+    # All but mean, variance of the layer that centres.
+    moved = [not np.array_equal(a, b) for a, b in zip(encoder.get_weights(), before, strict=True)]
+    assert sum(moved) == 6
+    encoder.set_weights(before)
+
+
+def test_untrained_networks_know_the_mean_alone(small):
+    split = anomaly.leave_one_out(*small, 1)
+    detector = anomaly.untrained(split.train, latent_dim=5, seed=2)
+    assert detector.gan.latent_dim == 5
+    weights = detector.gan.discriminator.get_layer("dense_1").get_weights()
+    np.testing.assert_array_equal(
+        weights[0],
+        anomaly.untrained(split.train, latent_dim=5, seed=2)
+        .gan.discriminator.get_layer("dense_1")
+        .get_weights()[0],
+    )
+    other = anomaly.untrained(split.train[::-1], latent_dim=5, seed=2)
+    # The order of the images does not matter, beyond the rounding of their mean.
+    np.testing.assert_allclose(
+        detector.neighbour_scores(split.train, split.test),
+        other.neighbour_scores(split.train, split.test),
+        atol=1e-3,
+    )
+
+
+def test_scores_of_training_images_are_the_smallest(trained):
+    split, detector = trained
+    own = detector.neighbour_scores(split.train, split.train[:20])
+    assert own.max() < detector.neighbour_scores(split.train, split.test).min()
+
+
+def test_an_autoencoder_gives_normal_images_back(small):
+    split = anomaly.leave_one_out(*small, 1)
+    detector = anomaly.train_autoencoder(split.train, steps=100)
+    assert detector.gan is None
+    assert anomaly.auroc(detector.residuals(split.test), split.anomalous) > 0.97
+    assert len(detector.features(split.test)) == 1
+    error = np.mean((detector.reconstruct(split.test) - split.test) ** 2, axis=(1, 2, 3))
+    np.testing.assert_allclose(detector.residuals(split.test), error, rtol=1e-4)
+
+
+def test_training_refuses_bad_input(small):
+    images, _ = small
+    with pytest.raises(ValueError, match="kappa"):
+        anomaly.train(images, kappa=-1)
+    with pytest.raises(ValueError, match="encoder_steps"):
+        anomaly.train(images, encoder_steps=0)
+    with pytest.raises(ValueError, match="float32"):
+        anomaly.train(images.astype(np.float64))
+    with pytest.raises(ValueError, match="only 10"):
+        anomaly.train(images[:10])
+    with pytest.raises(ValueError, match="steps"):
+        anomaly.train_autoencoder(images, steps=0)
