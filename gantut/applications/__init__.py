@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-_MODULES = {"tables"}
+_MODULES = {"faces", "tables"}
 
 __all__ = sorted(_MODULES)
 
