@@ -8,6 +8,7 @@ import pytest
 from skimage import data as skimage_data
 from sklearn import datasets
 from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
 
 from gantut import applications, metrics, recipes
 from gantut._fetch import DataUnavailableError
@@ -121,21 +122,27 @@ def test_mirrors():
 @pytest.fixture(scope="module")
 def run():
     train, holdout = faces.split(faces.load_faces(size=16))
-    return faces.train(train, holdout, steps=300, width=8, latent_dim=8, every=100)
+    return faces.train(train, holdout, steps=250, width=8, latent_dim=8, every=100)
 
 
 def test_a_short_training_draws_faces_and_watches(run):
-    assert run.curves["step"] == [0, 100, 200, 300]
+    assert run.curves["step"] == [0, 100, 200]
     assert run.cpu_seconds > 0
     made = run.sample(80, seed=1)
     assert made.shape == (80, 16, 16, 1)
     np.testing.assert_array_equal(made, run.sample(80, seed=1))
     train, holdout = faces.split(faces.load_faces(size=16))
-    grey = np.random.default_rng(0).uniform(-1, 1, train.shape).astype(np.float32)
-    real = faces.frechet(train, train, holdout)
-    # Measured MEASURED times, against RANDOM of random pixels.
-    assert faces.frechet(made, train, holdout) < 5 * real
-    assert faces.frechet(grey, train, holdout) > 5 * real
+    untrained = faces.recipe(width=8, latent_dim=8).build((16, 16, 1)).sample(80, seed=1)
+    # Measured over seeds 0 to 2: distances 4 to 12 after training and 29 before it, correlations
+    # of the mean images 0.54 to 0.77 and below 0.05.
+    assert faces.frechet(made, train, holdout) < 20
+    assert faces.frechet(untrained, train, holdout) > 25
+    pairs = [
+        np.corrcoef(images.mean(axis=0).ravel(), holdout.mean(axis=0).ravel())[0, 1]
+        for images in (made, untrained)
+    ]
+    assert pairs[0] > 0.4
+    assert abs(pairs[1]) < 0.2
 
 
 def test_the_watch_reads_the_networks_and_leaves_them_alone(run):
@@ -144,12 +151,15 @@ def test_the_watch_reads_the_networks_and_leaves_them_alone(run):
     watch = faces.Overfitting(train, holdout, every=10)
     watch.set_model(run.gan)
     watch.on_train_begin()
-    assert watch.curves["step"] == [300]
+    watch.on_train_batch_end(0)  # no step was taken since, so there is no new row
+    assert watch.curves["step"] == [250]
     for name, images in (("train", train), ("holdout", holdout)):
         wanted = run.gan.discriminator.predict(images, verbose=0).mean()
         assert watch.curves[name][0] == pytest.approx(wanted, abs=1e-5)
-        assert run.curves[name][-1] == pytest.approx(wanted, abs=1e-5)
-    assert watch.curves["samples"][0] == run.curves["samples"][-1]
+    logits = [run.gan.discriminator.predict(x, verbose=0)[:, 0] for x in (train, holdout)]
+    labels = np.repeat([1, 0], [len(train), len(holdout)])
+    area = roc_auc_score(labels, np.concatenate(logits))
+    assert watch.curves["membership"][0] == pytest.approx(area, abs=1e-3)
     for one, other in zip(before, run.gan.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -215,8 +225,8 @@ def test_jittered_copies_are_training_faces_when_moved_back():
     x = noise(6)
     copies = faces.jittered_copies(x, 50, seed=3)
     found = faces.nearest_faces(copies, x)
-    # Clipping at black and white is all that differs. Measured CLIP.
-    assert found.distances.max() < 0.1
+    # Inside the margin, clipping at black and white is all that differs. Measured 0.011.
+    assert found.distances.max() < 0.03
     still = faces.jittered_copies(x, 50, shift=0, light=0.0)
     plain = metrics.nearest_training_images(still, faces.with_mirrors(x))
     assert plain.distances.max() == 0
