@@ -25,14 +25,21 @@ import numpy.typing as npt
 
 from gantut import metrics, networks, recipes, stabilisers
 from gantut._backend import keras, tf
-from gantut._fetch import DataUnavailableError, describe
-from gantut.data import Float32, _generator, _integer, _resize, check_images
+from gantut._fetch import describe
+from gantut.data import (
+    DataUnavailableError,
+    Float32,
+    _generator,
+    _integer,
+    _resize,
+    check_images,
+)
 from gantut.gan import GAN
 
 Float64 = npt.NDArray[np.float64]
 
 SIZE = 24
-"""Side of the images, in pixels: a multiple of 4, as the convolutional networks need."""
+"""Side of the images in pixels, a multiple of 4, as the convolutional networks need."""
 
 POLICY = "color,translation,cutout"
 """What `gantut.stabilisers.DiffAugment` changes; all three, as Zhao et al. 2020 for few images."""
@@ -71,8 +78,8 @@ def load_faces(source: str = "lfw_subset", *, size: int = SIZE) -> Float32:
 
     Raises:
         ValueError: an unknown source, or ``size`` is no positive multiple of 4.
-        DataUnavailableError: the photographs could not be had (an ``OSError``); the message lists
-            what was tried.
+        gantut.data.DataUnavailableError: the photographs could not be had (an ``OSError``); the
+            message lists what was tried.
     """
     if source not in SOURCES:
         raise ValueError(f"unknown source {source!r}; known are {', '.join(SOURCES)}")
@@ -90,7 +97,7 @@ def load_non_faces(*, size: int = SIZE) -> Float32:
 
     Raises:
         ValueError: ``size`` is no positive multiple of 4.
-        DataUnavailableError: as `load_faces`.
+        gantut.data.DataUnavailableError: as `load_faces`.
     """
     return _prepared(_lfw_subset()[100:], _size(size))
 
@@ -559,8 +566,8 @@ def nearest_faces(
         shift: Largest move along each axis, in pixels.
 
     Returns:
-        Distances (n, 1), from 0 for a copy to 2 for a negative: sqrt(2 - 2 r) with r the
-        correlation of the pixels; and the rows (n, 1) of ``train``.
+        Distances (n, 1), sqrt(2 - 2 r) with r the correlation of the pixels, which is 0 for a copy
+        and 2 for a negative; and the rows (n, 1) of ``train``.
 
     Raises:
         TypeError: ``shift`` is not an integer.
