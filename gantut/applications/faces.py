@@ -1,0 +1,725 @@
+"""Faces from a hundred photographs: a small GAN, what its D learns by heart, and its rivals.
+
+    from gantut.applications import faces
+
+    train, holdout = faces.split(faces.load_faces(), fold=0)
+    run = faces.train(train, holdout, augment=faces.POLICY)
+    made = run.sample(400)
+
+The photographs are the hundred small ones that ship with scikit-image. `load_faces` also knows two
+larger sets that scikit-learn downloads; the rest of the module does not care which it gets. Images
+are grey, float32 (n, height, width, 1) in [-1, 1]; height and width are multiples of 4.
+
+Beside the GAN stand what a practitioner has without one: `Eigenfaces`, a normal distribution in
+the space of principal components, and `jittered_copies` of the training faces. `measure` puts
+numbers on samples of any of them.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gantut import metrics, networks, recipes, stabilisers
+from gantut._backend import keras, tf
+from gantut._fetch import describe
+from gantut.data import (
+    DataUnavailableError,
+    Float32,
+    _generator,
+    _integer,
+    _resize,
+    check_images,
+)
+from gantut.gan import GAN
+
+Float64 = npt.NDArray[np.float64]
+
+SIZE = 24
+"""Side of the images in pixels, a multiple of 4, as the convolutional networks need."""
+
+POLICY = "color,translation,cutout"
+"""What `gantut.stabilisers.DiffAugment` changes; all three, as Zhao et al. 2020 for few images."""
+
+FOLDS = 5
+"""Parts of the data, of which each is held out once."""
+
+_ORDER_SEED = 0  # of the order in which `split` cuts; one order, so that parts never overlap
+_PIECES = 5  # blocks of samples whose Frechet distances are averaged
+
+
+# --- Data --------------------------------------------------------------------------------------
+
+
+def load_faces(source: str = "lfw_subset", *, size: int = SIZE) -> Float32:
+    """Loads photographs of faces.
+
+    Args:
+        source: One of ``SOURCES``:
+
+            - "lfw_subset": 100 faces of 25 x 25 pixels from Labeled Faces in the Wild, which ship
+              with scikit-image. For ``size=24`` the last row and column are cut off.
+            - "olivetti": 400 faces of 40 people, 64 x 64, which scikit-learn downloads
+              (``fetch_olivetti_faces``).
+            - "lfw": Labeled Faces in the Wild itself, 13,000 faces and 200 MB, which scikit-learn
+              downloads (``fetch_lfw_people``).
+
+            The last two were not run when this book was made, since the machine had no way to
+            them; that the code asks scikit-learn in the right way is tested, with scikit-learn's
+            functions replaced.
+        size: Side of the images to return, a multiple of 4. Where it is not the photographs' own,
+            they are resized (Lanczos).
+
+    Returns:
+        float32 (n, size, size, 1) in [-1, 1].
+
+    Raises:
+        ValueError: an unknown source, or ``size`` is no positive multiple of 4.
+        gantut.data.DataUnavailableError: the photographs could not be had (an ``OSError``); the
+            message lists what was tried.
+    """
+    if source not in SOURCES:
+        raise ValueError(f"unknown source {source!r}; known are {', '.join(SOURCES)}")
+    return _prepared(SOURCES[source](), _size(size))
+
+
+def load_non_faces(*, size: int = SIZE) -> Float32:
+    """Loads 100 pieces of background that ship with the 100 faces of scikit-image.
+
+    Args:
+        size: As in `load_faces`.
+
+    Returns:
+        float32 (100, size, size, 1) in [-1, 1].
+
+    Raises:
+        ValueError: ``size`` is no positive multiple of 4.
+        gantut.data.DataUnavailableError: as `load_faces`.
+    """
+    return _prepared(_lfw_subset()[100:], _size(size))
+
+
+def _size(size: int) -> int:
+    if _integer(size, "size", 4) % 4:
+        raise ValueError(f"size must be a multiple of 4, got {size}")
+    return int(size)
+
+
+def _lfw_subset() -> Any:
+    name = "lfw_subset() of scikit-image"
+    try:
+        from skimage.data import lfw_subset
+
+        return lfw_subset()
+    except Exception as error:  # Not installed, or an old version that downloads it.
+        raise _unavailable("lfw_subset", [(name, error)]) from error
+
+
+def _from_scikit_learn(source: str, function: str, **settings: Any) -> Any:
+    """What a function of scikit-learn has on disk or, failing that, downloads."""
+    tried: list[tuple[str, BaseException]] = []
+    for download in (False, True):
+        place = "its download" if download else "what it has on disk"
+        name = f"{function}() of scikit-learn, {place}"
+        try:
+            from sklearn import datasets
+
+            return getattr(datasets, function)(download_if_missing=download, **settings).images
+        except Exception as error:  # Whatever is wrong on disk, the download may be right.
+            tried.append((name, error))
+    raise _unavailable(source, tried) from tried[-1][1]
+
+
+def _unavailable(source: str, tried: list[tuple[str, BaseException]]) -> DataUnavailableError:
+    lines = "\n".join(f"- {name}: {describe(error)}" for name, error in tried)
+    return DataUnavailableError(
+        f"the faces of {source!r} could not be had. Tried:\n{lines}\n"
+        f"Other faces: load_faces(source) with a source of {', '.join(SOURCES)}, or pictures of "
+        f"your own with gantut.load_images(folder, size={SIZE}, color=False)."
+    )
+
+
+SOURCES: dict[str, Callable[[], Any]] = {
+    "lfw_subset": lambda: _lfw_subset()[:100],
+    "olivetti": lambda: _from_scikit_learn("olivetti", "fetch_olivetti_faces"),
+    "lfw": lambda: _from_scikit_learn("lfw", "fetch_lfw_people", resize=None, color=False),
+}
+"""The sets of faces that `load_faces` knows: functions that return grey images (n, h, w)."""
+
+
+def _prepared(images: Any, size: int) -> Float32:
+    """Grey images (n, h, w) in [0, 1], or in [0, 255], as float32 (n, size, size, 1) in [-1, 1]."""
+    grey: Float32 = np.asarray(images, dtype=np.float32)
+    if grey.max() > 1:  # Old versions of scikit-learn gave LFW so.
+        grey = (grey / 255).astype(np.float32)
+    # Squares from the middle; a single row too many is no reason to blur all others.
+    side = min(grey.shape[1:3])
+    side = size if 0 < side - size < 4 else side
+    top, left = ((n - side) // 2 for n in grey.shape[1:3])
+    squares = (2 * grey[:, top : top + side, left : left + side] - 1)[..., None]
+    return check_images(np.stack([_resize(square, (size, size)) for square in squares]))
+
+
+def split(faces: npt.ArrayLike, fold: int = 0, folds: int = FOLDS) -> tuple[Float32, Float32]:
+    """Holds a part of the faces out; the parts of all folds make up the whole.
+
+    Args:
+        faces: Images (n, height, width, 1), n >= ``folds``.
+        fold: Which part, from 0.
+        folds: Into how many parts.
+
+    Returns:
+        The faces to train on and those held out.
+
+    Raises:
+        TypeError: a number is not an integer.
+        ValueError: the images are not valid, too few, or there is no such fold.
+    """
+    images = _faces(faces)
+    parts = np.array_split(
+        _generator(_ORDER_SEED).permutation(len(images)), _integer(folds, "folds", 2)
+    )
+    if not 0 <= _integer(fold, "fold", 0) < folds or len(images) < folds:
+        raise ValueError(f"no fold {fold} of {folds} among {len(images)} images")
+    rest = np.concatenate([part for i, part in enumerate(parts) if i != fold])
+    return images[rest], images[parts[fold]]
+
+
+def with_mirrors(images: npt.ArrayLike) -> Float32:
+    """The images and, after them, their mirror images.
+
+    Args:
+        images: Images (n, height, width, 1).
+
+    Returns:
+        Images (2 n, height, width, 1).
+
+    Raises:
+        ValueError: the images are not valid.
+    """
+    x = _faces(images)
+    return np.concatenate([x, x[:, :, ::-1]])
+
+
+def _faces(images: npt.ArrayLike, name: str = "faces") -> Float32:
+    return check_images(images, name=name, channels=1)
+
+
+# --- The GAN -----------------------------------------------------------------------------------
+
+
+def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recipes.Recipe:
+    """The settings of a training on few faces, for `gantut.recipes.train`.
+
+    A small DCGAN with the relativistic loss, light R1 and R2 penalties and averaged weights.
+
+    Args:
+        augment: Policy of `gantut.stabilisers.DiffAugment`, such as ``POLICY``; "" for none.
+        latent_dim: Length of the latent vector.
+        width: Channels of G at half size; D has twice as many, so that it can learn a hundred faces
+            by heart.
+
+    Returns:
+        A recipe; ``dataclasses.replace`` makes another from it.
+
+    Raises:
+        ValueError: an unknown policy, or a size is not a positive integer.
+    """
+    networks._positive(latent_dim=latent_dim, width=width)
+
+    def build_generator(shape: Any, num_classes: int) -> Any:
+        return networks.dcgan_generator(latent_dim, shape, width)
+
+    def build_discriminator(shape: Any, num_classes: int) -> Any:
+        return networks.dcgan_discriminator(shape, 2 * width)
+
+    plain = recipes.Recipe(
+        name="faces",
+        summary="a small convolutional GAN for a hundred faces: relativistic loss, R1 and R2, "
+        "averaged weights",
+        generator=build_generator,
+        discriminator=build_discriminator,
+        loss="relativistic",
+        penalties={"r1": 0.01, "r2": 0.01},
+        penalty_every=16,
+        ema=0.995,
+        batch_size=16,
+        steps=1_200,
+        gpu_steps=10_000,
+        g_learning_rate=5e-4,
+        d_learning_rate=2e-3,
+        beta_1=0.5,
+        beta_2=0.99,
+        schedule=recipes.linear_decay(hold=0.5),
+        steps_per_execution=50,
+    )
+    return stabilisers.stabilise(plain, diff_augment=augment)
+
+
+class Overfitting(keras.callbacks.Callback):
+    """Keeps what D says of training faces, held-out faces and samples over a training.
+
+    The logits are D's outside training, so without augmentation or noise at its input, and the
+    samples are those of the averaged generator, always for the same 256 latent vectors.
+
+    Args:
+        train: Images that D is trained on.
+        holdout: Images of the same kind that it is not.
+        every: Steps from row to row, rounded up to whole executions.
+
+    Attributes:
+        curves: Lists by column: ``step``, the mean logits ``train``, ``holdout`` and
+            ``samples``, and ``membership``: how often D gives a training face a higher logit than
+            a held-out one, over all pairs. It is 0.5 where D has learned nothing by heart, and 1
+            where its logit alone says whether a face was trained on.
+
+    Raises:
+        TypeError: ``every`` is not an integer.
+        ValueError: the images are not valid or ``every`` is not positive.
+    """
+
+    def __init__(self, train: npt.ArrayLike, holdout: npt.ArrayLike, *, every: int = 100) -> None:
+        super().__init__()
+        self._real = {"train": _faces(train, "train"), "holdout": _faces(holdout, "holdout")}
+        self.every = _integer(every, "every", 1)
+        self.curves: dict[str, list[float]] = {
+            name: [] for name in ("step", "train", "holdout", "samples", "membership")
+        }
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Takes the first row."""
+        self._add()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Takes a row if it is time."""
+        if int(self.model.step_counter.numpy()) - self.curves["step"][-1] >= self.every:
+            self._add()
+
+    def _add(self) -> None:
+        z = tf.random.stateless_normal((256, self.model.latent_dim), seed=(0, 1))
+        made = self.model.ema_generator(z, training=False)
+        self.curves["step"].append(int(self.model.step_counter.numpy()))
+        logits = {
+            name: np.ravel(self.model.discriminator(images, training=False)).astype(np.float64)
+            for name, images in {**self._real, "samples": made}.items()
+        }
+        for name, values in logits.items():
+            self.curves[name].append(float(values.mean()))
+        lead = logits["train"][:, None] - logits["holdout"]
+        self.curves["membership"].append(float(np.mean(lead > 0) + 0.5 * np.mean(lead == 0)))
+
+
+def learned_by_heart(curves: dict[str, list[float]], last: int = 5) -> float:
+    """The share of D's lead that is memory.
+
+    D gives its training faces a mean logit above that of samples. By this share of that lead new
+    faces fall short: 0 if they look as real to D as those it was trained on, 1 if they look no
+    more real than samples do, above 1 if less.
+
+    Args:
+        curves: From `Overfitting`.
+        last: Rows at the end over which the logits are averaged.
+
+    Returns:
+        The share; it means something only where D tells training faces from samples.
+
+    Raises:
+        TypeError: ``last`` is not an integer.
+        ValueError: ``last`` is not positive, or there are no such rows.
+    """
+    if len(curves["step"]) < _integer(last, "last", 1):
+        raise ValueError(f"wanted {last} rows at least, got {len(curves['step'])}")
+    known, unknown, made = (
+        float(np.mean(curves[name][-last:])) for name in ("train", "holdout", "samples")
+    )
+    return (known - unknown) / (known - made)
+
+
+@dataclass(frozen=True)
+class FaceRun:
+    """What a training on faces left.
+
+    Attributes:
+        gan: The trained `gantut.GAN`.
+        history: As in `gantut.recipes.Run`.
+        curves: From `Overfitting`.
+        seconds: Time that the training took on the clock, tracing included.
+        cpu_seconds: Time that it kept processors busy.
+    """
+
+    gan: GAN
+    history: dict[str, list[float]]
+    curves: dict[str, list[float]]
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def by_heart(self) -> float:
+        """The share of D's lead that is memory at the end (`learned_by_heart`)."""
+        return learned_by_heart(self.curves)
+
+    @property
+    def membership(self) -> float:
+        """How well D tells training from held-out faces at the end, the mean of five rows."""
+        return float(np.mean(self.curves["membership"][-5:]))
+
+    def sample(self, n: int, seed: int = 0) -> Float32:
+        """Makes faces.
+
+        Args:
+            n: How many.
+            seed: Fixes them.
+
+        Returns:
+            float32 (n, height, width, 1) in [-1, 1].
+
+        Raises:
+            ValueError: ``n`` is not a positive integer.
+        """
+        return self.gan.sample(n, seed=seed)
+
+
+def train(
+    faces: npt.ArrayLike,
+    holdout: npt.ArrayLike,
+    *,
+    augment: str = "",
+    steps: int | None = None,
+    seed: int = 0,
+    every: int = 50,
+    **settings: Any,
+) -> FaceRun:
+    """Trains a GAN on faces and their mirror images, and watches what D learns by heart.
+
+    Args:
+        faces: Images (n, height, width, 1) to train on, at least 16; sides are multiples of 4.
+        holdout: Faces of the same size that no network is trained on.
+        augment: As in `recipe`.
+        steps: Length of the training; the recipe's if None.
+        seed: Fixes the result, as in `gantut.recipes`.
+        every: Steps from row to row of the curves.
+        **settings: ``latent_dim`` and ``width``, as in `recipe`.
+
+    Returns:
+        A `FaceRun`.
+
+    Raises:
+        TypeError: a number is not an integer.
+        ValueError: the images are not valid, too few or of a size that the networks cannot make,
+            or a setting is out of range.
+    """
+    x = with_mirrors(faces)
+    watch = Overfitting(faces, holdout, every=every)
+    wall, busy = time.perf_counter(), time.process_time()
+    run = recipes.train(recipe(augment, **settings), x, steps=steps, seed=seed, callbacks=[watch])
+    return FaceRun(
+        gan=run.gan,
+        history=run.history,
+        curves=watch.curves,
+        seconds=time.perf_counter() - wall,
+        cpu_seconds=time.process_time() - busy,
+    )
+
+
+# --- What else one could do --------------------------------------------------------------------
+
+
+class Eigenfaces:
+    """Principal components of faces, and the normal distribution over their coordinates.
+
+    Sirovich and Kirby 1987 described faces so, Turk and Pentland 1991 named them. Drawing each
+    coordinate from a normal distribution of its own variance gives a model of faces with the mean
+    and, as far as the components reach, the covariance of the training faces, and nothing else.
+
+    Args:
+        faces: Training images (n, height, width, 1), n >= 2.
+        components: How many; as many as the images span if None.
+
+    Attributes:
+        mean: The mean image, float64 (height * width,).
+        axes: Orthonormal rows (components, height * width), largest variance first.
+        deviations: Standard deviation along each axis (n - 1 in the denominator).
+
+    Raises:
+        TypeError: ``components`` is not an integer.
+        ValueError: the images are not valid, or there are not as many components.
+    """
+
+    def __init__(self, faces: npt.ArrayLike, components: int | None = None) -> None:
+        x = _faces(faces)
+        self._shape = x.shape[1:]
+        rows = x.reshape(len(x), -1).astype(np.float64)
+        self.mean = rows.mean(axis=0)
+        _, singular, axes = np.linalg.svd(rows - self.mean, full_matrices=False)
+        spanned = int(np.sum(singular > 1e-9 * singular[0])) if len(x) > 1 else 0
+        count = spanned if components is None else _integer(components, "components", 1)
+        if not 0 < count <= spanned:
+            raise ValueError(f"{len(x)} faces span {spanned} components, wanted {count}")
+        self.axes = axes[:count]
+        self.deviations = singular[:count] / np.sqrt(len(x) - 1)
+
+    def project(self, images: npt.ArrayLike) -> Float64:
+        """Coordinates (n, components) of images (n, height, width, 1) along the axes.
+
+        Raises:
+            ValueError: the images are not valid or of another size.
+        """
+        x = check_images(images, size=self._shape[:2], channels=1)
+        return (x.reshape(len(x), -1) - self.mean) @ self.axes.T
+
+    def sample(self, n: int, seed: int = 0) -> Float32:
+        """Draws ``n`` faces; pixels beyond black and white are cut off there.
+
+        Raises:
+            TypeError: ``n`` is not an integer.
+            ValueError: ``n`` is not positive.
+        """
+        z = _generator(seed).standard_normal((_integer(n, "n", 1), len(self.deviations)))
+        rows = self.mean + (z * self.deviations) @ self.axes
+        return np.clip(rows, -1, 1).reshape(n, *self._shape).astype(np.float32)
+
+
+def jittered_copies(
+    faces: npt.ArrayLike, n: int, seed: int = 0, *, shift: int = 2, light: float = 0.1
+) -> Float32:
+    """Copies of training faces, moved and lit a little differently: new pixels, no new people.
+
+    Each is a face drawn at random, mirrored or not, moved by whole pixels (what comes in repeats
+    the edge), with contrast and brightness changed.
+
+    Args:
+        faces: Training images (m, height, width, 1).
+        n: Copies to make.
+        seed: Fixes them.
+        shift: Largest move along each axis, in pixels.
+        light: Contrast is multiplied by 1 + U(-light, light), and U(-light, light) is added.
+
+    Returns:
+        float32 (n, height, width, 1) in [-1, 1].
+
+    Raises:
+        TypeError: a number is of a wrong type.
+        ValueError: the images are not valid, or a number is out of range.
+    """
+    x = _faces(faces)
+    count, shift = _integer(n, "n", 1), _integer(shift, "shift", 0)
+    if not 0 <= light < 1:
+        raise ValueError(f"light must lie in [0, 1), got {light!r}")
+    rng = _generator(seed)
+    height, width = x.shape[1:3]
+    padded = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
+    made = np.empty((count, *x.shape[1:]), np.float32)
+    for i in range(count):
+        top, left = rng.integers(0, 2 * shift + 1, 2)
+        face = padded[rng.integers(len(x)), top : top + height, left : left + width]
+        face = face[:, ::-1] if rng.random() < 0.5 else face
+        gain, offset = 1 + rng.uniform(-light, light), rng.uniform(-light, light)
+        made[i] = np.clip(gain * face + offset, -1, 1)
+    return made
+
+
+# --- Measures ----------------------------------------------------------------------------------
+
+
+def edge_features(images: npt.ArrayLike) -> Float64:
+    """Histograms of oriented gradients: which way edges run, and where.
+
+    Dalal and Triggs 2005, as scikit-image computes them: 8 directions in cells of 4 x 4 pixels,
+    normalised over blocks of 2 x 2 cells. They see the edges that a normal distribution over
+    pixels cannot make, and they do not see brightness.
+
+    Args:
+        images: Images (n, height, width, 1), at least 8 x 8.
+
+    Returns:
+        float64 (n, features); 800 features for 24 x 24 pixels.
+
+    Raises:
+        ValueError: the images are not valid or too small.
+    """
+    from skimage.feature import hog
+
+    x = _faces(images, "images")
+    if min(x.shape[1:3]) < 8:
+        raise ValueError(f"images must be at least 8 x 8 pixels, got {x.shape[1]} x {x.shape[2]}")
+    settings: dict[str, Any] = {
+        "orientations": 8, "pixels_per_cell": (4, 4), "cells_per_block": (2, 2),
+    }  # fmt: skip
+    return np.stack([hog(image[..., 0], **settings) for image in x]).astype(np.float64)
+
+
+def nearest_faces(
+    images: npt.ArrayLike, train: npt.ArrayLike, *, shift: int = 2
+) -> metrics.Neighbours:
+    """The training face that an image is most like, wherever it stands and however it is lit.
+
+    Compares the inside of the image, without a margin of ``shift`` pixels, with windows of that
+    size at all places in the training faces and their mirror images. Each window's mean is
+    subtracted and its length made 1, so brightness and contrast do not count.
+
+    Args:
+        images: Images (n, height, width, 1).
+        train: Training images (m, height, width, 1).
+        shift: Largest move along each axis, in pixels.
+
+    Returns:
+        Distances (n, 1), sqrt(2 - 2 r) with r the correlation of the pixels, which is 0 for a copy
+        and 2 for a negative; and the rows (n, 1) of ``train``.
+
+    Raises:
+        TypeError: ``shift`` is not an integer.
+        ValueError: the images are not valid, of different sizes, or no larger than two margins.
+    """
+    known = _faces(train, "train")
+    x = check_images(images, size=known.shape[1:3], channels=1)
+    height, width = known.shape[1:3]
+    if 2 * _integer(shift, "shift", 0) >= min(height, width) - 1:
+        raise ValueError(f"shift {shift} leaves nothing of images of {height} x {width} pixels")
+    places = range(2 * shift + 1)
+    both = with_mirrors(known)
+    inner = (height - 2 * shift, width - 2 * shift)
+    windows = np.concatenate(
+        [
+            _unit(both[:, top : top + inner[0], left : left + inner[1]])
+            for top in places
+            for left in places
+        ]
+    )
+    middle = _unit(x[:, shift : shift + inner[0], shift : shift + inner[1]])
+    found = metrics.nearest_training_images(middle, windows)
+    return metrics.Neighbours(found.distances, found.indices % len(known))
+
+
+def _unit(windows: Float32) -> Float64:
+    rows = windows.reshape(len(windows), -1).astype(np.float64)
+    rows -= rows.mean(axis=1, keepdims=True)
+    # A window of one grey has no direction: it stays 0, at distance 1 from all others.
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+
+class Measures(NamedTuple):
+    """What `measure` found. Smaller is better for the first three.
+
+    Attributes:
+        frechet: Squared Frechet distance to the held-out faces and their mirror images, on the
+            ten first eigenfaces of the training faces; the mean over blocks of as many samples as
+            there are training faces.
+        told_apart: How often a classifier on edges, fitted to training faces and samples, is
+            right about held-out faces and other samples; 0.5 is guessing.
+        memorised: Share of samples that are nearer to a training face than nine in ten held-out
+            faces are, by `nearest_faces`; 0.1 if nothing was copied.
+        memorised_pixels: The same by plain distance of pixels, mirror images included.
+        taken_for_faces: Share of samples that a classifier on edges, fitted to training faces and
+            to pieces of background, takes for faces.
+        precision: Share of samples within the balls of the training faces (edges, k = 3).
+        recall: Share of held-out faces within the balls of as many samples as there are training
+            faces with their mirror images.
+        sharpness: `gantut.metrics.sharpness`.
+    """
+
+    frechet: float
+    told_apart: float
+    memorised: float
+    memorised_pixels: float
+    taken_for_faces: float
+    precision: float
+    recall: float
+    sharpness: float
+
+
+def measure(
+    made: npt.ArrayLike,
+    train: npt.ArrayLike,
+    holdout: npt.ArrayLike,
+    non_faces: npt.ArrayLike,
+) -> Measures:
+    """Measures samples beside held-out faces. Needs scikit-learn and scikit-image.
+
+    With 20 held-out faces each number is rough: compare means over several folds.
+
+    Args:
+        made: Samples (n, height, width, 1), at least 4 for each training face.
+        train: The faces that the samples were made from (m, height, width, 1).
+        holdout: Faces that they were not.
+        non_faces: Images of anything else, for the classifier of faces.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        ValueError: the images are not valid, of different sizes, or too few.
+    """
+    known = _faces(train, "train")
+    size = known.shape[1:3]
+    samples, new, background = (
+        check_images(images, name=name, size=size, channels=1)
+        for name, images in (("made", made), ("holdout", holdout), ("non_faces", non_faces))
+    )
+    n = len(known)
+    if len(samples) < 4 * n:
+        raise ValueError(f"made: wanted 4 samples a training face, {4 * n}, got {len(samples)}")
+    edges = edge_features(samples)
+    real, held = with_mirrors(known), with_mirrors(new)
+    real_edges, held_edges = edge_features(real), edge_features(held)
+    first, second = edges[: 2 * n], edges[2 * n :]
+    told = _scores(real_edges, first)
+    faces = _scores(real_edges, edge_features(background))
+    right = 0.5 * (np.mean(told(held_edges) > 0) + np.mean(told(second) < 0))
+    return Measures(
+        frechet=frechet(samples, known, new),
+        told_apart=float(right),
+        memorised=_share_close(nearest_faces(samples, known), nearest_faces(new, known)),
+        memorised_pixels=_share_close(
+            metrics.nearest_training_images(samples, real),
+            metrics.nearest_training_images(new, real),
+        ),
+        taken_for_faces=float(np.mean(faces(edges) > 0)),
+        precision=metrics.precision_recall(real_edges, first, 3)[0],
+        recall=metrics.precision_recall(held_edges, first, 3)[1],
+        sharpness=metrics.sharpness(samples),
+    )
+
+
+def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -> float:
+    """The Frechet distance of `Measures`; of the training faces themselves it is the floor.
+
+    Args:
+        made: Samples (n, height, width, 1); n is at least the number of training faces.
+        train: The faces that the samples were made from.
+        holdout: Faces that they were not.
+
+    Returns:
+        The distance, in squared units of the pixels, summed over them.
+
+    Raises:
+        ValueError: the images are not valid, of different sizes, or too few.
+    """
+    known, samples = _faces(train, "train"), _faces(made, "made")
+    n = len(known)
+    if len(samples) < n:
+        raise ValueError(f"made: wanted {n} samples, one a training face, got {len(samples)}")
+    basis = Eigenfaces(with_mirrors(known), components=10)
+    there, here = basis.project(samples), basis.project(with_mirrors(holdout))
+    blocks = [there[i * n : (i + 1) * n] for i in range(min(_PIECES, len(there) // n))]
+    return float(np.mean([metrics.frechet_distance(block, here) for block in blocks]))
+
+
+def _scores(positive: Float64, negative: Float64) -> Callable[[Float64], Float64]:
+    """A linear classifier, as a function of features that is > 0 for what is like ``positive``."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=500)
+    )
+    labels = np.repeat([1, 0], [len(positive), len(negative)])
+    return model.fit(np.concatenate([positive, negative]), labels).decision_function
+
+
+def _share_close(samples: metrics.Neighbours, reference: metrics.Neighbours) -> float:
+    distances = samples.distances[:, 0], reference.distances[:, 0]
+    return metrics.memorisation(*distances, quantile=0.1).share_close
