@@ -3,7 +3,16 @@
 import importlib
 from typing import Any
 
-_MODULES = {"summaries", "tables", "text"}
+_MODULES = {
+    "anomaly",
+    "conditional",
+    "faces",
+    "image_to_image",
+    "restoration",
+    "summaries",
+    "tables",
+    "text",
+}
 
 __all__ = sorted(_MODULES)
 
