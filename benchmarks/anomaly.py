@@ -17,20 +17,18 @@ digit.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recording import RESULTS, Record, use_one_thread
 
 from gantut import load_mnist
-from gantut._backend import tf
-from gantut._io import environment, write_json
 from gantut.applications import anomaly
 
-RESULT = Path(__file__).parent / "results" / "anomaly.json"
+RESULT = RESULTS / "anomaly.json"
 TEST_SHARE = 0.25
 DIGITS, SEEDS = (1, 4, 5, 7, 9), (0, 1, 2)
 
@@ -96,47 +94,30 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
 
     data = load_mnist()
     images = np.concatenate([data.x_train, data.x_test])
     labels = np.concatenate([data.y_train, data.y_test])
-    rows: list[dict[str, Any]] = []
-    if arguments.out.exists():
-        rows = json.loads(arguments.out.read_text("utf-8"))["rows"]
+    record = Record(arguments.out, test_share=TEST_SHARE)
     for experiment in arguments.rows:
         # Seeds first: a run that is stopped has whole columns.
         for seed in arguments.seeds:
             for digit in arguments.digits:
-                key = {"experiment": experiment, "digit": digit, "seed": seed}
                 split = anomaly.leave_one_out(
                     images, labels, digit, seed=seed, test_share=TEST_SHARE
                 )
-                new = []
-                for method, scores, cpu_seconds in EXPERIMENTS[experiment](split, seed):
-                    new.append(
-                        {
-                            **key,
-                            "method": method,
-                            "auroc": anomaly.auroc(scores, split.anomalous),
-                            "auprc": anomaly.auprc(scores, split.anomalous),
-                            "prevalence": float(split.anomalous.mean()),
-                            "cpu_seconds": cpu_seconds,
-                        }
-                    )
-                    print(new[-1], flush=True)
-                rows = [row for row in rows if any(row[k] != key[k] for k in key)] + new
-                write_json(
-                    arguments.out,
+                rows = (
                     {
-                        "command": "python benchmarks/anomaly.py",
-                        "seeds": sorted({row["seed"] for row in rows}),
-                        "test_share": TEST_SHARE,
-                        "environment": environment(),
-                        "rows": rows,
-                    },
+                        "method": method,
+                        "auroc": anomaly.auroc(scores, split.anomalous),
+                        "auprc": anomaly.auprc(scores, split.anomalous),
+                        "prevalence": float(split.anomalous.mean()),
+                        "cpu_seconds": cpu_seconds,
+                    }
+                    for method, scores, cpu_seconds in EXPERIMENTS[experiment](split, seed)
                 )
+                record.put(rows, experiment=experiment, digit=digit, seed=seed)
 
 
 if __name__ == "__main__":

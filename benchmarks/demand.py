@@ -22,22 +22,21 @@ are kept. Writes benchmarks/results/demand.json after each source.
 
 import argparse
 import dataclasses
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recording import RESULTS, Record, use_one_thread
 
 from gantut import judge, load_mnist, metrics, networks, pretrained, recipes
-from gantut._backend import keras, tf
-from gantut._io import environment, write_json
+from gantut._backend import keras
 from gantut.applications import conditional
 from gantut.evaluation import frechet_floor
 from gantut.sampling import sample
 
-RESULT = Path(__file__).parent / "results" / "demand.json"
+RESULT = RESULTS / "demand.json"
 PER_CLASS = 2_000  # images of each class for the classification accuracy score
 BALLS = 2_000  # images on each side for precision and recall
 THRESHOLDS = (np.inf, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3, 0.1)
@@ -281,29 +280,13 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
     data = load_mnist()
 
-    rows: list[dict[str, Any]] = []
-    if arguments.out.exists():
-        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
-        rows = [row for row in kept if row["from"] in sources]
+    record = Record(arguments.out, per_class=PER_CLASS, balls=BALLS)
     for seed in arguments.seeds:
         for source in arguments.sources:
-            new = [{"from": source, **row} for row in rows_of(source, data, seed)]
-            rows = [row for row in rows if (row["from"], row["seed"]) != (source, seed)] + new
-            write_json(
-                arguments.out,
-                {
-                    "command": "python benchmarks/demand.py",
-                    "seeds": sorted({row["seed"] for row in rows}),
-                    "per_class": PER_CLASS,
-                    "balls": BALLS,
-                    "environment": environment(),
-                    "rows": rows,
-                },
-            )
+            record.put(rows_of(source, data, seed), **{"from": source, "seed": seed})
 
 
 if __name__ == "__main__":

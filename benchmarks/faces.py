@@ -13,23 +13,21 @@ its trainings and samples.
   DiffAugment.
 
 All of it runs on one thread. ``--rows`` names experiments to run again, ``--folds`` the folds;
-other rows are kept. Writes benchmarks/results/faces.json after each row.
+other rows are kept. Writes benchmarks/results/faces.json after each seed.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recording import RESULTS, Record, use_one_thread
 
-from gantut._backend import tf
-from gantut._io import environment, write_json
 from gantut.applications import faces
 
-RESULT = Path(__file__).parent / "results" / "faces.json"
+RESULT = RESULTS / "faces.json"
 SAMPLES = 640
 LONG_STEPS = 3_000
 LONG_FOLDS = {"GAN": (0, 1, 2), "GAN, DiffAugment": (0,)}
@@ -101,37 +99,18 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Iterator[dict[str, Any]]]] = {
 
 
 def main() -> None:
-    """Runs the experiments that were asked for, and writes the file after each row."""
+    """Runs the experiments that were asked for, and writes the file after each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
     parser.add_argument("--folds", nargs="+", type=int, default=list(range(faces.FOLDS)))
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
 
-    rows = []
-    if arguments.out.exists():
-        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
-        rows = [
-            row
-            for row in kept
-            if row["experiment"] not in arguments.rows or row["fold"] not in arguments.folds
-        ]
+    record = Record(arguments.out, seeds=list(range(faces.FOLDS)), samples=SAMPLES)
     for name in arguments.rows:
-        for row in EXPERIMENTS[name](arguments.folds):
-            rows.append({"experiment": name, **row})
-            print(name, {key: row[key] for key in row if key != "curves"}, flush=True)
-            write_json(
-                arguments.out,
-                {
-                    "command": "python benchmarks/faces.py",
-                    "seeds": sorted({row["fold"] for row in rows}),
-                    "samples": SAMPLES,
-                    "environment": environment(),
-                    "rows": rows,
-                },
-            )
+        for fold in arguments.folds:
+            record.put(EXPERIMENTS[name]([fold]), experiment=name, fold=fold)
 
 
 if __name__ == "__main__":

@@ -10,93 +10,74 @@ regression of `gantut.applications.restoration.rivals` see the same images. All 
 first 24,000 training images, odd ones the next.
 
 All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
-benchmarks/results/restoration.json after each row.
+benchmarks/results/restoration.json after each seed.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from recording import RESULTS, Record, use_one_thread
+
 from gantut import judge, load_mnist
-from gantut._backend import tf
-from gantut._io import environment, write_json
 from gantut.applications import image_to_image, restoration
 
-RESULT = Path(__file__).parent / "results" / "restoration.json"
+RESULT = RESULTS / "restoration.json"
 PAIRS, TESTS = 24_000, 1_000
 WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 START_STEPS, STEPS = 600, 500
 
 
-def rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
-    """For each seed the damaged and the real images, the rivals, and the networks."""
+def rows(seed: int) -> Iterator[dict[str, Any]]:
+    """The damaged and the real images, the rivals, and the networks."""
     data = load_mnist()
     targets, labels = data.x_test[:TESTS], data.y_test[:TESTS]
     reference = judge.features(data.x_test[TESTS:])
-    for seed in seeds:
-        images = data.x_train[PAIRS * (seed % 2) : PAIRS * (seed % 2 + 1)]
-        sources = {name: damage(targets, seed) for name, damage in restoration.DAMAGES.items()}
+    images = data.x_train[PAIRS * (seed % 2) : PAIRS * (seed % 2 + 1)]
+    sources = {name: damage(targets, seed) for name, damage in restoration.DAMAGES.items()}
 
-        def measure(name: str, method: str, restored: Any, seed: int = seed) -> dict[str, Any]:
-            found = restoration.describe(restored, targets, labels, reference)
-            return {"damage": name, "method": method, "seed": seed, **found}
+    def measure(name: str, method: str, restored: Any) -> dict[str, Any]:
+        found = restoration.describe(restored, targets, labels, reference)
+        return {"damage": name, "method": method, "seed": seed, **found}
 
-        if seed == seeds[0]:
-            # Their signal-to-noise ratio is infinite, which JSON cannot hold.
-            yield measure("none", "real images", targets) | {"psnr": None}
+    if seed == 0:
+        # Their signal-to-noise ratio is infinite, which JSON cannot hold.
+        yield measure("none", "real images", targets) | {"psnr": None}
+    for name, source in sources.items():
+        yield measure(name, "damaged", source)
+        for method, restore in restoration.rivals(name, images, seed).items():
+            begin = time.process_time()
+            restored = restore(source)
+            cpu = time.process_time() - begin
+            yield measure(name, method, restored) | {"cpu_seconds": cpu}
+    pairs = restoration.damaged_mixture(images, seed), images
+    start = image_to_image.train(*pairs, adversarial_weight=0.0, steps=START_STEPS, seed=seed)
+    for weight in WEIGHTS:
+        run = image_to_image.train(
+            *pairs, adversarial_weight=weight, steps=STEPS, start=start.gan, seed=seed
+        )
         for name, source in sources.items():
-            yield measure(name, "damaged", source)
-            for method, restore in restoration.rivals(name, images, seed).items():
-                begin = time.process_time()
-                restored = restore(source)
-                cpu = time.process_time() - begin
-                yield measure(name, method, restored) | {"cpu_seconds": cpu}
-        pairs = restoration.damaged_mixture(images, seed), images
-        start = image_to_image.train(*pairs, adversarial_weight=0.0, steps=START_STEPS, seed=seed)
-        for weight in WEIGHTS:
-            run = image_to_image.train(
-                *pairs, adversarial_weight=weight, steps=STEPS, start=start.gan, seed=seed
-            )
-            for name, source in sources.items():
-                yield measure(name, "network", run.gan.translate(source)) | {
-                    "weight": weight,
-                    "cpu_seconds": run.cpu_seconds,
-                    "start_cpu_seconds": start.cpu_seconds,
-                }
+            yield measure(name, "network", run.gan.translate(source)) | {
+                "weight": weight,
+                "cpu_seconds": run.cpu_seconds,
+                "start_cpu_seconds": start.cpu_seconds,
+            }
 
 
 def main() -> None:
-    """Runs the seeds that were asked for, and writes the file after each row."""
+    """Runs the seeds that were asked for, and writes the file after each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
 
-    kept = []
-    if arguments.out.exists():
-        old = json.loads(arguments.out.read_text("utf-8"))["rows"]
-        kept = [row for row in old if row["seed"] not in arguments.seeds]
-    for row in rows(arguments.seeds):
-        kept.append(row)
-        print(row, flush=True)
-        write_json(
-            arguments.out,
-            {
-                "command": "python benchmarks/restoration.py",
-                "seeds": sorted({row["seed"] for row in kept}),
-                "pairs": PAIRS,
-                "tests": TESTS,
-                "start_steps": START_STEPS,
-                "steps": STEPS,
-                "environment": environment(),
-                "rows": kept,
-            },
-        )
+    settings = {"pairs": PAIRS, "tests": TESTS, "start_steps": START_STEPS, "steps": STEPS}
+    record = Record(arguments.out, **settings)
+    for seed in arguments.seeds:
+        record.put(rows(seed), seed=seed)
 
 
 if __name__ == "__main__":

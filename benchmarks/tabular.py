@@ -13,17 +13,17 @@ Three experiments, five seeds each. A seed fixes the split, the training and the
 - ``classes``: on ``breast cancer`` a Gaussian copula for each of the two classes, the same way.
 
 All of it runs on one thread. ``--rows`` names experiments to run again, ``--seeds`` the seeds;
-other rows are kept. Writes benchmarks/results/tabular.json after each row.
+other rows are kept. Writes benchmarks/results/tabular.json after each seed.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recording import RESULTS, Record, use_one_thread
 from scipy.stats import gaussian_kde
 from sklearn import datasets
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -33,11 +33,9 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gantut._backend import tf
-from gantut._io import environment, write_json
 from gantut.applications import tables
 
-RESULT = Path(__file__).parent / "results" / "tabular.json"
+RESULT = RESULTS / "tabular.json"
 POINTS, NEW_POINTS = 2_000, 4_000
 DRAWS = 3
 DENSITY_GANS: dict[str, dict[str, Any]] = {
@@ -250,37 +248,18 @@ EXPERIMENTS: dict[str, Callable[[list[int]], Iterator[dict[str, Any]]]] = {
 
 
 def main() -> None:
-    """Runs the experiments that were asked for, and writes the file after each row."""
+    """Runs the experiments that were asked for, and writes the file after each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
 
-    rows = []
-    if arguments.out.exists():
-        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
-        rows = [
-            row
-            for row in kept
-            if row["experiment"] not in arguments.rows or row["seed"] not in arguments.seeds
-        ]
+    record = Record(arguments.out, draws=DRAWS)
     for name in arguments.rows:
-        for row in EXPERIMENTS[name](arguments.seeds):
-            rows.append({"experiment": name, **row})
-            print(name, row, flush=True)
-            write_json(
-                arguments.out,
-                {
-                    "command": "python benchmarks/tabular.py",
-                    "seeds": sorted({row["seed"] for row in rows}),
-                    "draws": DRAWS,
-                    "environment": environment(),
-                    "rows": rows,
-                },
-            )
+        for seed in arguments.seeds:
+            record.put(EXPERIMENTS[name]([seed]), experiment=name, seed=seed)
 
 
 if __name__ == "__main__":

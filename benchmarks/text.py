@@ -12,22 +12,20 @@ Three experiments. A seed fixes the strings shown, the training and the samples.
   baselines, five seeds.
 
 All of it runs on one thread. ``--rows`` names experiments to run again, ``--seeds`` the seeds;
-other rows are kept. Writes benchmarks/results/text.json after each row.
+other rows are kept. Writes benchmarks/results/text.json after each seed.
 """
 
 import argparse
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recording import RESULTS, Record, use_one_thread
 
-from gantut._backend import tf
-from gantut._io import environment, write_json
 from gantut.applications import summaries, text
 
-RESULT = Path(__file__).parent / "results" / "text.json"
+RESULT = RESULTS / "text.json"
 
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
 DATES: dict[str, dict[str, Any]] = {
@@ -129,37 +127,18 @@ SEEDS = {"dates": [0, 1, 2], "sums": [0, 1, 2], "summaries": [0, 1, 2, 3, 4]}
 
 
 def main() -> None:
-    """Runs the experiments that were asked for, and writes the file after each row."""
+    """Runs the experiments that were asked for, and writes the file after each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
     parser.add_argument("--seeds", nargs="+", type=int, help="in place of each experiment's own")
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
 
-    rows = []
-    if arguments.out.exists():
-        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
-        rows = [
-            row
-            for row in kept
-            if row["experiment"] not in arguments.rows
-            or row["seed"] not in (arguments.seeds or SEEDS[row["experiment"]])
-        ]
+    record = Record(arguments.out, seeds=SEEDS)
     for name in arguments.rows:
-        for row in EXPERIMENTS[name](arguments.seeds or SEEDS[name]):
-            rows.append({"experiment": name, **row})
-            print(name, row["method"], row["seed"], f"{row['cpu_seconds']:.1f} s", flush=True)
-            write_json(
-                arguments.out,
-                {
-                    "command": "python benchmarks/text.py",
-                    "seeds": SEEDS,
-                    "environment": environment(),
-                    "rows": rows,
-                },
-            )
+        for seed in arguments.seeds or SEEDS[name]:
+            record.put(EXPERIMENTS[name]([seed]), experiment=name, seed=seed)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""The rows of a benchmark in its JSON file: what is run again takes the place of what was there."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from gantut._io import environment, write_json
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def use_one_thread() -> None:
+    """Keeps TensorFlow on one core: the machine's other work then changes the wall clock only."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+class Record:
+    """A file of rows, written after each group of them.
+
+    Args:
+        path: The file, named as the script; its rows are kept if it exists.
+        **head: What else stands in the file; ``seeds`` replaces the list of the rows' seeds.
+    """
+
+    def __init__(self, path: Path, **head: Any) -> None:
+        self.path, self.head = path, head
+        self.rows: list[dict[str, Any]] = []
+        if path.exists():
+            self.rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+
+    def put(self, rows: Iterable[Mapping[str, Any]], **key: Any) -> None:
+        """Puts a group of rows in the place of all old rows with its key, and writes the file.
+
+        Args:
+            rows: All rows of the group, run to their end before anything is replaced.
+            **key: What the group has in common, such as the experiment and the seed.
+        """
+        new = [{**key, **row} for row in rows]
+        for row in new:
+            print({k: v for k, v in row.items() if not isinstance(v, list | dict)}, flush=True)
+        self.rows = [row for row in self.rows if any(row.get(k) != key[k] for k in key)] + new
+        write_json(
+            self.path,
+            {
+                "command": f"python benchmarks/{Path(sys.argv[0]).name}",
+                "seeds": sorted({row["seed"] for row in self.rows if "seed" in row}),
+                **self.head,
+                "environment": environment(),
+                "rows": self.rows,
+            },
+        )
