@@ -535,7 +535,7 @@ class Detector:
             test: Images (m, ...) to judge.
 
         Returns:
-            Scores (m,): logarithms of distances.
+            Scores (m,), logarithms of distances.
 
         Raises:
             ValueError: the images are not such images.

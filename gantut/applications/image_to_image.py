@@ -164,7 +164,7 @@ class ImageToImage(GAN):
 
     @property
     def metrics(self) -> list[Any]:
-        """The running means: those of a GAN, where there is a critic, and ``l1``."""
+        """The running means of a GAN, where there is a critic, and that of ``l1``."""
         return [*(self.trackers if self.adversarial_weight else []), self.l1_tracker]
 
     @staticmethod

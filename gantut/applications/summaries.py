@@ -151,7 +151,7 @@ def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[
         length: Places.
 
     Returns:
-        (n, length): word i of the vocabulary is i + 1, and 0 fills up.
+        Symbols (n, length); word i of the vocabulary is i + 1, and 0 fills up.
 
     Raises:
         ValueError: a word is unknown, or a text too long.
@@ -198,7 +198,7 @@ def compact(words: Tensor, kept: Tensor, slots: int = SLOTS) -> Tensor:
         slots: Places of the result.
 
     Returns:
-        (batch, slots): the first kept words, filled up with 0.
+        Symbols (batch, slots), the first kept words, filled up with 0.
     """
     chosen = words * tf.cast(kept, words.dtype)
     order = tf.argsort(tf.cast(chosen == 0, tf.int32), axis=1, stable=True)

@@ -73,7 +73,7 @@ class Corpus:
 
     @property
     def valid(self) -> tuple[str, ...]:
-        """All valid strings: those of the training set, then the others."""
+        """All valid strings, those of the training set first."""
         return self.train + self.holdout
 
     def encode(self, strings: Sequence[str]) -> npt.NDArray[np.int32]:
