@@ -13,7 +13,7 @@ from sklearn.metrics import (
 from sklearn.metrics import precision_recall_curve as sklearn_curve
 from sklearn.neighbors import NearestNeighbors
 
-from gantut import data, metrics, networks, recipes
+from gantut import data, metrics, recipes
 from gantut.applications import anomaly
 
 
@@ -193,22 +193,6 @@ def test_plain_detectors_refuse_bad_input():
 
 
 # --- With networks -----------------------------------------------------------------------------
-
-
-def test_the_encoder_maps_images_to_codes():
-    encoder = networks.mlp_encoder(5, (8, 8, 1), (16, 7))
-    assert encoder.output_shape == (None, 5)
-    assert encoder.get_layer("leaky_relu_2").output.shape == (None, 7)
-    # 64 x 16 + 16, 16 x 7 + 7, 7 x 5 + 5.
-    assert encoder.count_params() == 1_040 + 119 + 40
-    mean = np.full((8, 8, 1), 0.25, np.float32)
-    centred = networks.mlp_encoder(5, (8, 8, 1), (16, 7), mean_image=mean)
-    centred.set_weights([*centred.get_weights()[:2], *encoder.get_weights()])
-    # "centre" doubles what is left of an image.
-    half = mean + 0.5 * np.random.default_rng(0).uniform(-0.5, 0.5, (3, 8, 8, 1))
-    np.testing.assert_allclose(centred(half), encoder(2 * (half - mean)), atol=1e-5)
-    with pytest.raises(ValueError, match="latent_dim"):
-        networks.mlp_encoder(0)
 
 
 def test_the_recipe_is_fast_but_shorter():

@@ -39,6 +39,7 @@ BUILDERS = {
     "projection_mlp_discriminator": networks.projection_mlp_discriminator,
     "residual_generator": networks.residual_generator,
     "residual_discriminator": networks.residual_discriminator,
+    "mlp_encoder": networks.mlp_encoder,
 }
 CONDITIONAL = [name for name in BUILDERS if "condit" in name or "proj" in name or "resid" in name]
 SMALL = {"width": 2, "widths": (4, 3)}
@@ -619,3 +620,19 @@ def test_saved_networks_open_without_gantut(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"opened {len(BUILDERS)}"
+
+
+def test_the_encoder_maps_images_to_codes():
+    encoder = networks.mlp_encoder(5, (8, 8, 1), (16, 7))
+    assert encoder.output_shape == (None, 5)
+    assert encoder.get_layer("leaky_relu_2").output.shape == (None, 7)
+    # 64 x 16 + 16, 16 x 7 + 7, 7 x 5 + 5.
+    assert encoder.count_params() == 1_040 + 119 + 40
+    mean = np.full((8, 8, 1), 0.25, np.float32)
+    centred = networks.mlp_encoder(5, (8, 8, 1), (16, 7), mean_image=mean)
+    centred.set_weights([*centred.get_weights()[:2], *encoder.get_weights()])
+    # "centre" doubles what is left of an image.
+    half = mean + 0.5 * np.random.default_rng(0).uniform(-0.5, 0.5, (3, 8, 8, 1))
+    np.testing.assert_allclose(centred(half), encoder(2 * (half - mean)), atol=1e-5)
+    with pytest.raises(ValueError, match="latent_dim"):
+        networks.mlp_encoder(0)
