@@ -57,19 +57,24 @@ def sweep(run: text.TextRun) -> list[dict[str, float]]:
     ]
 
 
+def writer_row(method: str, seed: int, run: text.TextRun) -> dict[str, Any]:
+    """What is recorded of every writer."""
+    return {
+        "method": method,
+        "seed": seed,
+        "cpu_seconds": run.cpu_seconds,
+        "sweep": sweep(run),
+        "examples": run.sample(6),
+    }
+
+
 def dates_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
     """Writers of dates."""
     for seed in seeds:
         corpus = text.dates(seed=seed)
         for name, settings in DATES.items():
             run = text.train(corpus, seed=seed, **settings)
-            yield {
-                "method": name,
-                "seed": seed,
-                "cpu_seconds": run.cpu_seconds,
-                "sweep": sweep(run),
-                "examples": run.sample(6),
-            }
+            yield writer_row(name, seed, run)
 
 
 def sums_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
@@ -85,14 +90,7 @@ def sums_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
                 right[f"right_{part}"] = float(
                     np.mean([r == a for r, (_, a) in zip(replies, pairs, strict=True)])
                 )
-            yield {
-                "method": name,
-                "seed": seed,
-                "cpu_seconds": run.cpu_seconds,
-                "sweep": sweep(run),
-                "examples": run.sample(6),
-                **right,
-            }
+            yield {**writer_row(name, seed, run), **right}
 
 
 def summaries_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:

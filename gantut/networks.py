@@ -344,8 +344,7 @@ def mlp_encoder(
     shape = _image_shape(image_shape)
     image = keras.Input(shape, name="image")
     x = _centred_pixels(image, shape, mean_image)
-    for i, width in enumerate(_widths(widths), start=1):
-        x = _leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
+    x = _mlp_discriminator_hidden(x, widths, dropout=0.0)
     return keras.Model(image, layers.Dense(latent_dim, name="code")(x), name="mlp_encoder")
 
 
@@ -379,8 +378,7 @@ def vae_encoder(
     shape = _image_shape(image_shape)
     image = keras.Input(shape, name="image")
     x = _centred_pixels(image, shape, mean_image)
-    for i, width in enumerate(_widths(widths), start=1):
-        x = _leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
+    x = _mlp_discriminator_hidden(x, widths, dropout=0.0)
     outputs = [layers.Dense(latent_dim, name=name)(x) for name in ("mean", "log_variance")]
     return keras.Model(image, outputs, name="vae_encoder")
 
