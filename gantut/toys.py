@@ -324,7 +324,7 @@ _ALL = (
 STEPS: Mapping[str, int] = {"ring": 12_000, "grid": 18_000}
 """Lengths of the trainings in the table of the benchmark, by mixture."""
 
-SHORT_STEPS: Mapping[str, int] = {"ring": 1_000, "grid": 2_500}
+SHORT_STEPS: Mapping[str, int] = {"ring": 700, "grid": 1_500}
 """Lengths of a short training, by mixture. It takes seconds, and the methods' difference shows."""
 
 METHODS: dict[str, Method] = {method.name: method for method in _ALL}
