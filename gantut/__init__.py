@@ -20,6 +20,7 @@ _EXPORTS = {
 _MODULES = {
     "applications",
     "callbacks",
+    "checks",
     "cli",
     "data",
     "diagnosis",
