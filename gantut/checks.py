@@ -111,14 +111,17 @@ def scale(generator: Any, images: Any, latents: Any = None) -> Finding | None:
     Args:
         generator: A Keras model.
         images: Data (n, ...), as the discriminator sees it.
-        latents: What to call the generator with; 16 standard normal vectors (and labels 0) if
+        latents: What to call the generator with; 8 standard normal vectors (and labels 0) if
             None.
 
     Returns:
         A finding if the data goes beyond what G can make, or fills less than 60 % of it.
     """
-    low, high = reach(generator, latents)
-    real = np.asarray(images)
+    return _scale(reach(generator, latents), np.asarray(images))
+
+
+def _scale(ends: tuple[float, float], real: Array) -> Finding | None:
+    low, high = ends
     bottom, top = float(real.min()), float(real.max())
     values = {"data_min": bottom, "data_max": top, "reach_min": low, "reach_max": high}
     slack = 0.01 * (high - low) if math.isfinite(high - low) else 0.01
@@ -314,7 +317,7 @@ def label_use(network: Any, inputs: Sequence[Any], name: str = "discriminator") 
 def normalisation(network: Any, name: str = "network") -> Finding | None:
     """Does batch normalisation normalise?
 
-    Each such layer that is trained gets 4,096 standard normal numbers a channel. With the usual
+    Each such layer that is trained gets 256 standard normal numbers a channel. With the usual
     epsilon (at most 0.01) the deviation of what comes out, without scale and offset, is above
     0.99.
 
@@ -332,7 +335,7 @@ def normalisation(network: Any, name: str = "network") -> Finding | None:
         if not layer.built or layer.axis not in (-1, layer.input_spec.ndim - 1):
             continue
         channels = int(layer.moving_mean.shape[0])
-        x = rng.standard_normal((4096, *[1] * (layer.input_spec.ndim - 2), channels))
+        x = rng.standard_normal((256, *[1] * (layer.input_spec.ndim - 2), channels))
         with _untouched(layer):
             y = np.asarray(layer(tf.cast(x, layer.compute_dtype), training=True), float)
         if layer.center:
@@ -1037,14 +1040,14 @@ class _Inspector:
         generator = self.networks["generator"]
         seen = self.batch[0] if watch is None or watch.real is None else watch.real[0]
         latents = None if watch is None else watch.inputs.get("generator")
-        low, high = reach(generator, latents)
-        if math.isinf(low) and math.isinf(high):
+        ends = reach(generator, latents)
+        if all(map(math.isinf, ends)):
             self.skip("scale", "what G makes has no bounds")
         else:
             made = _output_shape(generator, "generator")
             if len(made) == 3 and seen.ndim == 4:
                 seen = seen[..., : made[-1]]
-            self.report("scale", scale(generator, seen, latents))
+            self.report("scale", _scale(ends, seen))
 
     def inputs(self, name: str, watch: "_Watch | None") -> list[Any] | None:
         """What to call a network with: what the step called it with, or what fits it."""
@@ -1348,7 +1351,7 @@ def _input_shape(network: Any) -> tuple[int, ...]:
         ) from error
 
 
-def _default_inputs(generator: Any, labels: Sequence[Array] = (), n: int = 16) -> Any:
+def _default_inputs(generator: Any, labels: Sequence[Array] = (), n: int = 8) -> Any:
     rng = np.random.default_rng(0)
     z = rng.standard_normal((n, *_input_shape(generator)), dtype=np.float32)
     if len(generator.inputs) == 1:
@@ -1472,15 +1475,15 @@ def _everything_back(*networks: Any) -> Iterator[Callable[[], None]]:
     states = np.random.get_state(), random.getstate()  # noqa: NPY002 - it is the reader's
 
     def restore() -> None:
+        for optimizer in [x for x in optimizers if x.built]:
+            # It was made during the steps, and a new one is as it was.
+            new = type(optimizer).from_config(optimizer.get_config())
+            new.build(optimizer._trainable_variables)
+            fresh = zip(optimizer.variables, new.variables, strict=True)
+            variables.extend((v.value, tf.convert_to_tensor(value)) for v, value in fresh)
+            optimizers.remove(optimizer)
         for variable, value in variables:
             variable.assign(value)
-        for optimizer in optimizers:
-            if optimizer.built:
-                # It was made during the steps, and a new one is as it was.
-                new = type(optimizer).from_config(optimizer.get_config())
-                new.build(optimizer._trainable_variables)
-                for variable, fresh in zip(optimizer.variables, new.variables, strict=True):
-                    variable.assign(fresh)
         if any(layer.trainable != flag for layer, flag in flags):
             for layer, flag in flags:  # outer layers first: they set those inside them
                 layer.trainable = flag

@@ -63,7 +63,7 @@ def tape_step(
     graph=False,
 ):
     """A training step as tutorials write it, with a fault where one is asked for."""
-    optimizers = keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3)
+    optimizers = keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
 
     def step(x):
@@ -88,6 +88,11 @@ def tape_step(
         return d_loss, g_loss
 
     return tf.function(step) if graph else step
+
+
+def optimizers_of(step):
+    cells = getattr(step, "python_function", step).__closure__
+    return next(c.cell_contents for c in cells if isinstance(c.cell_contents, tuple))
 
 
 def gradient_penalty(draw, epsilon=1e-12):
@@ -118,8 +123,8 @@ def test_no_false_alarm_on_our_recipes(name):
     recipe = recipes.get(name)
     gan = recipe.build()
     gan.run_eagerly = True
-    # Short batches are for those whose step is quick.
-    rows = 8 if name in ("tutorial_dcgan", "mini_biggan") else 16
+    # A further, short batch for one of each kind, and for packs.
+    rows = 16 if name in ("fast", "conditional_fast", "dcgan", "stacked_small") else 8
     x = data.gaussian_images(rows, seed=0).images
     x = np.repeat(x, 3, axis=-1) if recipe.stack == 3 else x
     before = [v.numpy() for v in gan.variables + gan.d_optimizer.variables]
@@ -141,23 +146,20 @@ def test_no_false_alarm_on_our_recipes(name):
 @pytest.mark.parametrize("graph", [False, True])
 def test_a_sound_step_passes_and_leaves_no_trace(images, graph, capsys):
     g, d = generator(), discriminator(layers.Dropout(0.3))
-    step = tape_step(g, d, penalty=gradient_penalty(tf.random.uniform), d_steps=2, graph=graph)
+    more = {"graph": True} if graph else {"penalty": gradient_penalty(tf.random.uniform)}
+    step = tape_step(g, d, **more)
     step(images)
-    function = step.python_function if graph else step
-    slots = [
-        v
-        for cell in function.__closure__
-        if isinstance(cell.cell_contents, tuple)
-        for optimizer in cell.cell_contents
-        for v in optimizer.variables
-    ]
+    slots = [v for optimizer in optimizers_of(step) for v in optimizer.variables]
     assert len(slots) > 20
     variables = [*g.variables, *d.variables, *slots]
     before = [v.numpy() for v in variables]
     state = np.random.get_state()[1].copy()  # noqa: NPY002 - the reader's own
-    result = checks.inspect(g, d, step, images, claimed_critic_steps=2)
+    result = checks.inspect(g, d, step, images, claimed_critic_steps=1)
     assert result.findings == []
-    assert {"mixing_weights", "flat_critic", "critic_steps", "noise_rows"} <= set(result.passed)
+    assert sorted([*result.passed, *result.skipped]) == sorted(checks.QUESTIONS)
+    assert all(callable(getattr(checks, name)) for name in set(checks.QUESTIONS) - INSIDE)
+    assert {"critic_steps", "noise_rows", "learning", "data_use"} <= set(result.passed)
+    assert ({"mixing_weights", "flat_critic"} <= set(result.passed)) != graph
     assert all(np.array_equal(a, v.numpy()) for a, v in zip(before, variables, strict=True))
     assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
     said = capsys.readouterr().out
@@ -168,13 +170,13 @@ def test_a_sound_step_passes_and_leaves_no_trace(images, graph, capsys):
 def test_optimizers_made_during_the_inspection_are_as_new(images):
     g, d = generator(), discriminator()
     step = tape_step(g, d)
-    pair = next(c.cell_contents for c in step.__closure__ if isinstance(c.cell_contents, tuple))
+    pair = optimizers_of(step)
     assert not any(optimizer.built for optimizer in pair)
     checks.inspect(g, d, step, images, verbose=False)
     for optimizer in pair:
         assert optimizer.built
         assert int(optimizer.iterations) == 0
-        slots = [v for v in optimizer.variables if v.shape]
+        slots = [v for v in optimizer.variables if len(v.shape)]
         assert len(slots) > 4
         assert not any(np.any(v.numpy()) for v in slots)
 
@@ -199,7 +201,6 @@ def test_a_dataset_and_images_that_the_step_scales_itself(images):
     [
         ({"training": None}, "training_mode", "never called with training=True"),
         ({"g_label": 0.0}, "opposition", "G works for D"),
-        ({"real_label": 0.0, "g_label": 1.0}, "opposition", "G works for D"),
         ({"rows": 32}, "noise_rows", "24 images by 32"),
         ({"show_data": False}, "data_use", "never sees the data"),
         ({"penalty": gradient_penalty(tf.random.normal)}, "mixing_weights", "outside [0, 1]"),
@@ -215,16 +216,14 @@ def test_faults_of_the_step(images, fault, name, words):
 
 
 def test_steps_of_the_critic_are_counted(images):
-    g, d = generator(), discriminator()
-    step = tape_step(g, d, d_steps=3)
-    (finding,) = checks.inspect(g, d, step, images, claimed_critic_steps=4, verbose=False).findings
-    assert finding.name == "critic_steps"
-    assert "said to take 4 steps for one of G and takes 3" in finding.message
-    # A GAN of ours counts in its own steps.
     gan = GAN(generator(), discriminator(), d_steps=3, seed=0)
     gan.compile(run_eagerly=True)
-    args = gan.generator, gan.discriminator, gan, images
-    assert found(*args, claimed_critic_steps=3) == []
+    result = checks.inspect(
+        gan.generator, gan.discriminator, gan, images, claimed_critic_steps=4, verbose=False
+    )
+    (finding,) = result.findings
+    assert finding.name == "critic_steps"
+    assert "said to take 4 steps for one of G and takes 3" in finding.message
 
 
 def frozen_pair(freeze, compiled=True):
@@ -253,7 +252,7 @@ def frozen_pair(freeze, compiled=True):
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 @pytest.mark.parametrize(
     ("freeze", "wanted"),
-    [("around", []), ("once", ["learning"]), ("never", ["separation"])],
+    [("around", []), ("once", ["learning"])],
 )
 def test_the_ways_to_freeze(images, freeze, wanted):
     assert found(*frozen_pair(freeze), images, steps=3) == wanted
@@ -293,7 +292,9 @@ def test_shapes(images):
     # Planes of labels, and images that a step flattens.
     assert checks.shapes(generator(), discriminator(shape=(8, 8, 11)), images) is None
     flat = keras.Sequential([keras.Input((4,)), layers.Dense(64)])
-    assert checks.shapes(flat, keras.Sequential([keras.Input((64,)), layers.Dense(1)]), images) is None
+    assert (
+        checks.shapes(flat, keras.Sequential([keras.Input((64,)), layers.Dense(1)]), images) is None
+    )
     result = checks.inspect(small, discriminator(), lambda x: discriminator()(small(x)), images,
                             verbose=False)  # fmt: skip
     assert [f.name for f in result.findings] == ["shapes"]
@@ -371,25 +372,20 @@ def test_label_planes():
     assert "in 50 % of images of another class" in wrong.message
 
 
-@pytest.mark.parametrize("axis", [True, False])
-def test_label_planes_inside_a_step(images, axis):
+def test_label_planes_inside_a_step(images):
     g, d = generator(), discriminator(shape=(8, 8, 4))
-    labels = np.arange(32) % 3
+    optimizer = keras.optimizers.Adam()  # one for both networks: that is found too
 
     def step(x, y):
-        labelled = planes(np.asarray(y), side=8, axis=axis)
-        inner = tape_step(g, lambda image, training: d(tf.concat([image, labelled], -1)))
-        optimizer = keras.optimizers.Adam()
+        labelled = planes(np.asarray(y), side=8, axis=False)
         with tf.GradientTape() as tape:
             fake = g(tf.random.normal((len(x), LATENT)), training=True)
             answers = [d(tf.concat([image, labelled], -1), training=True) for image in (x, fake)]
             loss = losses.minimax_discriminator(*answers)
         variables = d.trainable_variables + g.trainable_variables
-        assert inner is not None
         optimizer.apply(tape.gradient(loss, variables), variables)
 
-    result = found(g, d, step, (images, labels))
-    assert result == ["separation"] + ([] if axis else ["label_planes"])
+    assert found(g, d, step, (images, np.arange(32) % 3)) == ["separation", "label_planes"]
 
 
 def test_label_use():
@@ -535,12 +531,3 @@ def test_without_a_step_the_networks_are_checked(images):
     assert result.findings == []
     assert result.skipped["learning"] == "no training step was given"
     assert {"shapes", "scale", "normalisation", "idle_layers", "linearity"} == set(result.passed)
-
-
-def test_every_check_is_accounted_for(images):
-    g, d = generator(), discriminator()
-    result = checks.inspect(g, d, tape_step(g, d), images, verbose=False)
-    assert sorted([*result.passed, *result.skipped]) == sorted(checks.QUESTIONS)
-    assert all(
-        hasattr(checks, name) for name in checks.QUESTIONS if name not in ("step", "data_use")
-    )
