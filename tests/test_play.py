@@ -307,6 +307,51 @@ def test_a_run_repeats_itself_and_each_player_can_train_alone(run_js):
     assert found["g"]["movedD"] == 0
 
 
+def test_the_page_says_what_was_measured():
+    record = json.loads((BOOK.parent / "benchmarks/results/playground.json").read_text("utf-8"))
+    at = record["modes"]["at_steps"]
+    modes = {(row["method"], row["seed"]): row["modes"] for row in record["modes"]["rows"]}
+    text = (BOOK / "play.md").read_text("utf-8")
+    seeds = range(5)
+    assert record["modes"]["seeds"] == list(seeds)
+    for method in record["modes"]["methods"]:
+        cells = [
+            ", ".join(str(modes[method, seed][at.index(steps)]) for seed in seeds)
+            for steps in (300, 500)
+        ]
+        assert f"| {method} | {' | '.join(cells)} |\n" in text
+    kl = [r["reverse_kl"][-1] for r in record["modes"]["rows"] if r["method"] == "RpGAN + R1 + R2"]
+    assert max(kl) < 0.1
+
+
+def test_what_the_page_says_of_a_discriminator_that_trains_alone(run_js):
+    found = run_js(
+        """
+        const rules = { train: "both", loss: "non_saturating", penalty: "none", weight: 0,
+          rateD: 0.001, rateG: 0.002 };
+        const t = new engine.Trainer({ data: "ring", seed: 0, rules });
+        const arrow = (loss) => {
+          rules.loss = loss;
+          const { arrows } = t.look();
+          const lengths = arrows.filter((_, i) => i % 2 === 0)
+            .map((x, i) => Math.hypot(x, arrows[2 * i + 1]));
+          return lengths.sort()[lengths.length / 2];
+        };
+        for (let i = 0; i < 100; i++) t.step();
+        const before = [t.lossD, arrow("non_saturating")];
+        rules.train = "d";
+        for (let i = 0; i < 400; i++) t.step();
+        return { before, after: [t.lossD, arrow("non_saturating"), arrow("minimax")] };""",
+        None,
+    )
+    loss, arrow = found["before"]
+    loss_after, arrow_after, saturating_after = found["after"]
+    assert round(loss, 1) == 1.5
+    assert round(loss_after, 1) == 0.3
+    assert arrow_after > 10 * arrow
+    assert saturating_after < arrow_after / 10
+
+
 # --- Orbits --------------------------------------------------------------------------------------
 
 
@@ -352,6 +397,7 @@ def test_the_orbits_are_the_packages(run_js, method):
         ("gan", "simultaneous", "spirals outwards"),
         ("gan", "alternating", "circles: it comes no nearer"),
         ("r1", "simultaneous", "converges: the equilibrium is reached"),
+        ("consensus", "simultaneous", "converges: the equilibrium is reached"),
         ("instance_noise", "simultaneous", "converges: the equilibrium is reached"),
         ("wgan_gp", "simultaneous", "circles: it comes no nearer"),
     ],
