@@ -407,3 +407,8 @@ def test_what_the_page_says_of_an_orbit(run_js, method, update, said):
     given |= {"start": [1, 1], "update": update, "method": method}
     found = run_js("return dynamics.verdict(dynamics.simulate(input.method, input));", given)
     assert found == said
+
+
+def test_an_orbit_that_leaves_the_numbers_is_said_to_fly_apart(run_js):
+    body = "return [NaN, 1e7].map((x) => dynamics.verdict(Array(8).fill([1, 1]).fill([x, 0], 6)));"
+    assert run_js(body, None) == ["flies apart", "flies apart"]

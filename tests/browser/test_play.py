@@ -223,6 +223,16 @@ def test_a_broken_link_is_said_to_be_one(open_page):
         assert step_number(page) == 0
 
 
+def test_a_run_that_leaves_the_numbers_is_stopped(open_page):
+    page = open_page(fragment="#playground?v=1&data=ring&seed=0&run=w_0_0_1_1_b_3000")
+    page.wait_for_function(f"{WIDGET}.trainer.steps > 1")
+    page.evaluate(f"{WIDGET}.trainer.d.values.fill(1e200)")
+    page.wait_for_function(f"!{WIDGET}.playing")
+    said = page.locator("#playground [role=status]").inner_text()
+    assert said.startswith("The weights have left all bounds")
+    assert 0 < step_number(page) < 3000
+
+
 def test_the_text_loads_its_experiments(open_page):
     page = open_page()
     page.locator("button[data-widget=playground]").nth(1).click()

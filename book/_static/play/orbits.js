@@ -122,6 +122,7 @@
     const quarter = Math.floor(path.length / 4);
     const first = Math.max(...distances.slice(0, quarter));
     const last = Math.max(...distances.slice(-quarter));
+    if (!(last < 1e6)) return "flies apart"; // also where it is no number any more
     if (last < 0.01 * first) return "converges: the equilibrium is reached";
     if (last < 0.9 * first) return "spirals inwards";
     if (last > 1.1 * first) return "spirals outwards";
@@ -223,7 +224,7 @@
       const end = Math.hypot(...this.path[STEPS]);
       this.sizeText.textContent = Number(this.size.value).toFixed(2);
       this.verdict.textContent = verdict(this.path);
-      this.distance.textContent = end > 1e4 ? end.toExponential(1) : end.toFixed(4);
+      this.distance.textContent = end < 1e6 ? end.toPrecision(4) : "beyond all bounds";
     }
 
     changed() {
@@ -236,8 +237,9 @@
     /** Shows the orbit as it grows, two steps a picture. */
     walk() {
       this.shown = 0;
+      const path = (this.walked = [...this.path]); // a later walk ends this one
       const frame = () => {
-        if (this.shown >= STEPS) return;
+        if (this.shown >= STEPS || this.walked !== path) return;
         this.shown = Math.min(STEPS, this.shown + 2);
         this.draw();
         requestAnimationFrame(frame);

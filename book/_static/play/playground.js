@@ -116,6 +116,7 @@
       this.playing = false;
       this.queue = []; // what a link asks for and is not done yet: [{ rules, steps }]
       this.cursor = [0, 0];
+      this.stamps = new Map();
       this.build();
       this.setRules(DEFAULTS.rules);
       this.restart();
@@ -311,6 +312,7 @@
       if (this.trainer.steps % 10 === 0) this.count();
       const { lossD, lossG } = this.trainer;
       if (!Number.isFinite(lossD || 0) || !Number.isFinite(lossG || 0)) {
+        this.queue = [];
         this.pause();
         this.announcer.say("The weights have left all bounds: lower a learning rate, restart.", true);
       }
@@ -361,7 +363,7 @@
     /** Goes on with the run of a link, as far as it gets in a moment. */
     replay() {
       const end = performance.now() + 40;
-      while (performance.now() < end) {
+      while (this.queue.length && performance.now() < end) {
         const part = this.queue[0];
         if (!same(part.rules, this.rules)) {
           this.setRules(part.rules);
@@ -372,11 +374,8 @@
           part.steps -= 1;
         }
         if (part.steps <= 0) {
-          if (this.queue.length === 1) {
-            this.replayed();
-            return;
-          }
-          this.queue.shift();
+          if (this.queue.length === 1) this.replayed();
+          else this.queue.shift();
         }
       }
     }
@@ -497,23 +496,33 @@
     }
 
     /** A dot is drawn once and then copied, which is faster than n circles. */
-    drawDots(context, points, n, fill, radius, at, rim) {
+    stamp(fill, radius, rim) {
       const ratio = Math.min(root.devicePixelRatio || 1, 2);
-      const side = Math.ceil(radius) + 1;
-      const stamp = h("canvas", { width: 2 * side * ratio, height: 2 * side * ratio });
-      const pen = stamp.getContext("2d");
-      pen.scale(ratio, ratio);
-      pen.arc(side, side, radius, 0, 2 * Math.PI);
-      pen.fillStyle = fill;
-      pen.fill();
-      if (rim) {
-        pen.strokeStyle = rim;
-        pen.lineWidth = 0.6;
-        pen.stroke();
+      const name = [fill, radius, rim, ratio].join();
+      if (!this.stamps.has(name)) {
+        const side = Math.ceil(radius) + 1;
+        const size = 2 * side * ratio;
+        const image = h("canvas", { width: size, height: size });
+        const pen = image.getContext("2d");
+        pen.scale(ratio, ratio);
+        pen.arc(side, side, radius, 0, 2 * Math.PI);
+        pen.fillStyle = fill;
+        pen.fill();
+        if (rim) {
+          pen.strokeStyle = rim;
+          pen.lineWidth = 0.6;
+          pen.stroke();
+        }
+        this.stamps.set(name, { image, side });
       }
+      return this.stamps.get(name);
+    }
+
+    drawDots(context, points, n, fill, radius, at, rim) {
+      const { image, side } = this.stamp(fill, radius, rim);
       for (let i = 0; i < n; i++) {
         const [x, y] = at(points[2 * i], points[2 * i + 1]);
-        context.drawImage(stamp, x - side, y - side, 2 * side, 2 * side);
+        context.drawImage(image, x - side, y - side, 2 * side, 2 * side);
       }
     }
 
