@@ -310,8 +310,9 @@
       else this.run.push({ rules: { ...this.rules }, steps: 1 });
       this.trainer.step();
       if (this.trainer.steps % 10 === 0) this.count();
-      const { lossD, lossG } = this.trainer;
-      if (!Number.isFinite(lossD || 0) || !Number.isFinite(lossG || 0)) {
+      const { train } = this.rules;
+      const losses = [train === "g" ? 0 : this.trainer.lossD, train === "d" ? 0 : this.trainer.lossG];
+      if (!losses.every(Number.isFinite)) {
         this.queue = [];
         this.pause();
         this.announcer.say("The weights have left all bounds: lower a learning rate, restart.", true);
