@@ -7,9 +7,10 @@ Writes benchmarks/results/playground.json:
 - "speed", for each loss: milliseconds of one step of 256 points with all of its drawing. "work" is
   the time that the page's script takes, with the picture read back so that it must have been drawn;
   "frame" is the time between two pictures while the page plays, which the screen's 60 Hz bound from
-  below. Median, mean and 95th percentile over 200 steps, after 60 that warm the compiler up. "cpu"
-  is the processor time of all of the browser's processes during "work", for one step: where other
-  programs run beside it (see "load", the machine's load average), it is the fairer number.
+  below. Median, 10th percentile, mean and 95th percentile over 200 steps, after 60 that warm the
+  compiler up. "cpu" is the processor time of all of the browser's processes during "work", for one
+  step: where other programs run beside it (see "load", the machine's load average), the fairer
+  number.
 - "modes", for each loss and seed: modes covered, reverse KL (nats) and high quality after each 100
   steps, from 1,000 samples.
 """
@@ -90,10 +91,11 @@ MODES = """([rules, seed, steps]) => {
 
 
 def summary(times: list[float]) -> dict[str, float]:
-    """Median, mean and 95th percentile, in milliseconds."""
+    """Median, 10th percentile, mean and 95th percentile, in milliseconds."""
     ordered = sorted(times)
     return {
         "median": round(ordered[len(ordered) // 2], 2),
+        "p10": round(ordered[len(ordered) // 10], 2),
         "mean": round(sum(ordered) / len(ordered), 2),
         "p95": round(ordered[int(0.95 * len(ordered))], 2),
     }
