@@ -45,7 +45,7 @@ def build() -> int:
 def main() -> None:
     """Runs, builds, checks; the first step that fails ends it, with its status."""
     execute = [sys.executable, str(ROOT / "tools/execute_notebooks.py")]
-    check = [sys.executable, "-m", "pytest", "-m", "built", "tests/book"]
+    check = [sys.executable, "-m", "pytest", "-m", "built", "tests/book", "tests/browser"]
     status = subprocess.run(execute, cwd=ROOT, check=False).returncode
     if status:
         sys.exit(status)

