@@ -32,6 +32,53 @@ def test_networks_have_the_right_shapes_and_open_again(tmp_path):
         np.testing.assert_array_equal(keras.models.load_model(path)(inputs), model(inputs))
 
 
+def test_a_restyler_has_the_right_shapes_and_opens_again(tmp_path):
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 8, 6, 3)).astype(np.float32)
+    for settings in ({}, {"channels": 1}, {"skip": True, "places": False}):
+        g = image_to_image.restyler((8, 6, 3), filters=4, blocks=1, **settings)
+        drawn = g(x)
+        assert drawn.shape == (5, 8, 6, settings.get("channels", 3))
+        assert np.abs(drawn).max() <= 1
+        g.save(tmp_path / "g.keras")
+        np.testing.assert_array_equal(keras.models.load_model(tmp_path / "g.keras")(x), drawn)
+
+
+def test_only_with_places_does_a_restyler_know_where_it_is():
+    x = np.zeros((1, 24, 24, 1), np.float32)
+    spread = {}
+    for places in (True, False):
+        keras.utils.set_random_seed(0)
+        g = image_to_image.restyler((24, 24, 1), filters=4, blocks=1, places=places)
+        # Where no edge is in sight: a pixel sees 3 + 2 * 2 + 2 pixels, less than 10.
+        middle = g(x)[0, 10:14:2, 10:14:2, 0].numpy()
+        spread[places] = np.ptp(middle)
+    assert spread[False] == 0
+    assert spread[True] > 1e-4
+
+
+def test_a_restyler_with_a_skip_starts_near_its_source():
+    x = squares(20)[0]
+    drawn = image_to_image.restyler((8, 8, 1), filters=4, blocks=1, skip=True)(x).numpy()
+    assert np.corrcoef(drawn.ravel(), x.ravel())[0, 1] > 0.8
+
+
+def test_the_same_weights_serve_another_size():
+    small = image_to_image.restyler((24, 24, 1), filters=4, blocks=1, places=False)
+    large = image_to_image.resized(small, (40, 32, 1))
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 40, 32, 1)).astype(np.float32)
+    drawn = image_to_image.translate(large, x)
+    assert drawn.shape == x.shape
+    # Away from the smaller frame's edges, which are padded with zeros, it is the same.
+    patch = image_to_image.translate(small, x[:, 8:32, 4:28])
+    np.testing.assert_allclose(patch[:, 11:13, 11:13], drawn[:, 19:21, 15:17], atol=1e-5)
+    assert np.abs(patch - drawn[:, 8:32, 4:28]).max() > 1e-3
+
+
+def test_a_critic_of_single_images_takes_their_shape():
+    d = image_to_image.image_discriminator((8, 6, 3), 2)
+    assert d(np.zeros((5, 8, 6, 3), np.float32)).shape == (5, 1)
+
+
 def test_the_mean_of_the_sources_is_subtracted():
     mean = np.full((4, 4, 1), 0.5, np.float32)
     g = image_to_image.redrawer((4, 4, 1), widths=(3,), filters=1, mean_source=mean)
@@ -150,6 +197,16 @@ def test_a_seed_fixes_every_bit_and_training_can_be_saved(adversarial, tmp_path)
             lambda x: compiled(0.0).translate(x[:, :4]),
             ValueError,
             r"sources must have the shape \(n, \*\(8, 8, 1\)\)",
+        ),
+        (
+            lambda x: image_to_image.restyler((8, 8, 3), 1, skip=True),
+            ValueError,
+            "a source of 3 channels cannot be added to 1",
+        ),
+        (
+            lambda x: image_to_image.resized(image_to_image.restyler(places=False), (8, 8, 3)),
+            ValueError,
+            "takes 1 channels, got 3",
         ),
         (lambda x: compiled(0.0).fit(x), ValueError, "got targets alone"),
         (lambda x: compiled(0.0).sample(3), TypeError, "translate"),

@@ -12,6 +12,7 @@ _MODULES = {
     "summaries",
     "tables",
     "text",
+    "translation",
 }
 
 __all__ = sorted(_MODULES)

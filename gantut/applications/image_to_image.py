@@ -18,7 +18,7 @@ answer here.
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,125 @@ def redrawer(
         x
     )
     return keras.Model(source, image, name="redrawer")
+
+
+@keras.saving.register_keras_serializable("gantut")
+class Places(keras.layers.Layer):
+    """Adds to each place its row and its column, as two channels from -1 to 1 (Liu et al. 2018).
+
+    A convolution does the same everywhere. With the place among its inputs, what it does can depend
+    on where it is.
+    """
+
+    def call(self, x: Tensor) -> Tensor:
+        """Joins the channels."""
+        _, height, width, _ = x.shape
+        row = tf.broadcast_to(tf.linspace(-1.0, 1.0, height)[:, None, None], (height, width, 1))
+        column = tf.broadcast_to(tf.linspace(-1.0, 1.0, width)[None, :, None], (height, width, 1))
+        place = tf.concat([row, column], axis=-1)
+        return tf.concat([x, tf.repeat(place[None], tf.shape(x)[0], axis=0)], axis=-1)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        """Two channels more."""
+        *rest, channels = input_shape
+        return (*rest, (channels or 0) + 2)
+
+
+def restyler(
+    source_shape: Sequence[int] = networks.MNIST_SHAPE,
+    channels: int | None = None,
+    filters: int = 16,
+    blocks: int = 2,
+    places: bool = True,
+    skip: bool = False,
+) -> Model:
+    """A small convolutional generator from images to images of the same size.
+
+    A convolution with stride 2, residual blocks of two 3 x 3 convolutions (He et al. 2016) at half
+    the size, and a transposed convolution back. It is what Zhu et al. 2017 use, in small and
+    without normalisation. A pixel of the image depends on the source within ``4 * blocks + 4``
+    pixels at most, and what the network does at one place it does at all, which suits changes of
+    style; `redrawer` draws from the whole source at once.
+
+    Args:
+        source_shape: (height, width, channels) of the source, both sides even.
+        channels: Of the image that is drawn; as many as the source has if None.
+        filters: Channels at half the size.
+        blocks: Number of residual blocks.
+        places: Tell the network where it is (`Places`). Without, the weights fit any size
+            (:func:`resized`).
+        skip: Add the source before the last tanh, so that the network starts near to copying it;
+            the image then has as many channels as the source.
+
+    Returns:
+        A model from sources to images (batch, height, width, channels) in [-1, 1].
+
+    Raises:
+        ValueError: a size is not a positive integer, a side is odd, or the source cannot be added.
+    """
+    shape = _even(source_shape)
+    channels = shape[2] if channels is None else channels
+    _positive(channels=channels, filters=filters, blocks=blocks)
+    if skip and channels != shape[2]:
+        raise ValueError(f"a source of {shape[2]} channels cannot be added to {channels}")
+    source = keras.Input(shape, name="source")
+    x = layers.Conv2D(filters, 4, 2, padding="same", name="shrink")(source)
+    if places:
+        x = Places(name="places")(x)
+        x = layers.Conv2D(filters, 1, name="place")(x)
+    x = _leaky(x, "leaky_shrink")
+    for i in range(1, blocks + 1):
+        y = _leaky(layers.Conv2D(filters, 3, padding="same", name=f"conv_{i}a")(x), f"leaky_{i}a")
+        y = layers.Conv2D(filters, 3, padding="same", name=f"conv_{i}b")(y)
+        x = layers.Add(name=f"add_{i}")([x, y])
+    x = _leaky(x, "leaky_blocks")
+    x = layers.Conv2DTranspose(channels, 6, 2, padding="same", name="enlarge")(x)
+    if skip:
+        x = layers.Add(name="skip")([x, source])
+    image = layers.Activation("tanh", name="image")(x)
+    return keras.Model(source, image, name="restyler")
+
+
+def resized(generator: Model, source_shape: Sequence[int]) -> Model:
+    """The same weights for images of another size, where a network of convolutions has no other.
+
+    Args:
+        generator: Such as `restyler` without ``places``.
+        source_shape: (height, width, channels).
+
+    Returns:
+        A copy of the generator.
+
+    Raises:
+        ValueError: the network cannot take such images.
+    """
+    shape = _image_shape(source_shape)
+    if shape[2] != generator.inputs[0].shape[-1]:
+        raise ValueError(
+            f"the generator takes {generator.inputs[0].shape[-1]} channels, got {shape[2]}"
+        )
+    copy = keras.models.clone_model(generator, input_tensors=keras.Input(shape))
+    copy.set_weights(generator.get_weights())
+    return copy
+
+
+def image_discriminator(
+    source_shape: Sequence[int] = networks.MNIST_SHAPE, width: int = 8
+) -> Model:
+    """A small convolutional discriminator of single images.
+
+    Args:
+        source_shape: (height, width, channels) of the images, both sides even.
+        width: As in `pair_discriminator`.
+
+    Returns:
+        A model from images to logits (batch, 1).
+
+    Raises:
+        ValueError: a size is not a positive integer, or a side is odd.
+    """
+    image = keras.Input(_even(source_shape), name="image")
+    return keras.Model(image, _critic_body(image, width), name="image_discriminator")
 
 
 def pair_discriminator(
@@ -317,6 +436,8 @@ class PairedRecipe:
         ema: Decay of the averaged weights.
         widths: Of `redrawer`.
         filters: Of `redrawer`.
+        generator: From (source shape, channels) to another generator than `redrawer`, such as
+            `restyler`; ``widths`` and ``filters`` have no effect then.
         d_width: Of `pair_discriminator`.
         batch_size: Pairs in a step.
         steps: Length of the training.
@@ -335,6 +456,7 @@ class PairedRecipe:
     ema: float | None = 0.995
     widths: tuple[int, ...] = (512, 512)
     filters: int = 8
+    generator: Callable[..., Model] | None = None
     d_width: int = 16
     batch_size: int = 64
     steps: int = 600
@@ -374,7 +496,9 @@ class PairedRecipe:
             )
         recipes.make_deterministic(seed)
         gan = ImageToImage(
-            redrawer(source, target[2], self.widths, self.filters, mean_source),
+            redrawer(source, target[2], self.widths, self.filters, mean_source)
+            if self.generator is None
+            else self.generator(source, target[2]),
             pair_discriminator(source, target[2], self.d_width),
             self.loss,
             adversarial_weight=self.adversarial_weight,

@@ -1,0 +1,840 @@
+"""Image translation: from one kind of image to another, with pairs and without.
+
+    from gantut.applications import translation
+
+    run = translation.train(images_a, images_b)      # two sets, no pairs
+    like_b = run.gan.translate(new_images_a)
+    like_a = run.gan.translate_back(new_images_b)
+
+With pairs it is `gantut.applications.image_to_image` (Isola et al. 2017); here is a source for it,
+`thin_strokes`. Without pairs it is `CycleGAN` (Zhu et al. 2017): two generators, one each way, and
+two discriminators. The module makes two tasks whose answers are known: digits between upright and
+`bold_italic`, and pieces of photographs that ship with scikit-image between the photograph and a
+`painting` of it. Beside the networks stand what one would do without: `match_pixels`,
+`gaussian_transport` and `slant_and_weight`.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from gantut import losses, metrics, recipes
+from gantut._backend import keras, tf
+from gantut.applications import image_to_image
+from gantut.applications.image_to_image import image_discriminator, restyler
+from gantut.data import _integer, _positive, check_images
+from gantut.gan import GAN, _computed, _unchanged
+from gantut.optimizers import FusedAdam
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Model = Any
+Tensor = Any
+Builder = Callable[[tuple[int, int, int]], Model]
+Translator = Callable[[Float32], Float32]
+
+SLANT = 0.4
+"""Pixels to the right for a pixel upwards, of `bold_italic`."""
+
+PHOTOGRAPHS = ("astronaut", "coffee", "motorcycle_left", "rocket", "chelsea")
+"""Those of scikit-image's wheel that show ordinary things in colour; the last is a cat."""
+
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)[None, :, :, None]
+
+
+# --- Strokes and letters -----------------------------------------------------------------------
+
+
+def thin_strokes(images: npt.ArrayLike) -> Float32:
+    """Draws only the middle line of each stroke, one pixel wide (Zhang and Suen 1984).
+
+    Args:
+        images: float32 images (n, height, width, 1) in [-1, 1]; ink is what is above 0.
+
+    Returns:
+        Images of the same shape, 1 on the lines and -1 elsewhere.
+
+    Raises:
+        ValueError: the images are not valid.
+        ImportError: scikit-image is not installed.
+    """
+    from skimage.morphology import skeletonize
+
+    array = check_images(images, channels=1)
+    lines = np.stack([skeletonize(image[..., 0] > 0) for image in array])
+    return np.where(lines, 1.0, -1.0).astype(np.float32)[..., None]
+
+
+def slants(images: npt.ArrayLike) -> Float64:
+    """How far each image's ink leans, by its second moments.
+
+    The slope of the line of least squares through column over row, weighted with ink, with the
+    sign of italics.
+
+    Args:
+        images: float32 images (n, height, width, 1) in [-1, 1], each with some ink (above -1).
+
+    Returns:
+        Pixels to the right for a pixel upwards (n,); 0 where all ink is in one row.
+
+    Raises:
+        ValueError: the images are not valid, or one is blank.
+    """
+    ink = (check_images(images, channels=1)[..., 0].astype(np.float64) + 1) / 2
+    mass = ink.sum(axis=(1, 2))
+    if not np.all(mass > 0):
+        raise ValueError(f"image {int(np.argmin(mass))} is blank: it has no slant")
+    row, column = np.mgrid[: ink.shape[1], : ink.shape[2]]
+
+    def centred(place: npt.NDArray[Any]) -> Float64:
+        mean = (ink * place).sum(axis=(1, 2)) / mass
+        return np.asarray(place - mean[:, None, None])
+
+    up, right = -centred(row), centred(column)
+    spread = (ink * up * up).sum(axis=(1, 2))
+    lean = (ink * up * right).sum(axis=(1, 2))
+    return np.divide(lean, spread, out=np.zeros_like(lean), where=spread > 1e-9)
+
+
+def shear(images: npt.ArrayLike, slopes: npt.ArrayLike) -> Float32:
+    """Leans images to the right, about the middle row.
+
+    Args:
+        images: float32 images (n, height, width, channels) in [-1, 1].
+        slopes: Pixels to the right for a pixel upwards: one number, or one for each image.
+
+    Returns:
+        Images of the same shape, linear between pixels, with -1 beyond the frame.
+
+    Raises:
+        ValueError: the images are not valid, or the slopes are not as many or not finite.
+    """
+    array = check_images(images)
+    n, height, width, _ = array.shape
+    slope = np.asarray(slopes, np.float64)
+    if slope.shape not in ((), (n,)) or not np.isfinite(slope).all():
+        raise ValueError(f"slopes must be one finite number or {n}, got {slopes!r}")
+    slope = np.broadcast_to(slope, n)
+    up = (height - 1) / 2 - np.arange(height)
+    source = np.arange(width)[None, None, :] - slope[:, None, None] * up[None, :, None]
+    left = np.floor(source).astype(int)
+    share = (source - left).astype(np.float32)[..., None]
+
+    def pixel(column: npt.NDArray[Any]) -> Any:
+        inside = ((column >= 0) & (column < width))[..., None]
+        index = np.clip(column, 0, width - 1)[..., None]
+        return np.where(inside, np.take_along_axis(array, index, axis=2), np.float32(-1))
+
+    return np.asarray((1 - share) * pixel(left) + share * pixel(left + 1), np.float32)
+
+
+def upright(images: npt.ArrayLike) -> Float32:
+    """Takes the slant out of each image, by :func:`slants`.
+
+    Args:
+        images: float32 images (n, height, width, 1) in [-1, 1], each with some ink.
+
+    Returns:
+        Images of the same shape.
+
+    Raises:
+        ValueError: the images are not valid, or one is blank.
+    """
+    return shear(images, -slants(images))
+
+
+def bold_italic(images: npt.ArrayLike) -> Float32:
+    """Leans images by ``SLANT`` and makes each pixel the brightest of its own and four neighbours.
+
+    Args:
+        images: float32 images (n, height, width, channels) in [-1, 1].
+
+    Returns:
+        Images of the same shape.
+
+    Raises:
+        ValueError: the images are not valid.
+    """
+    return _dilate(shear(images, SLANT))
+
+
+def _dilate(images: Float32) -> Float32:
+    return np.asarray(ndimage.grey_dilation(images, footprint=_CROSS), np.float32)
+
+
+def thicken(images: Float32, setting: tuple[int, float]) -> Float32:
+    """The filter against thin strokes: widens them by some pixels to each side, and blurs.
+
+    Args:
+        images: float32 images (n, height, width, channels) in [-1, 1].
+        setting: (pixels to each side, standard deviation of the blur in pixels).
+
+    Returns:
+        Images of the same shape.
+    """
+    pixels, sigma = setting
+    for _ in range(pixels):
+        images = _dilate(images)
+    return np.asarray(ndimage.gaussian_filter(images, (0, sigma, sigma, 0)), np.float32)
+
+
+THICKNESSES = tuple((pixels, sigma) for pixels in (0, 1, 2) for sigma in (0.4, 0.7, 1.0, 1.4))
+"""Settings of `thicken` to choose from, as `gantut.applications.restoration.levelled` does."""
+
+
+# --- Photographs and paintings -----------------------------------------------------------------
+
+
+def photograph(name: str) -> Float32:
+    """Reads a photograph that is inside scikit-image's wheel, at half its size.
+
+    Args:
+        name: One of ``PHOTOGRAPHS``.
+
+    Returns:
+        float32 (height, width, 3) in [-1, 1]; each pixel is the mean of 2 x 2, and a last row or
+        column that has no partner is left out.
+
+    Raises:
+        ValueError: the name is none of these.
+        ImportError: scikit-image is not installed.
+    """
+    if name not in PHOTOGRAPHS:
+        raise ValueError(f"unknown photograph {name!r}; known are {', '.join(PHOTOGRAPHS)}")
+    from pathlib import Path
+
+    import skimage
+    from skimage import io
+
+    # skimage.data has a function for each, but that of the motorcycle wants to download two more.
+    folder = Path(skimage.__file__).parent / "data"
+    pixels = io.imread(next(folder.glob(f"{name}.*g")))[..., :3].astype(np.float32)
+    height, width = (side - side % 2 for side in pixels.shape[:2])
+    halved = pixels[:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3))
+    return np.asarray(halved / 127.5 - 1, np.float32)
+
+
+def tiles(image: npt.ArrayLike, size: int = 32) -> tuple[Float32, Float32]:
+    """Cuts an image into squares, and deals them out like the fields of a chessboard.
+
+    Args:
+        image: float32 (height, width, channels) in [-1, 1].
+        size: Side of a square in pixels. What is left at the lower and right edge is not used.
+
+    Returns:
+        The white fields and the black ones, each (n, size, size, channels). No pixel is in both.
+
+    Raises:
+        ValueError: the image is not valid, or has not two fields.
+    """
+    whole = check_images(np.asarray(image)[None])[0]
+    rows, columns = (side // _integer(size, "size", 1) for side in whole.shape[:2])
+    if rows * columns < 2:
+        raise ValueError(f"an image of {whole.shape[:2]} pixels has not two squares of {size}")
+    board = whole[: rows * size, : columns * size].reshape(rows, size, columns, size, -1)
+    fields = board.swapaxes(1, 2)
+    white = np.add.outer(np.arange(rows), np.arange(columns)) % 2 == 0
+    return fields[white], fields[~white]
+
+
+def painting(images: npt.ArrayLike, side: int = 3) -> Float32:
+    """Paints photographs: flat strokes with sharp edges, and a warm palette.
+
+    Strokes are those of the filter of Kuwahara et al. 1976: of the four squares that have a pixel
+    in a corner, the most even one gives its mean. Then the colours are mixed: more contrast, and
+    towards ochre in the light and blue in the dark.
+
+    Args:
+        images: float32 images (n, height, width, 3) in [-1, 1].
+        side: Of the squares in pixels, odd and at least 3.
+
+    Returns:
+        Images of the same shape.
+
+    Raises:
+        ValueError: the images are not valid or not in colour, or the side is even or below 3.
+    """
+    array = check_images(images, channels=3).astype(np.float64)
+    if _integer(side, "side", 3) % 2 == 0:
+        raise ValueError(f"side must be odd, so that a pixel has a corner; got {side}")
+    grey = array.mean(axis=-1, keepdims=True)
+
+    def mean(x: Float64, corner: tuple[int, int]) -> Float64:
+        size, origin = (1, side, side, 1), (0, *corner, 0)
+        return np.asarray(ndimage.uniform_filter(x, size, origin=origin, mode="nearest"))
+
+    corners = [(i, j) for i in (-(side // 2), side // 2) for j in (-(side // 2), side // 2)]
+    unevenness = np.stack([mean(grey**2, c) - mean(grey, c) ** 2 for c in corners])
+    colours = np.stack([mean(array, c) for c in corners])
+    flat = np.take_along_axis(colours, unevenness.argmin(axis=0)[None], axis=0)[0]
+    warmth = 0.25 * flat.mean(axis=-1, keepdims=True) * np.array([1.0, 0.3, -1.0])
+    mixed = np.tanh(1.5 * flat) + warmth + np.array([0.1, 0.0, -0.05])
+    return np.clip(mixed, -1, 1).astype(np.float32)
+
+
+def painting_sets(size: int = 32) -> tuple[Float32, Float32, tuple[Float32, Float32]]:
+    """Photographs and paintings to learn from, without pairs and with.
+
+    The photographs are ``PHOTOGRAPHS`` but for the last. Each is cut by :func:`tiles`: the white
+    fields stay photographs, the black ones are cut from its :func:`painting`. So both sets show the
+    same scenes, and no painted tile has its photograph in the other set. Mirror images are added.
+
+    Args:
+        size: Side of the tiles in pixels.
+
+    Returns:
+        The photographs, the paintings, and as many pairs as there are photographs: the first set
+        again with its own paintings, which a method without pairs must not see.
+
+    Raises:
+        ValueError: the size does not fit the photographs.
+        ImportError: scikit-image is not installed.
+    """
+    photos, paintings, answers = [], [], []
+    for name in PHOTOGRAPHS[:-1]:
+        whole = photograph(name)
+        white, _ = tiles(whole, size)
+        painted_white, painted_black = tiles(painting(whole[None])[0], size)
+        photos.append(white)
+        paintings.append(painted_black)
+        answers.append(painted_white)
+    a, b, c = (
+        np.concatenate([*tiled, *(tile[:, :, ::-1] for tile in tiled)])
+        for tiled in (photos, paintings, answers)
+    )
+    return a, b, (a, c)
+
+
+def last_photograph() -> tuple[Float32, Float32]:
+    """The photograph that is in neither set, and its painting.
+
+    Returns:
+        Two images (1, height, width, 3) with even sides.
+
+    Raises:
+        ImportError: scikit-image is not installed.
+    """
+    cat = photograph(PHOTOGRAPHS[-1])[None]
+    height, width = (side - side % 2 for side in cat.shape[1:3])
+    return cat[:, :height, :width], painting(cat)[:, :height, :width]
+
+
+def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int = 5) -> float:
+    """Frechet distance between the pieces of two crowds of images.
+
+    A style that is local shows in small pieces, wherever they lie. The distance is that of
+    `gantut.metrics.frechet_distance`, on the numbers of all ``size`` x ``size`` squares that do
+    not overlap.
+
+    Args:
+        images: float32 images (n, height, width, channels) in [-1, 1].
+        reference: Others with the same channels.
+        size: Side of a piece in pixels.
+
+    Returns:
+        The distance, at least 0.
+
+    Raises:
+        ValueError: the images are not valid, or there are fewer than two pieces.
+    """
+
+    def pieces(crowd: npt.ArrayLike, name: str) -> Float32:
+        array = check_images(crowd, name=name)
+        both = [np.concatenate(tiles(image, size)) for image in array]
+        return np.concatenate(both).reshape(sum(map(len, both)), -1)
+
+    return metrics.frechet_distance(pieces(images, "images"), pieces(reference, "reference"))
+
+
+# --- Without networks and without pairs --------------------------------------------------------
+
+
+def match_pixels(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
+    """Gives each pixel the mean and the deviation that it has in the other set.
+
+    Args:
+        a: float32 images (n, height, width, channels) in [-1, 1].
+        b: Others of the same size.
+
+    Returns:
+        A function from images like ``a`` to images in [-1, 1].
+
+    Raises:
+        ValueError: the images are not valid or not of one size.
+    """
+    x, y = _two_sets(a, b)
+    gain = (y.std(axis=0) + 0.01) / (x.std(axis=0) + 0.01)
+    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
+    return lambda images: np.clip(gain * (images - mean_x) + mean_y, -1, 1).astype(np.float32)
+
+
+def gaussian_transport(
+    a: npt.ArrayLike, b: npt.ArrayLike, *, ridge: float = 0.01, by_pixel: bool = False
+) -> Translator:
+    """The linear map that gives one set the mean and the covariance of the other with least effort.
+
+    Between normal distributions it is the optimal transport for squared distances,
+    ``A = Sa^-1/2 (Sa^1/2 Sb Sa^1/2)^1/2 Sa^-1/2`` (Knott and Smith 1984); on colours it is the
+    linear colour transfer of Pitie and Kokaram 2007.
+
+    Args:
+        a: float32 images (n, height, width, channels) in [-1, 1].
+        b: Others of the same size.
+        ridge: Added to the variances of both, so that pixels which never change do no harm.
+        by_pixel: Map the colour of each pixel by itself, instead of whole images.
+
+    Returns:
+        A function from images like ``a`` to images in [-1, 1]; of any size ``by_pixel``.
+
+    Raises:
+        ValueError: the images are not valid or not of one size, or the ridge is not positive.
+    """
+    x, y = _two_sets(a, b)
+    length = x.shape[-1] if by_pixel else int(np.prod(x.shape[1:]))
+    rows_x, rows_y = (s.reshape(-1, length).astype(np.float64) for s in (x, y))
+    extra = _positive(ridge, "ridge") * np.eye(length)
+    cov_x, cov_y = (
+        np.cov(r, rowvar=False).reshape(length, length) + extra for r in (rows_x, rows_y)
+    )
+    values, vectors = np.linalg.eigh(cov_x)
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    inverse = (vectors / np.sqrt(values)) @ vectors.T
+    values, vectors = np.linalg.eigh(root @ cov_y @ root)
+    matrix = inverse @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T @ inverse
+    mean_x, mean_y = rows_x.mean(axis=0), rows_y.mean(axis=0)
+
+    def translate(images: Float32) -> Float32:
+        moved = (images.reshape(-1, length) - mean_x) @ matrix + mean_y
+        return np.clip(moved, -1, 1).astype(np.float32).reshape(images.shape)
+
+    return translate
+
+
+def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
+    """What a typographer would do: measures two numbers in each set, and makes them equal.
+
+    The numbers are the mean slant and the mean ink. Images are leaned by the difference of the
+    slants, and then mixed with their own dilation (or erosion) so far that the ink agrees. No pair
+    is needed, but one must know that slant and weight are what differs.
+
+    Args:
+        a: float32 images (n, height, width, 1) in [-1, 1], each with some ink.
+        b: Others of the same size.
+
+    Returns:
+        A function from images like ``a`` to images like ``b``.
+
+    Raises:
+        ValueError: the images are not valid or not of one size, or one is blank.
+    """
+    x, y = _two_sets(a, b)
+    slope = float(slants(y).mean() - slants(x).mean())
+    leaned = shear(x, slope)
+    wanted, ink = float(y.mean()), float(leaned.mean())
+    change = _dilate if wanted > ink else lambda images: -_dilate(-images)
+    full = float(change(leaned).mean())
+    share = np.float32(np.clip((wanted - ink) / (full - ink), 0, 1)) if full != ink else 0
+
+    def translate(images: Float32) -> Float32:
+        made = shear(images, slope)
+        return np.asarray(made + share * (change(made) - made), np.float32)
+
+    return translate
+
+
+def _two_sets(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Float32, Float32]:
+    x, y = check_images(a, name="a"), check_images(b, name="b")
+    if x.shape[1:] != y.shape[1:]:
+        raise ValueError(f"the sets differ in shape: {x.shape[1:]} and {y.shape[1:]}")
+    return x, y
+
+
+# --- The model ---------------------------------------------------------------------------------
+
+
+class CycleGAN(GAN):
+    """Two generators, from A to B and from B to A, with a critic for each kind of image.
+
+    The generators minimise the sum of both adversarial losses and ``cycle_weight`` times the cycle
+    consistency ``mean |F(G(a)) - a| + mean |G(F(b)) - b|`` (Zhu et al. 2017, eqs. 2 and 3), plus
+    ``identity_weight`` times ``mean |G(b) - b| + mean |F(a) - a|`` (their section 5.2). As a
+    `gantut.GAN` it has one "generator" from [a, b] to [G(a), F(b)] and one "discriminator" with
+    both critics, so averages, saving and callbacks work as there. The dataset holds (a, b), two
+    independent batches.
+
+    Critics see the newest images only; Zhu et al. keep a pool of 50 older ones.
+
+    Args:
+        to_b: The generator G, from images like A to images like B.
+        to_a: The generator F, the other way.
+        critic_a: Maps images like A to logits (batch, 1).
+        critic_b: The same for B.
+        loss: As in `gantut.GAN`, but for the relativistic one.
+        cycle_weight: At least 0.
+        identity_weight: At least 0; above it, A and B must have the same channels.
+        **options: The other options of `gantut.GAN`, but for ``unroll_steps``; of the penalties
+            "r1".
+
+    Raises:
+        ValueError: the networks do not fit each other, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        to_b: Model,
+        to_a: Model,
+        critic_a: Model,
+        critic_b: Model,
+        loss: str | Any = "non_saturating",
+        *,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.0,
+        **options: Any,
+    ) -> None:
+        for name, weight in (("cycle_weight", cycle_weight), ("identity_weight", identity_weight)):
+            if not 0.0 <= weight < float("inf"):
+                raise ValueError(f"{name} must be >= 0, got {weight!r}")
+        if options.get("unroll_steps"):
+            raise ValueError("a CycleGAN's discriminators are not unrolled")
+        if other := set(options.get("penalties") or {}) - {"r1"}:
+            raise ValueError(f"of the penalties a CycleGAN knows 'r1', got {', '.join(other)}")
+        if losses.get_loss(loss).relativistic:
+            raise ValueError("a CycleGAN's images have no partners that a relativistic loss needs")
+        _check_four(to_b, to_a, critic_a, critic_b)
+        networks = {"to_b": to_b, "to_a": to_a, "critic_a": critic_a, "critic_b": critic_b}
+        # Layers of one model need names of their own.
+        named = {k: keras.Model(n.inputs[0], n.outputs[0], name=k) for k, n in networks.items()}
+        a = keras.Input(to_b.inputs[0].shape[1:], name="a")
+        b = keras.Input(to_a.inputs[0].shape[1:], name="b")
+        super().__init__(
+            keras.Model([a, b], [named["to_b"](a), named["to_a"](b)], name="both_ways"),
+            keras.Model([a, b], [named["critic_a"](a), named["critic_b"](b)], name="both_critics"),
+            loss,
+            **options,
+        )
+        self.to_b, self.to_a = named["to_b"], named["to_a"]
+        self.critic_a, self.critic_b = named["critic_a"], named["critic_b"]
+        self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
+        self.conditional = True  # The "label" of an image of A is the one of B in its batch.
+        self.cycle_tracker = keras.metrics.Mean("cycle")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The running means of a GAN, and ``cycle``, the sum of both ways' cycle errors."""
+        return [*self.trackers, self.cycle_tracker]
+
+    @staticmethod
+    def _check_networks(generator: Model, discriminator: Model) -> None:
+        """Nothing: the four networks were checked before they were joined."""
+
+    def _check_batch(self, x: Any, y: Any) -> None:
+        if y is None:
+            raise ValueError("training needs images of both kinds, (a, b), got one kind")
+        shapes = (tuple(tensor.shape[1:]) for tensor in self.generator.inputs)
+        image_to_image._check_pairs(x, y, *shapes)
+
+    def discriminator_step(
+        self, real: Tensor, labels: Tensor, with_penalty: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Updates both critics once, on real images and on those of the generators."""
+        a, b = real, labels
+        with _unchanged(self.generator):
+            fake_b, fake_a = (tf.stop_gradient(x) for x in self.generator([a, b], training=True))
+        loss, penalty, logits = 0.0, 0.0, []
+        with tf.GradientTape() as tape:
+            for critic, x, fake in ((self.critic_a, a, fake_a), (self.critic_b, b, fake_b)):
+                both = critic(x, training=True), critic(fake, training=True)
+                loss += self.adversarial_loss.discriminator(*both)
+                logits.append(both)
+                if with_penalty:
+                    penalty += self.penalties["r1"] * losses.r1_penalty(critic, x)
+            total = loss + self.penalty_every * penalty
+        variables = self.discriminator.trainable_variables
+        gradients = tape.gradient(total, variables)
+        with _computed(gradients if with_penalty else []):
+            self.d_optimizer.apply(gradients, variables)
+        real_logits, fake_logits = (tf.concat(pair, axis=0) for pair in zip(*logits, strict=True))
+        return loss, real_logits, fake_logits
+
+    def generator_step(self, real: Tensor, labels: Tensor) -> Tensor:
+        """Updates both generators once, and their average. Returns their loss."""
+        a, b = real, labels
+        with _unchanged(self.discriminator), tf.GradientTape() as tape:
+            fake_b, fake_a = self.to_b(a, training=True), self.to_a(b, training=True)
+            loss = sum(
+                self.adversarial_loss.generator(critic(fake, training=True), None)
+                for critic, fake in ((self.critic_a, fake_a), (self.critic_b, fake_b))
+            )
+            if self.cycle_weight:
+                cycle = _distance(self.to_a(fake_b, training=True), a)
+                cycle += _distance(self.to_b(fake_a, training=True), b)
+                self.cycle_tracker.update_state(cycle)
+                loss += self.cycle_weight * cycle
+            if self.identity_weight:
+                identity = _distance(self.to_b(b, training=True), b)
+                identity += _distance(self.to_a(a, training=True), a)
+                loss += self.identity_weight * identity
+        variables = self.generator.trainable_variables
+        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        if self.ema is not None:
+            self._update_average()
+        return loss
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """One step of ``fit``: both critics, then both generators."""
+        return {**super().train_step(data), "cycle": self.cycle_tracker.result()}
+
+    def translate(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
+        """Translates images from A to B, with the averaged weights.
+
+        Args:
+            images: float32 (n, height, width, channels) in [-1, 1].
+            batch_size: Images at a time; bounds the memory.
+
+        Returns:
+            float32 images in [-1, 1].
+
+        Raises:
+            ValueError: the images do not fit the generator.
+        """
+        return image_to_image.translate(self.ema_generator.get_layer("to_b"), images, batch_size)
+
+    def translate_back(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
+        """Translates images from B to A; as :meth:`translate`, the other way."""
+        return image_to_image.translate(self.ema_generator.get_layer("to_a"), images, batch_size)
+
+    def at_size(self, shape: tuple[int, int, int]) -> tuple[Model, Model]:
+        """Both generators for images of another size, with the averaged weights.
+
+        Args:
+            shape: (height, width, channels), as `gantut.applications.image_to_image.resized` takes.
+
+        Returns:
+            The generators from A to B and from B to A.
+
+        Raises:
+            ValueError: the networks cannot take such images.
+        """
+        to_b, to_a = (self.ema_generator.get_layer(name) for name in ("to_b", "to_a"))
+        return image_to_image.resized(to_b, shape), image_to_image.resized(to_a, shape)
+
+    def sample(self, *args: Any, **kwargs: Any) -> Any:
+        """There is nothing to draw from: images come from images, by :meth:`translate`.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("these generators redraw images; give them some with translate(images)")
+
+
+def _distance(x: Tensor, y: Tensor) -> Tensor:
+    return tf.reduce_mean(tf.abs(x - y))
+
+
+def _check_four(to_b: Model, to_a: Model, critic_a: Model, critic_b: Model) -> None:
+    def shape(tensor: Any) -> tuple[int, ...]:
+        return tuple(tensor.shape[1:])
+
+    a, b = shape(to_b.inputs[0]), shape(to_b.outputs[0])
+    wanted = {"to_a": (b, a), "critic_a": (a, (1,)), "critic_b": (b, (1,))}
+    for (name, ends), network in zip(wanted.items(), (to_a, critic_a, critic_b), strict=True):
+        got = shape(network.inputs[0]), shape(network.outputs[0])
+        if got != ends:
+            raise ValueError(
+                f"to_b maps {a} to {b}, so {name} must map {ends[0]} to {ends[1]}; "
+                f"it maps {got[0]} to {got[1]}"
+            )
+
+
+# --- Training ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CycleRun:
+    """What a training without pairs left.
+
+    Attributes:
+        gan: The trained `CycleGAN`.
+        history: As in `gantut.recipes.Run`, with the cycle error ``cycle``.
+        seconds: Time that the training took on the clock, tracing included.
+        cpu_seconds: Time that it kept processors busy.
+    """
+
+    gan: CycleGAN
+    history: dict[str, list[float]]
+    seconds: float
+    cpu_seconds: float
+
+
+_FALLING = recipes.cosine_decay()
+
+
+@dataclass(frozen=True)
+class CycleRecipe:
+    """Settings of a training without pairs; ``dataclasses.replace`` makes another from it.
+
+    Attributes:
+        cycle_weight: As in `CycleGAN`.
+        identity_weight: As in `CycleGAN`.
+        loss: A key of ``gantut.losses.LOSSES``.
+        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
+        penalty_every: Steps from penalty to penalty.
+        ema: Decay of the averaged weights.
+        generator: From a shape (height, width, channels) to a generator, for both ways.
+        critic: The same for a critic.
+        batch_size: Images of each kind in a step.
+        steps: Length of the training.
+        g_learning_rate: Adam's learning rate for the generators, before the schedule.
+        d_learning_rate: The same for the critics.
+        beta_1: Adam's first moment decay, for both.
+        beta_2: Its second moment decay.
+        schedule: From progress in [0, 1] to the multiplier of both learning rates.
+        steps_per_execution: Steps run by one call of the compiled graph.
+    """
+
+    cycle_weight: float = 10.0
+    identity_weight: float = 0.0
+    loss: str = "non_saturating"
+    penalties: tuple[tuple[str, float], ...] = (("r1", 0.1),)
+    penalty_every: int = 8
+    ema: float | None = 0.99
+    # Factories keep the functions from being read as methods of this class.
+    generator: Builder = field(default_factory=lambda: restyler)
+    critic: Builder = field(default_factory=lambda: image_discriminator)
+    batch_size: int = 16
+    steps: int = 400
+    g_learning_rate: float = 2e-3
+    d_learning_rate: float = 2e-3
+    beta_1: float = 0.5
+    beta_2: float = 0.99
+    schedule: recipes.Schedule = _FALLING
+    steps_per_execution: int = 10
+
+    def build(self, shape: tuple[int, int, int], seed: int = 0) -> CycleGAN:
+        """Makes the networks and the optimizers.
+
+        Args:
+            shape: (height, width, channels) of the images of both kinds.
+            seed: Fixes the initial weights, as in `gantut.recipes`.
+
+        Returns:
+            A compiled `CycleGAN`.
+
+        Raises:
+            ValueError: the shape does not fit the networks, or a setting is out of range.
+        """
+        recipes.make_deterministic(seed)
+        gan = CycleGAN(
+            self.generator(shape),
+            self.generator(shape),
+            self.critic(shape),
+            self.critic(shape),
+            self.loss,
+            cycle_weight=self.cycle_weight,
+            identity_weight=self.identity_weight,
+            penalties=dict(self.penalties),
+            penalty_every=self.penalty_every,
+            ema=self.ema,
+            seed=seed,
+        )
+        gan.compile(
+            d_optimizer=FusedAdam(self.d_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
+            g_optimizer=FusedAdam(self.g_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
+            steps_per_execution=self.steps_per_execution,
+        )
+        return gan
+
+
+def train(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    recipe: CycleRecipe | None = None,
+    *,
+    seed: int = 0,
+    callbacks: Iterable[Any] = (),
+    **settings: Any,
+) -> CycleRun:
+    """Trains two networks to translate between two sets of images that have no pairs.
+
+    Args:
+        a: float32 images (n, height, width, channels) in [-1, 1].
+        b: Others of the same size; as many or not, in any order.
+        recipe: The settings; `CycleRecipe()` if None.
+        seed: Fixes the result, as in `gantut.recipes`.
+        callbacks: Keras callbacks, as in `gantut.recipes.train`.
+        **settings: Fields of the recipe that are to be others.
+
+    Returns:
+        A `CycleRun`.
+
+    Raises:
+        TypeError: a setting is unknown.
+        ValueError: the images do not fit each other or are fewer than a batch, or a setting is out
+            of range.
+    """
+    recipe = dataclasses.replace(recipe or CycleRecipe(), **settings)
+    _integer(recipe.steps, "steps", 1)
+    x, y = _two_sets(a, b)
+    if recipe.batch_size > min(len(x), len(y)):
+        raise ValueError(
+            f"training takes batches of {recipe.batch_size} of each kind, but there are only "
+            f"{len(x)} and {len(y)}"
+        )
+    wall, busy = time.perf_counter(), time.process_time()
+    gan = recipe.build(x.shape[1:], seed)
+    # Two orders from two seeds: even where row i of one set belongs to row i of the other, no
+    # batch knows it.
+    seeds = np.random.SeedSequence(seed).generate_state(2) >> 1
+    dataset = tf.data.Dataset.zip(
+        tuple(
+            recipes.batches(images, batch_size=recipe.batch_size, seed=int(order))
+            for images, order in zip((x, y), seeds, strict=True)
+        )
+    )
+    done = recipes.run(
+        gan, dataset, steps=recipe.steps, schedule=recipe.schedule, callbacks=callbacks
+    )
+    return CycleRun(
+        gan=gan,
+        history=done.history,
+        seconds=time.perf_counter() - wall,
+        cpu_seconds=time.process_time() - busy,
+    )
+
+
+# --- Settings ----------------------------------------------------------------------------------
+
+
+def dense(shape: tuple[int, int, int]) -> Model:
+    """A generator of dense layers, `gantut.applications.image_to_image.redrawer`, 256 wide."""
+    return image_to_image.redrawer(shape, shape[2], (256,))
+
+
+def copying(shape: tuple[int, int, int], channels: int | None = None) -> Model:
+    """A `gantut.applications.image_to_image.restyler` that starts near to copying its source."""
+    return restyler(shape, channels, skip=True)
+
+
+def copying_anywhere(shape: tuple[int, int, int], channels: int | None = None) -> Model:
+    """The same without a sense of place, for images of any size."""
+    return restyler(shape, channels, skip=True, places=False)
+
+
+LETTERS = CycleRecipe(steps=300, g_learning_rate=4e-3, d_learning_rate=4e-3)
+"""Between upright and bold italic digits."""
+
+PAINTING = CycleRecipe(
+    cycle_weight=5.0, generator=copying_anywhere, batch_size=8, steps=300, d_learning_rate=4e-3
+)
+"""Between tiles of photographs and of paintings."""
+
+STROKES = image_to_image.PairedRecipe(
+    generator=copying, batch_size=32, steps=250, beta_1=0.5, g_learning_rate=2e-3
+)
+"""From thin strokes to digits, with pairs."""
