@@ -240,7 +240,7 @@ def test_a_gan_is_asked_for_each_class(few):
 
 
 def test_shifts_help_where_labels_are_few(few):
-    """Measured over five seeds: 0.04 to 0.08 better after 64 steps."""
+    """Measured over three seeds: 0.695 to 0.700 without, 0.050 to 0.061 better with."""
     test = load_mnist().x_test[:2_000], load_mnist().y_test[:2_000]
     plain, shifted = (
         conditional.accuracy(
@@ -249,8 +249,8 @@ def test_shifts_help_where_labels_are_few(few):
         )
         for augment in (False, True)
     )
-    assert plain > 0.65
-    assert shifted > plain + 0.02
+    assert plain > 0.66
+    assert shifted > plain + 0.025
 
 
 def test_the_module_is_registered():
