@@ -5,6 +5,7 @@ from typing import Any
 
 _MODULES = {
     "anomaly",
+    "augmentation",
     "conditional",
     "faces",
     "image_to_image",

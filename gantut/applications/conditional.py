@@ -497,6 +497,42 @@ def build_classifier(image_shape: Sequence[int], num_classes: int = NUM_CLASSES)
     )
 
 
+def fit_classifier(model: Model, batches: Any, steps: int) -> None:
+    """Trains a classifier with Adam from 2e-3, along half a cosine to 0.
+
+    Args:
+        model: From images to logits (batch, num_classes).
+        batches: An endless dataset of (images, labels), as from `gantut.recipes.batches`.
+        steps: How many batches it learns from.
+    """
+    model.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        steps_per_execution=min(16, steps),
+        jit_compile=False,
+    )
+    batches = batches.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
+    model.fit(batches, shuffle=False, verbose=0)
+
+
+def logits_of(model: Model) -> Classifier:
+    """A classifier's logits as a function of arrays.
+
+    Args:
+        model: From images to logits (batch, num_classes).
+
+    Returns:
+        A function from images (n, height, width, channels) to logits (n, num_classes).
+    """
+
+    def classify(images: Float32) -> npt.NDArray[Any]:
+        # Uncompiled, as `render`: each training has a model of its own.
+        parts = [images[i : i + 500] for i in range(0, len(images), 500)]
+        return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
+
+    return classify
+
+
 def classification_accuracy_score(
     images: npt.ArrayLike,
     labels: npt.ArrayLike,
@@ -546,22 +582,9 @@ def classification_accuracy_score(
     begin = time.process_time()
     recipes.make_deterministic(seed)
     model = build_classifier(x.shape[1:], classes)
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        steps_per_execution=min(16, steps),
-        jit_compile=False,
-    )
-    dataset = recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed).take(steps)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
-    model.fit(dataset, shuffle=False, verbose=0)
+    fit_classifier(model, recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed), steps)
     cpu_seconds = time.process_time() - begin
-
-    def classify(batch: Float32) -> npt.NDArray[Any]:
-        # Uncompiled, as `render`: each call of this function has a model of its own.
-        parts = [batch[i : i + 500] for i in range(0, len(batch), 500)]
-        return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
-
+    classify = logits_of(model)
     right = _scores(test_x, classify, classes).argmax(axis=1) == test_y
     counts = np.bincount(test_y, minlength=classes)
     hits = np.bincount(test_y[right], minlength=classes)

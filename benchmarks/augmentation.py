@@ -1,0 +1,169 @@
+"""Measurements behind the chapter on data augmentation.
+
+    python benchmarks/augmentation.py
+
+Of MNIST's 60,000 training images 10, 20, 50 or 100 a class keep their labels; a seed fixes which,
+and everything else. One small classifier, always trained for the same number of steps, is tested on
+the 10,000 test images. Three experiments:
+
+- ``shifted``: the classifier learns from the labels alone, without and with shifts and rotations;
+  the latter's guesses then label the other images for a conditional GAN, whose samples another
+  classifier learns from beside the labels; the rivals learn from these images themselves, by
+  self-training, or with labels that spread over a graph of neighbours. All with shifts.
+- ``few``: a GAN that learns from the labelled images alone.
+- ``plain``: the GAN with guessed labels, without any shifts.
+
+``cpu_seconds`` are those of everything that an arm needs, its teacher included, but for the graph
+of neighbours, which is built once. All of it runs on one thread. ``--rows`` names experiments to
+run again, ``--per-class`` and ``--seeds`` what of them; other rows are kept. Writes
+benchmarks/results/augmentation.json after each of them.
+"""
+
+import argparse
+import functools
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from recording import RESULTS, Record, use_one_thread
+
+from gantut import load_mnist, metrics
+from gantut.applications import augmentation, conditional
+
+RESULT = RESULTS / "augmentation.json"
+PER_CLASS, SEEDS = (10, 20, 50, 100), (0, 1, 2)
+ROUNDS = 2
+
+Rows = Iterator[dict[str, Any]]
+
+
+def scored(arm: str, classify: Any, cpu_seconds: float, **more: Any) -> dict[str, Any]:
+    """A row: the share of the test images that a classifier reads right."""
+    test = load_mnist()
+    right = conditional.accuracy(test.x_test, test.y_test, classify)
+    return {"arm": arm, "accuracy": right, "cpu_seconds": cpu_seconds, **more}
+
+
+def described(made: augmentation.Made, few: augmentation.FewLabels) -> dict[str, float]:
+    """Of a GAN's samples, what the judge reads, and the share that is close to a labelled image.
+
+    Close means closer than nine in ten test images are, so that 0.1 is what new images reach.
+    """
+    x, y = made.images[::5], made.labels[::5]
+    near = [
+        metrics.nearest_training_images(images, few.images).distances[:, 0]
+        for images in (x, load_mnist().x_test[:2_000])
+    ]
+    return {
+        "samples_right": conditional.accuracy(x, y),
+        "share_close": metrics.memorisation(*near, quantile=0.1).share_close,
+    }
+
+
+@functools.cache
+def graph() -> tuple[Any, float]:
+    """The neighbours of all training images, and the processor time of finding them."""
+    begin = time.process_time()
+    return augmentation.neighbour_graph(load_mnist().x_train), time.process_time() - begin
+
+
+def with_gan(
+    few: augmentation.FewLabels, teacher: augmentation.Fit, seed: int, *, augment: bool
+) -> dict[str, Any]:
+    """A row of the GAN that learns from the labels and from a teacher's guesses."""
+    begin = time.process_time()
+    guessed = augmentation.guess_labels(teacher.classify, few.unlabelled)
+    guessing = time.process_time() - begin
+    made = augmentation.gan_samples(*few.with_guessed(guessed), seed=seed)
+    student = augmentation.fit(few.images, few.labels, extra=made.extra, augment=augment, seed=seed)
+    return scored(
+        "GAN, shifts" if augment else "GAN",
+        student.classify,
+        teacher.cpu_seconds + guessing + made.cpu_seconds + student.cpu_seconds,
+        guessed=len(guessed.rows),
+        guessed_right=few.right(guessed),
+        **described(made, few),
+    )
+
+
+def shifted(few: augmentation.FewLabels, seed: int) -> Rows:
+    """Yields the arms that learn from the labels alone, and those that shift."""
+    plain = augmentation.fit(few.images, few.labels, seed=seed)
+    yield scored("labels", plain.classify, plain.cpu_seconds)
+    teacher = augmentation.fit(few.images, few.labels, augment=True, seed=seed)
+    yield scored("shifts", teacher.classify, teacher.cpu_seconds)
+    yield with_gan(few, teacher, seed, augment=True)
+    rounds = augmentation.self_training(
+        few, teacher.classify, rounds=ROUNDS, augment=True, seed=seed
+    )
+    for number, student in enumerate(rounds, start=1):
+        spent = teacher.cpu_seconds + student.cpu_seconds
+        yield scored("self-training, shifts", student.classify, spent, round=number)
+    neighbours, graph_seconds = graph()
+    begin = time.process_time()
+    spread = augmentation.spread_labels(neighbours[few.order][:, few.order], few.labels)
+    spreading = time.process_time() - begin
+    student = augmentation.fit(
+        few.images, few.labels, extra=(few.unlabelled, spread), augment=True, seed=seed
+    )
+    yield scored(
+        "neighbours, shifts",
+        student.classify,
+        spreading + student.cpu_seconds,
+        graph_cpu_seconds=graph_seconds,
+        guessed=len(spread),
+        guessed_right=float((spread == few.hidden).mean()),
+    )
+
+
+def few_only(few: augmentation.FewLabels, seed: int) -> Rows:
+    """Yields the GAN that knows the labelled images alone."""
+    made = augmentation.gan_samples(few.images, few.labels, seed=seed)
+    about = described(made, few)
+    for augment in (False, True):
+        student = augmentation.fit(
+            few.images, few.labels, extra=made.extra, augment=augment, seed=seed
+        )
+        arm = "GAN of few, shifts" if augment else "GAN of few"
+        yield scored(arm, student.classify, made.cpu_seconds + student.cpu_seconds, **about)
+
+
+def plain(few: augmentation.FewLabels, seed: int) -> Rows:
+    """Yields the GAN with guessed labels, and no shifts anywhere."""
+    teacher = augmentation.fit(few.images, few.labels, seed=seed)
+    yield with_gan(few, teacher, seed, augment=False)
+
+
+EXPERIMENTS: dict[str, Callable[[augmentation.FewLabels, int], Rows]] = {
+    "shifted": shifted,
+    "few": few_only,
+    "plain": plain,
+}
+
+
+def main() -> None:
+    """Runs the experiments that were asked for, and writes the file after each set of labels."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
+    parser.add_argument("--per-class", nargs="+", type=int, default=PER_CLASS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    use_one_thread()
+
+    data = load_mnist()
+    record = Record(
+        arguments.out, steps=augmentation.STEPS, gan_steps=augmentation.GAN_STEPS, rounds=ROUNDS
+    )
+    for experiment in arguments.rows:
+        # Seeds first: a run that is stopped has whole curves.
+        for seed in arguments.seeds:
+            for per_class in arguments.per_class:
+                few = augmentation.few_labels(data.x_train, data.y_train, per_class, seed=seed)
+                rows = EXPERIMENTS[experiment](few, seed)
+                record.put(rows, experiment=experiment, per_class=per_class, seed=seed)
+
+
+if __name__ == "__main__":
+    main()
