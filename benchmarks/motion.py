@@ -1,0 +1,65 @@
+"""Measurements behind the chapter on sound and motion: the clips.
+
+    python benchmarks/motion.py
+
+A seed fixes the clips, the training and the samples. Two GANs learn from 8,000 clips for 600 steps
+each: one draws all frames at once, the other has a part of its latent vector for the motion. They
+and three rivals make 1,000 clips: digits of the generator ``fast`` that ships with the package,
+moved by the rule of the data; the same digits without motion; and a normal distribution of clips.
+
+All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
+benchmarks/results/motion.json after each seed.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from recording import RESULTS, Record, use_one_thread
+
+from gantut import load_mnist, pretrained, sampling
+from gantut.applications import motion
+
+RESULT = RESULTS / "motion.json"
+CLIPS, STEPS = 1_000, 600
+
+
+def rows(seed: int) -> Iterator[dict[str, Any]]:
+    """Real clips, rivals and GANs."""
+    digits = load_mnist()
+    # Each seed has its own digits to learn from.
+    shown = digits.x_train[8_000 * seed : 8_000 * (seed + 1)]
+    data = motion.clips(shown, seed)
+    drawn = sampling.sample(pretrained.load("fast"), 8 * CLIPS, seed=seed)
+
+    def row(name: str, frames: Any, cpu: float = 0.0) -> dict[str, Any]:
+        return {"method": name, "cpu_seconds": cpu, **motion.describe(frames)}
+
+    yield row("real", motion.clips(digits.x_test[:CLIPS], 1_000 + seed).frames)
+    yield row("digits of fast, moved", motion.clips(drawn[:CLIPS], 2_000 + seed).frames)
+    yield row("digits of fast, no motion", motion.still_frames(drawn, seed))
+    begin = time.process_time()
+    made = motion.normal_clips(data.frames, CLIPS, seed)
+    yield row("normal clips", made, time.process_time() - begin)
+    for method in ("split", "plain"):
+        run = motion.train(data.frames, method, steps=STEPS, seed=seed)
+        yield row(method, run.gan.sample(CLIPS, seed=seed), run.cpu_seconds)
+
+
+def main() -> None:
+    """Runs the seeds that were asked for, and writes the file after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    use_one_thread()
+
+    record = Record(arguments.out, clips=CLIPS, steps=STEPS)
+    for seed in arguments.seeds:
+        record.put(rows(seed), experiment="motion", seed=seed)
+
+
+if __name__ == "__main__":
+    main()

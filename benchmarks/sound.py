@@ -1,0 +1,82 @@
+"""Measurements behind the chapter on sound and motion: the sounds.
+
+    python benchmarks/sound.py
+
+A seed fixes the data, the training and the samples. From 8,000 sounds learn a GAN of spectrograms,
+for 600 and for 2,000 steps, and a GAN of waveforms, for a little longer than the latter. They and
+three rivals are asked for 40 sounds of every label. Real sounds, and real ones whose phases were
+thrown away and guessed again, say what the measures themselves lose.
+
+All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
+benchmarks/results/sound.json after each seed.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from recording import RESULTS, Record, use_one_thread
+
+from gantut.applications import sound
+
+RESULT = RESULTS / "sound.json"
+
+EACH = 40
+"""Sounds of every label."""
+TRAININGS = {
+    "spectrogram, 600 steps": ("spectrogram", 600),
+    "spectrogram, 2,000 steps": ("spectrogram", 2_000),
+    "wave, 1,500 steps": ("wave", 1_500),
+}
+
+
+def timed(function: Callable[..., Any], *arguments: Any, **settings: Any) -> tuple[Any, float]:
+    """A result, and the CPU seconds that it took."""
+    begin = time.process_time()
+    result = function(*arguments, **settings)
+    return result, time.process_time() - begin
+
+
+def sound_rows(seed: int) -> Iterator[dict[str, Any]]:
+    """Real sounds, rivals and GANs."""
+    data, reference = sound.sounds(8_000, seed), sound.sounds(3_000, 1_000 + seed)
+    real = sound.sounds(1_200, 2_000 + seed)
+    labels = np.repeat(np.arange(len(sound.KINDS) * len(sound.NOTES)), EACH)
+
+    def row(name: str, waves: Any, asked: Any, cpu: float) -> dict[str, Any]:
+        found = sound.describe(waves, asked, reference.waves)
+        return {"method": name, "cpu_seconds": cpu, **found}
+
+    yield row("real", real.waves, real.labels, 0.0)
+    again, cpu = timed(sound.from_spectrograms, sound.spectrograms(real.waves), seed=seed)
+    yield row("real, phases guessed", again, real.labels, cpu)
+    for name, rival in (
+        ("normal spectrograms", sound.normal_spectrograms),
+        ("mixtures", sound.mixtures),
+        ("vocoder", sound.vocode),
+    ):
+        made, cpu = timed(rival, data, labels, seed)
+        yield row(name, made, labels, cpu)
+    for name, (method, steps) in TRAININGS.items():
+        run = sound.train(data, method, steps=steps, seed=seed)
+        yield row(name, run.sample(labels, seed), labels, run.cpu_seconds)
+
+
+def main() -> None:
+    """Runs the seeds that were asked for, and writes the file after each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    use_one_thread()
+
+    record = Record(arguments.out)
+    for seed in arguments.seeds:
+        record.put(sound_rows(seed), experiment="sound", seed=seed)
+
+
+if __name__ == "__main__":
+    main()
