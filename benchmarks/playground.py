@@ -2,7 +2,7 @@
 
     python benchmarks/playground.py [--only speed | modes]
 
-Writes benchmarks/results/playground.json:
+Writes benchmarks/results/playground.json, whose rows are of two experiments:
 
 - "speed", for each loss: milliseconds of one step of 256 points with all of its drawing. "work" is
   the time that the page's script takes, with the picture read back so that it must have been drawn;
@@ -16,19 +16,18 @@ Writes benchmarks/results/playground.json:
 """
 
 import argparse
-import json
 import os
 import shutil
-import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import sync_playwright
-
-from gantut._io import write_json
+from recording import RESULTS, Record
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULT = ROOT / "benchmarks/results/playground.json"
+RESULT = RESULTS / "playground.json"
 METHODS = {
     "non-saturating": ("non_saturating", "none", 0.3, 0.001, 0.002),
     "saturating": ("minimax", "none", 0.3, 0.001, 0.002),
@@ -126,13 +125,35 @@ def rules(name: str) -> dict[str, object]:
     return {"train": "both", **dict(zip(keys, METHODS[name], strict=True))}
 
 
+def speed_rows(page: Any) -> Iterator[dict[str, Any]]:
+    """Milliseconds of a step with its drawing, for each loss."""
+    for name in METHODS:
+        page.evaluate("(rules) => gantutPlay.playground.restart(rules)", rules(name))
+        page.evaluate(WORK, [0, WARM])
+        before = browser_seconds()
+        work = summary(page.evaluate(WORK, [0, TIMED]))
+        cpu = round(1000 * (browser_seconds() - before) / TIMED, 2)
+        frame = summary(page.evaluate(FRAMES, TIMED))
+        load = round(os.getloadavg()[0], 1)
+        yield {"method": name, "work_ms": work, "cpu_ms": cpu, "frame_ms": frame, "load": load}
+
+
+def mode_rows(page: Any) -> Iterator[dict[str, Any]]:
+    """What each loss and each seed comes to on the ring."""
+    for name in METHODS:
+        for seed in SEEDS:
+            readings = page.evaluate(MODES, [rules(name), seed, STEPS])
+            columns = (list(column) for column in zip(*readings, strict=True))
+            found = dict(zip(("modes", "reverse_kl", "high_quality"), columns, strict=True))
+            steps = list(range(100, STEPS + 1, 100))
+            yield {"method": name, "seed": seed, "rules": rules(name), "at_steps": steps, **found}
+
+
 def main() -> None:
-    """Runs what is asked for; the other part of the file stays."""
+    """Runs what is asked for; the other rows of the file stay."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=("speed", "modes"))
     only = parser.parse_args().only
-    result = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
-    result["command"] = "python benchmarks/playground.py"
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         site = Path(folder) / "play"
         shutil.copytree(ROOT / "book/_static/play", site)
@@ -142,45 +163,11 @@ def main() -> None:
         )
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto((site / "index.html").as_uri())
-        machine = {"cores": os.cpu_count(), "chromium": browser.version, "python": sys.version[:6]}
-        if only != "modes":
-            speed = []
-            for name in METHODS:
-                page.evaluate(
-                    "(rules) => gantutPlay.playground.restart(rules)",
-                    rules(name),
-                )
-                page.evaluate(WORK, [0, WARM])
-                before = browser_seconds()
-                work = summary(page.evaluate(WORK, [0, TIMED]))
-                cpu = round(1000 * (browser_seconds() - before) / TIMED, 2)
-                frame = summary(page.evaluate(FRAMES, TIMED))
-                load = os.getloadavg()[0]
-                row = {"method": name, "work": work, "cpu": cpu, "frame": frame}
-                speed.append({**row, "load": round(load, 1)})
-                print(speed[-1], flush=True)
-            result["speed"] = {**machine, "steps": TIMED, "unit": "ms", "rows": speed}
-        if only != "speed":
-            modes = []
-            for name in METHODS:
-                for seed in SEEDS:
-                    rows = page.evaluate(MODES, [rules(name), seed, STEPS])
-                    columns = [list(column) for column in zip(*rows, strict=True)]
-                    keys = ("modes", "reverse_kl", "high_quality")
-                    modes.append(
-                        {"method": name, "seed": seed, **dict(zip(keys, columns, strict=True))}
-                    )
-                    print(modes[-1], flush=True)
-            result["modes"] = {
-                **machine,
-                "seeds": list(SEEDS),
-                "at_steps": list(range(100, STEPS + 1, 100)),
-                "samples": 1000,
-                "methods": {name: rules(name) for name in METHODS},
-                "rows": modes,
-            }
+        record = Record(RESULT, chromium=browser.version)
+        for experiment, rows in (("speed", speed_rows), ("modes", mode_rows)):
+            if only in (None, experiment):
+                record.put(rows(page), experiment=experiment)
         browser.close()
-    write_json(RESULT, result)
 
 
 if __name__ == "__main__":

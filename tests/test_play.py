@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from project import BOOK
 
-from gantut import data, dynamics, losses, metrics
+from gantut import data, dynamics, losses, metrics, tables
 
 PLAY = BOOK / "_static/play"
 N = 6  # rows of a batch
@@ -308,20 +308,18 @@ def test_a_run_repeats_itself_and_each_player_can_train_alone(run_js):
 
 
 def test_the_page_says_what_was_measured():
-    record = json.loads((BOOK.parent / "benchmarks/results/playground.json").read_text("utf-8"))
-    at = record["modes"]["at_steps"]
-    modes = {(row["method"], row["seed"]): row["modes"] for row in record["modes"]["rows"]}
+    rows = tables.select(tables.load("playground")["rows"], experiment="modes")
     text = (BOOK / "play.md").read_text("utf-8")
-    seeds = range(5)
-    assert record["modes"]["seeds"] == list(seeds)
-    for method in record["modes"]["methods"]:
+    for method in {row["method"] for row in rows}:
+        seeds = tables.select(rows, method=method)
+        assert [row["seed"] for row in seeds] == list(range(5))
         cells = [
-            ", ".join(str(modes[method, seed][at.index(steps)]) for seed in seeds)
+            ", ".join(str(row["modes"][row["at_steps"].index(steps)]) for row in seeds)
             for steps in (300, 500)
         ]
         assert f"| {method} | {' | '.join(cells)} |\n" in text
-    kl = [r["reverse_kl"][-1] for r in record["modes"]["rows"] if r["method"] == "RpGAN + R1 + R2"]
-    assert max(kl) < 0.1
+    steady = tables.select(rows, method="RpGAN + R1 + R2")
+    assert max(row["reverse_kl"][-1] for row in steady) < 0.1
 
 
 def test_what_the_page_says_of_a_discriminator_that_trains_alone(run_js):
@@ -335,7 +333,7 @@ def test_what_the_page_says_of_a_discriminator_that_trains_alone(run_js):
           const { arrows } = t.look();
           const lengths = arrows.filter((_, i) => i % 2 === 0)
             .map((x, i) => Math.hypot(x, arrows[2 * i + 1]));
-          return lengths.sort()[lengths.length / 2];
+          return lengths.sort((a, b) => a - b)[lengths.length / 2];
         };
         for (let i = 0; i < 100; i++) t.step();
         const before = [t.lossD, arrow("non_saturating")];
