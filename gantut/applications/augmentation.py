@@ -1,5 +1,7 @@
 """More data from few labels: shifts and rotations, a GAN's samples, and rivals without a GAN.
 
+The whole of it::
+
     from gantut import load_mnist
     from gantut.applications import augmentation
 
@@ -47,10 +49,10 @@ BATCH_SIZE = 128
 """Images in a batch; with further images half of them are labelled ones."""
 
 SHIFT = 2 / 28
-"""Shifts go up to this share of the height and of the width: two of 28 pixels."""
+"""Shifts go up to this share of the height and of the width, two of 28 pixels."""
 
 ROTATION = 0.03
-"""Rotations go up to this share of a turn to both sides: 11 degrees."""
+"""Rotations go up to this share of a turn to both sides, 11 degrees."""
 
 
 # --- Few labels --------------------------------------------------------------------------------

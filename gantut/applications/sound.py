@@ -48,7 +48,7 @@ VOWELS: dict[str, tuple[float, float, float]] = {
     "ɔ": (570, 840, 2410),
     "u": (300, 870, 2240),
 }
-"""The first three formants of five vowels in Hz: averages over 33 men who said heed, head, hod,
+"""The first three formants of five vowels in Hz, averages over 33 men who said heed, head, hod,
 hawed and who'd (Peterson and Barney 1952, table II)."""
 KINDS = (*VOWELS, "string")
 """The vowels, and a plucked string."""
@@ -315,7 +315,7 @@ def linear_prediction(waves: npt.ArrayLike, order: int = _ORDER) -> Float64:
         order: Number of poles.
 
     Returns:
-        float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1: each
+        float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1. Each
         sample is predicted by minus the others times the samples before it.
 
     Raises:

@@ -289,8 +289,9 @@ def painting_sets(size: int = 32) -> tuple[Float32, Float32, tuple[Float32, Floa
         size: Side of the tiles in pixels.
 
     Returns:
-        The photographs, the paintings, and as many pairs as there are photographs: the first set
-        again with its own paintings, which a method without pairs must not see.
+        The photographs, the paintings, and as many pairs as there are photographs.
+        These are the first set again with its own paintings, which a method without pairs must
+        not see.
 
     Raises:
         ValueError: the size does not fit the photographs.
