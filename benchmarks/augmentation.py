@@ -21,12 +21,11 @@ benchmarks/results/augmentation.json after each of them.
 
 import argparse
 import functools
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, Record, use_one_thread
+from recording import RESULTS, Record, timed, use_one_thread
 
 from gantut import load_mnist, metrics
 from gantut.applications import augmentation, conditional
@@ -64,17 +63,14 @@ def described(made: augmentation.Made, few: augmentation.FewLabels) -> dict[str,
 @functools.cache
 def graph() -> tuple[Any, float]:
     """The neighbours of all training images, and the processor time of finding them."""
-    begin = time.process_time()
-    return augmentation.neighbour_graph(load_mnist().x_train), time.process_time() - begin
+    return timed(augmentation.neighbour_graph, load_mnist().x_train)
 
 
 def with_gan(
     few: augmentation.FewLabels, teacher: augmentation.Fit, seed: int, *, augment: bool
 ) -> dict[str, Any]:
     """A row of the GAN that learns from the labels and from a teacher's guesses."""
-    begin = time.process_time()
-    guessed = augmentation.guess_labels(teacher.classify, few.unlabelled)
-    guessing = time.process_time() - begin
+    guessed, guessing = timed(augmentation.guess_labels, teacher.classify, few.unlabelled)
     made = augmentation.gan_samples(*few.with_guessed(guessed), seed=seed)
     student = augmentation.fit(few.images, few.labels, extra=made.extra, augment=augment, seed=seed)
     return scored(
@@ -101,9 +97,8 @@ def shifted(few: augmentation.FewLabels, seed: int) -> Rows:
         spent = teacher.cpu_seconds + student.cpu_seconds
         yield scored("self-training, shifts", student.classify, spent, round=number)
     neighbours, graph_seconds = graph()
-    begin = time.process_time()
-    spread = augmentation.spread_labels(neighbours[few.order][:, few.order], few.labels)
-    spreading = time.process_time() - begin
+    near = neighbours[few.order][:, few.order]
+    spread, spreading = timed(augmentation.spread_labels, near, few.labels)
     student = augmentation.fit(
         few.images, few.labels, extra=(few.unlabelled, spread), augment=True, seed=seed
     )

@@ -12,12 +12,11 @@ benchmarks/results/motion.json after each seed.
 """
 
 import argparse
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, Record, use_one_thread
+from recording import RESULTS, Record, timed, use_one_thread
 
 from gantut import load_mnist, pretrained, sampling
 from gantut.applications import motion
@@ -40,9 +39,7 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
     yield row("real", motion.clips(digits.x_test[:CLIPS], 1_000 + seed).frames)
     yield row("digits of fast, moved", motion.clips(drawn[:CLIPS], 2_000 + seed).frames)
     yield row("digits of fast, no motion", motion.still_frames(drawn, seed))
-    begin = time.process_time()
-    made = motion.normal_clips(data.frames, CLIPS, seed)
-    yield row("normal clips", made, time.process_time() - begin)
+    yield row("normal clips", *timed(motion.normal_clips, data.frames, CLIPS, seed))
     for method in ("split", "plain"):
         run = motion.train(data.frames, method, steps=STEPS, seed=seed)
         yield row(method, run.gan.sample(CLIPS, seed=seed), run.cpu_seconds)

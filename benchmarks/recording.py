@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ def use_one_thread() -> None:
     """Keeps TensorFlow on one core: the machine's other work then changes the wall clock only."""
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def timed(call: Callable[..., Any], *arguments: Any, **settings: Any) -> tuple[Any, float]:
+    """What a call returns, and the CPU seconds that it took."""
+    begin = time.process_time()
+    made = call(*arguments, **settings)
+    return made, time.process_time() - begin
 
 
 class Record:

@@ -14,12 +14,11 @@ benchmarks/results/restoration.json after each seed.
 """
 
 import argparse
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, Record, use_one_thread
+from recording import RESULTS, Record, timed, use_one_thread
 
 from gantut import judge, load_mnist
 from gantut.applications import image_to_image, restoration
@@ -48,9 +47,7 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
     for name, source in sources.items():
         yield measure(name, "damaged", source)
         for method, restore in restoration.rivals(name, images, seed).items():
-            begin = time.process_time()
-            restored = restore(source)
-            cpu = time.process_time() - begin
+            restored, cpu = timed(restore, source)
             yield measure(name, method, restored) | {"cpu_seconds": cpu}
     pairs = restoration.damaged_mixture(images, seed), images
     start = image_to_image.train(*pairs, adversarial_weight=0.0, steps=START_STEPS, seed=seed)

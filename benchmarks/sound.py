@@ -12,13 +12,12 @@ benchmarks/results/sound.json after each seed.
 """
 
 import argparse
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record, use_one_thread
+from recording import RESULTS, Record, timed, use_one_thread
 
 from gantut.applications import sound
 
@@ -31,13 +30,6 @@ TRAININGS = {
     "spectrogram, 2,000 steps": ("spectrogram", 2_000),
     "wave, 1,500 steps": ("wave", 1_500),
 }
-
-
-def timed(function: Callable[..., Any], *arguments: Any, **settings: Any) -> tuple[Any, float]:
-    """A result, and the CPU seconds that it took."""
-    begin = time.process_time()
-    result = function(*arguments, **settings)
-    return result, time.process_time() - begin
 
 
 def sound_rows(seed: int) -> Iterator[dict[str, Any]]:

@@ -22,13 +22,12 @@ benchmarks/results/translation.json after each experiment and seed.
 """
 
 import argparse
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record, use_one_thread
+from recording import RESULTS, Record, timed, use_one_thread
 
 from gantut import judge, load_mnist, metrics
 from gantut.applications import image_to_image, restoration, translation
@@ -39,13 +38,6 @@ WEIGHTS = (0.0, 0.03, 0.1)
 NOISE = 0.05
 
 Row = dict[str, Any]
-
-
-def seconds(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What a call returns, and the seconds of a processor that it took."""
-    begin = time.process_time()
-    made = call()
-    return made, time.process_time() - begin
 
 
 def digits(seed: int) -> tuple[Any, Any, Any]:
@@ -73,7 +65,7 @@ def strokes(seed: int) -> Iterator[Row]:
         )),
         ("linear regression", lambda: restoration.linear_regression(sources, images)),
     ):  # fmt: skip
-        made, cpu = seconds(fit)
+        made, cpu = timed(fit)
         yield measure(method, made(thin), cpu)
     for weight in WEIGHTS:
         run = image_to_image.train(
@@ -111,7 +103,7 @@ def letters(seed: int) -> Iterator[Row]:
         ("transport", translation.gaussian_transport),
         ("slant and weight", translation.slant_and_weight),
     ):
-        ways, cpu = seconds(lambda fit=fit: [fit(a, b), fit(b, a)])
+        ways, cpu = timed(lambda fit=fit: [fit(a, b), fit(b, a)])
         yield from measure(method, ways, cpu)
     for method, settings in {
         "CycleGAN": {},
@@ -164,7 +156,7 @@ def painting(seed: int) -> Iterator[Row]:
         }
 
     yield measure("nothing", photo)
-    transport, cpu = seconds(lambda: translation.gaussian_transport(a, b, by_pixel=True))
+    transport, cpu = timed(lambda: translation.gaussian_transport(a, b, by_pixel=True))
     yield measure("transport", transport(photo), cpu)
     for method, settings in {
         "CycleGAN": {},

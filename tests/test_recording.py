@@ -50,3 +50,9 @@ def test_a_group_that_breaks_off_loses_nothing(recording, tmp_path):
     with pytest.raises(RuntimeError, match="out of memory"):
         recording.Record(path).put(rows(), seed=0)
     assert read(path)["rows"] == [{"seed": 0, "v": 1}]
+
+
+def test_a_timed_call_returns_what_it_made_and_its_processor_time(recording, monkeypatch):
+    clock = iter([3.0, 5.5])
+    monkeypatch.setattr(recording.time, "process_time", lambda: next(clock))
+    assert recording.timed(divmod, 7, 2) == ((3, 1), 2.5)

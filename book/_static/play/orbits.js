@@ -326,15 +326,8 @@
           const size = Math.hypot(a, b);
           if (size < 1e-9) continue;
           const length = (0.3 * Math.min(1, 0.4 + 0.6 * size)) / size;
-          const [x, y] = at(point);
-          const [u, v] = at([point[0] + length * a, point[1] + length * b]);
-          const angle = Math.atan2(v - y, u - x);
-          context.moveTo(x, y);
-          context.lineTo(u, v);
-          for (const turn of [2.6, -2.6]) {
-            context.moveTo(u, v);
-            context.lineTo(u + 5 * Math.cos(angle + turn), v + 5 * Math.sin(angle + turn));
-          }
+          const end = [point[0] + length * a, point[1] + length * b];
+          ui.arrow(context, at(point), at(end), 5);
         }
       }
       context.stroke();

@@ -536,15 +536,8 @@
         const size = Math.sqrt(dx * dx + dy * dy);
         if (!(size > 0)) continue;
         const length = Math.min(0.35, 0.3 * Math.sqrt(size)) / size;
-        const [x, y] = at(points[2 * i], points[2 * i + 1]);
-        const [u, v] = at(points[2 * i] + length * dx, points[2 * i + 1] + length * dy);
-        const angle = Math.atan2(v - y, u - x);
-        context.moveTo(x, y);
-        context.lineTo(u, v);
-        for (const turn of [2.6, -2.6]) {
-          context.moveTo(u, v);
-          context.lineTo(u + 4 * Math.cos(angle + turn), v + 4 * Math.sin(angle + turn));
-        }
+        const [x, y] = [points[2 * i], points[2 * i + 1]];
+        ui.arrow(context, at(x, y), at(x + length * dx, y + length * dy), 4);
       }
       context.stroke();
     }

@@ -151,9 +151,20 @@
     read();
   }
 
+  /** Adds an arrow to a canvas' path, from one point to another, with a head of a length. */
+  function arrow(context, [x, y], [u, v], head) {
+    const angle = Math.atan2(v - y, u - x);
+    context.moveTo(x, y);
+    context.lineTo(u, v);
+    for (const turn of [2.6, -2.6]) {
+      context.moveTo(u, v);
+      context.lineTo(u + head * Math.cos(angle + turn), v + head * Math.sin(angle + turn));
+    }
+  }
+
   root.gantutPlay = Object.assign(root.gantutPlay || {}, {
     ui: {
-      h, labelled, select, radios, colours, onChange, prepare, Announcer, linkMaker, onSettings,
+      h, arrow, labelled, select, radios, colours, onChange, prepare, Announcer, linkMaker, onSettings,
     },
   });
 })(self);
