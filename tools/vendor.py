@@ -36,6 +36,7 @@ COPIES = (
 )
 AXE = MODULES / "axe-core/axe.min.js"  # for the tests: no page loads it
 NPM = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
+NPM += ["--loglevel=error", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"]
 
 
 def packages(lock: Path) -> dict[str, tuple[str, str]]:
