@@ -115,6 +115,40 @@ def test_a_chapter_is_run_once_until_something_changes(small_book, chapter_heade
     assert json.loads((small_book / "build/executed/run.json").read_text()) == {}
 
 
+AT_ONCE = """
+# Waits for the other
+
+```{code-cell} ipython3
+import pathlib, time
+
+# set_intra_op_parallelism_threads(1)
+pathlib.Path("../MINE").touch()
+deadline = time.monotonic() + 60
+while not pathlib.Path("../OTHER").exists():
+    assert time.monotonic() < deadline, "the other chapter was not running"
+    time.sleep(0.05)
+```
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_chapters_of_one_thread_run_side_by_side(small_book, chapter_header, tmp_path):
+    root = tmp_path / "book"
+    shutil.copytree(small_book, root)
+    (root / "gantut/__init__.py").write_text("FACTOR = 3\n")
+    (root / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/one\nchapters:\n- file: book/two\n- file: book/three\n"
+    )
+    for page, mine, other in (("two", "a", "b"), ("three", "b", "a")):
+        text = AT_ONCE.replace("MINE", mine).replace("OTHER", other)
+        (root / f"book/{page}.md").write_text(chapter_header + text)
+    status, said, _ = execute(root)
+    assert status == 0, said
+    assert "3 of 3 ready" in said
+    record = json.loads((root / "build/executed/run.json").read_text())
+    assert all(record[f"book/{page}"]["seconds"] > 0 for page in ("one", "two", "three"))
+
+
 def test_keys_tell_apart_what_results_depend_on(monkeypatch):
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_markdown_cell("text"), nbformat.v4.new_code_cell("x = 1")],
