@@ -24,6 +24,7 @@ _MODULES = {
     "cli",
     "data",
     "diagnosis",
+    "distribution",
     "dynamics",
     "evaluation",
     "gan",

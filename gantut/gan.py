@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut import losses
+from gantut import distribution, losses
 from gantut._backend import keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.optimizers import Unrolled
@@ -111,7 +111,12 @@ class GAN(keras.Model):
             self.ema_generator.trainable = False
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.step_counter = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            name="step",
+            aggregation="only_first_replica",
         )
         self.trackers = [
             keras.metrics.Mean(name) for name in ("d_loss", "g_loss", "d_real", "d_fake")
@@ -137,7 +142,9 @@ class GAN(keras.Model):
         Args:
             d_optimizer: A Keras optimizer for D; Adam(2e-4, beta_1=0.5) if None.
             g_optimizer: Another for G; the same if None. Two objects: each keeps its own state.
-            steps_per_execution: Training steps run per call of the compiled graph.
+            steps_per_execution: Training steps run per call of the compiled graph. On several
+                replicas it is 1 whatever is asked: TensorFlow (2.21) fails to place Keras' loop
+                over steps on more than one device.
             run_eagerly: Run step by step in Python, for debugging.
             jit_compile: As in Keras.
 
@@ -154,6 +161,9 @@ class GAN(keras.Model):
         if self.unroll_steps:
             Unrolled.check(d_optimizer)
         self.d_optimizer = d_optimizer
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            distribution.check_gan(self)
+            steps_per_execution = 1
         super().compile(
             optimizer=g_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
             steps_per_execution=steps_per_execution,
@@ -230,7 +240,7 @@ class GAN(keras.Model):
 
     def latents(self, n: Tensor) -> Tensor:
         """Draws ``n`` latent vectors from N(0, I) for a training step: shape (n, latent_dim)."""
-        return tf.random.stateless_normal((n, self.latent_dim), seed=self.seed_generator.next())
+        return distribution.replica_latents(n, self.latent_dim, self.seed_generator.next())
 
     def generate(self, n: Tensor, labels: Tensor | None, training: bool) -> Tensor:
         """Samples of the generator under training, for new latent vectors."""
@@ -254,17 +264,17 @@ class GAN(keras.Model):
             elif name == "r2":
                 value = losses.r2_penalty(critic, fake)
             else:
-                alpha = tf.random.stateless_uniform(
-                    (tf.shape(real)[0],), seed=self.seed_generator.next(), dtype=real.dtype
+                alpha = distribution.replica_alpha(
+                    tf.shape(real)[0], real.dtype, self.seed_generator.next()
                 )
                 value = losses.gradient_penalty(critic, real, fake, alpha)
             total += weight * value
         return total
 
-    def discriminator_step(
+    def discriminator_gradients(
         self, real: Tensor, labels: Tensor | None, with_penalty: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Updates D once. Returns its loss (without penalties) and the logits on both halves."""
+    ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """D's loss (without penalties), the logits on both halves, and D's gradients."""
         # G's batch normalisation must work on batches here as in G's own step.
         with _unchanged(self.generator):
             fake = tf.stop_gradient(self.generate(tf.shape(real)[0], labels, training=True))
@@ -275,14 +285,22 @@ class GAN(keras.Model):
             total = loss
             if with_penalty:
                 total += self.penalty_every * self.penalty(real, fake, labels)
-        variables = self.discriminator.trainable_variables
-        gradients = tape.gradient(total, variables)
-        with _computed(gradients if with_penalty else []):
-            self.d_optimizer.apply(gradients, variables)
-        return loss, real_logits, fake_logits
+        gradients = tape.gradient(total, self.discriminator.trainable_variables)
+        return loss, real_logits, fake_logits, gradients
 
-    def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
-        """Updates G once, and its average. Returns G's loss."""
+    def discriminator_step(
+        self, real: Tensor, labels: Tensor | None, with_penalty: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Updates D once. Returns its loss (without penalties) and the logits on both halves."""
+        *result, gradients = self.discriminator_gradients(real, labels, with_penalty)
+        with _computed(gradients if with_penalty else []):
+            self.d_optimizer.apply(gradients, self.discriminator.trainable_variables)
+        return tuple(result)
+
+    def generator_gradients(
+        self, real: Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """G's loss, and its gradients."""
         with _unchanged(self.discriminator), tf.GradientTape() as tape:
             fake = self.generate(tf.shape(real)[0], labels, training=True)
             with self._unrolled_discriminator(real, fake, labels):
@@ -293,8 +311,12 @@ class GAN(keras.Model):
             loss = self.generator_loss(
                 real, fake, self.adversarial_loss.generator(fake_logits, real_logits)
             )
-        variables = self.generator.trainable_variables
-        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss, tape.gradient(loss, self.generator.trainable_variables)
+
+    def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
+        """Updates G once, and its average. Returns G's loss."""
+        loss, gradients = self.generator_gradients(real, labels)
+        self.g_optimizer.apply(gradients, self.generator.trainable_variables)
         if self.ema is not None:
             self._update_average()
         return loss
@@ -345,9 +367,13 @@ class GAN(keras.Model):
         for v in _random_states(self.discriminator, self.seed_generator):
             v.assign(scope.get_current_value(v))
 
-    def _update_average(self) -> None:
+    def average_decay(self) -> Tensor:
+        """Decay of the averaged weights at the present update."""
         t = tf.cast(self.g_optimizer.iterations, tf.float32)
-        decay = tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
+        return tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
+
+    def _update_average(self) -> None:
+        decay = self.average_decay()
         for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
             if weight.dtype == "float32":
                 average.assign_sub((1.0 - decay) * (average - weight))
@@ -357,6 +383,11 @@ class GAN(keras.Model):
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """One step of ``fit``: D, then (every ``d_steps``-th time) G."""
         real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if tf.distribute.has_strategy():
+            d_loss, g_loss, real_logits, fake_logits = distribution.train_step(self, real, labels)
+            self.step_counter.assign_add(1)
+            self.trackers[1].update_state(g_loss)
+            return distribution.as_logs(self._track(d_loss, real_logits, fake_logits))
         step = tf.convert_to_tensor(self.step_counter)
         self.step_counter.assign_add(1)
 
@@ -369,7 +400,7 @@ class GAN(keras.Model):
             )
         else:
             d_loss, real_logits, fake_logits = d_step(bool(self.penalties))
-        d_loss_mean, g_loss_mean, d_real, d_fake = self.trackers
+        g_loss_mean = self.trackers[1]
         if self.d_steps == 1:
             g_loss_mean.update_state(self.generator_step(real, labels))
         else:
@@ -379,6 +410,10 @@ class GAN(keras.Model):
                 return tf.constant(True)
 
             tf.cond(tf.equal((step + 1) % self.d_steps, 0), g_step, lambda: tf.constant(False))
+        return self._track(d_loss, real_logits, fake_logits)
+
+    def _track(self, d_loss: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        d_loss_mean, _, d_real, d_fake = self.trackers
         d_loss_mean.update_state(d_loss)
         d_real.update_state(tf.sigmoid(real_logits))
         d_fake.update_state(tf.sigmoid(fake_logits))

@@ -1,0 +1,206 @@
+"""Training on several replicas is training on one, up to rounding."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gantut import distribution
+from gantut._backend import tf
+
+TRAIN = """
+import json, sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+devices, cases = int(sys.argv[1]), sys.argv[2:]
+if devices:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    pieces = [tf.config.LogicalDeviceConfiguration()] * devices
+    tf.config.set_logical_device_configuration(cpu, pieces)
+import gantut
+from gantut import distribution, networks, optimizers, recipes
+
+if devices > 1:
+    strategy = distribution.make_strategy(devices)
+elif devices == 0:
+    strategy = distribution.make_strategy(workers=True)
+else:
+    strategy = tf.distribute.get_strategy()
+lazy = {"loss": "relativistic", "penalties": {"r1": 0.3, "r2": 0.3}, "penalty_every": 2}
+x = np.random.default_rng(0).uniform(-1, 1, (640, 4, 4, 1)).astype("float32")
+
+
+def train(steps, batch_norm=False, optimizer=optimizers.FusedAdam, rate=1e-3, **settings):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        generator = networks.mlp_generator(
+            latent_dim=8, image_shape=(4, 4, 1), widths=(16,), batch_norm=batch_norm
+        )
+        discriminator = networks.mlp_discriminator((4, 4, 1), widths=(16,))
+        gan = gantut.GAN(generator, discriminator, seed=3, **settings)
+        gan.compile(optimizer(rate), optimizer(rate), steps_per_execution=5)
+    weights = {"first": [w.tolist() for w in gan.generator.get_weights()]}
+    batches = recipes.batches(x, batch_size=64, seed=0).take(steps)
+    history = gan.fit(
+        distribution.share_batches(batches, strategy),
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+    ).history
+    replicas = [
+        len({np.asarray(part).tobytes() for part in strategy.experimental_local_results(v.value)})
+        for v in gan.variables
+        if v.dtype == "float32"
+    ]
+    for name in ("generator", "discriminator", "ema_generator"):
+        weights[name] = [w.tolist() for w in getattr(gan, name).get_weights()]
+    return {
+        "weights": weights,
+        "history": history,
+        "step": int(gan.step_counter.numpy()),
+        "different replicas": max(replicas),
+        "replicas": strategy.num_replicas_in_sync,
+    }
+
+
+CASES = {
+    "lazy": lambda: train(6, ema=0.9, **lazy),
+    # A step of SGD with rate 1 is the gradient.
+    "gradient": lambda: train(
+        1, optimizer=keras.optimizers.SGD, rate=1.0, loss="wasserstein", penalties={"wgan_gp": 10.0}
+    ),
+    "batch_norm": lambda: train(1, batch_norm=True),
+}
+print("RESULT" + json.dumps({case: CASES[case]() for case in cases}))
+"""
+
+
+def start(*arguments, **environment):
+    command = [sys.executable, "-c", TRAIN, *map(str, arguments)]
+    return subprocess.Popen(
+        command,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def result(process):
+    said, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+    return json.loads(said.split("RESULT")[1])
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def assert_same(found, wanted, replicas):
+    assert (found["replicas"], wanted["replicas"]) == (replicas, 1)
+    assert found["step"] == wanted["step"] > 0
+    assert found["different replicas"] == 1
+    # Seen: differences up to 3e-7 in weights of size 1, and none in most.
+    for name, arrays in wanted["weights"].items():
+        for ours, theirs in zip(found["weights"][name], arrays, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-6, atol=2e-6, err_msg=name)
+    for name, values in wanted["history"].items():
+        np.testing.assert_allclose(found["history"][name], values, rtol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def on_one():
+    return result(start(1, "lazy", "gradient"))
+
+
+@pytest.fixture(scope="module")
+def on_two():
+    return result(start(2, "lazy", "gradient", "batch_norm"))
+
+
+def test_two_devices_take_the_steps_of_one(on_one, on_two):
+    weights = on_one["lazy"]["weights"]
+    assert np.abs(np.subtract(weights["generator"][0], weights["first"][0])).max() > 1e-3
+    assert_same(on_two["lazy"], on_one["lazy"], replicas=2)
+
+
+def test_gradients_of_two_devices_are_those_of_one(on_one, on_two):
+    assert_same(on_two["gradient"], on_one["gradient"], replicas=2)
+
+
+def test_two_workers_take_the_steps_of_one(on_one):
+    cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
+    tasks = [{"type": "worker", "index": index} for index in range(2)]
+    workers = [
+        start(0, "lazy", TF_CONFIG=json.dumps({"cluster": cluster, "task": task})) for task in tasks
+    ]
+    for found in [result(worker) for worker in workers]:
+        assert_same(found["lazy"], on_one["lazy"], replicas=2)
+
+
+def test_moving_statistics_are_the_mean_of_the_replicas(on_two):
+    found = on_two["batch_norm"]
+    assert found["different replicas"] == 1
+    kernel = np.array(found["weights"]["first"][0])
+    # The first draw goes to D's step, whose batch leaves no trace in G's statistics.
+    z = tf.random.stateless_normal((64, 8), seed=(3, 1)).numpy()
+    halves = np.split(z @ kernel, 2)
+    _, _, _, mean, variance = map(np.array, found["weights"]["generator"][:5])
+    np.testing.assert_allclose(mean, 0.1 * np.mean([h.mean(axis=0) for h in halves], 0), atol=1e-6)
+    expected = 0.9 + 0.1 * np.mean([h.var(axis=0) for h in halves], axis=0)
+    np.testing.assert_allclose(variance, expected, atol=1e-6)
+
+
+def test_one_device_needs_no_sharing():
+    dataset = tf.data.Dataset.from_tensor_slices(np.zeros((4, 2), "float32")).batch(2)
+    assert distribution.share_batches(dataset, tf.distribute.get_strategy()) is dataset
+
+
+class _Replicas:
+    num_replicas_in_sync = 3
+
+
+@pytest.mark.parametrize("batch", [64, 2])
+def test_batches_that_cannot_be_shared_are_named(batch):
+    dataset = tf.data.Dataset.from_tensors(np.zeros((batch, 2), "float32"))
+    with pytest.raises(ValueError, match=f"batches of {batch} samples .* 3 replicas"):
+        distribution.share_batches(dataset, _Replicas())
+
+
+@pytest.mark.parametrize("devices", [0, -1, 1.5, True, "2"])
+def test_devices_must_be_a_positive_integer(devices):
+    with pytest.raises(ValueError, match="devices must be a positive integer or None, got"):
+        distribution.make_strategy(devices)
+
+
+def test_more_devices_than_there_are_is_an_error():
+    with pytest.raises(ValueError, match=r"devices=999, but TensorFlow sees \d+ of kind"):
+        distribution.make_strategy(999)
+
+
+def test_workers_take_no_number_of_devices():
+    with pytest.raises(ValueError, match="wanted no devices, got 2"):
+        distribution.make_strategy(2, workers=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("d_steps", 2), ("unroll_steps", 1)])
+def test_what_is_not_defined_on_replicas_is_refused(name, value):
+    class Fake:
+        d_steps, unroll_steps = 1, 0
+        distribute_strategy = _Replicas
+
+    setattr(Fake, name, value)
+    with pytest.raises(ValueError, match=f"a GAN with {name}={value} trains on one device only"):
+        distribution.check_gan(Fake)
