@@ -413,23 +413,17 @@ def recipe(
     )
 
 
-@dataclass(frozen=True)
-class TableRun:
-    """What a training on a table left.
+@dataclass(frozen=True, kw_only=True)
+class TableRun(recipes.Run[GAN]):
+    """What a training on a table left; ``gan`` makes encoded rows.
 
     Attributes:
         encoder: The fitted encoder.
-        gan: The trained `gantut.GAN` of encoded rows.
-        history: As in `gantut.recipes.Run`.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
+
+    The rest is as in `gantut.recipes.Run`.
     """
 
     encoder: TableEncoder
-    gan: GAN
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
 
     def sample(self, n: int, seed: int = 0) -> Float64:
         """Makes records.
@@ -484,17 +478,11 @@ def train(
     """
     encoder = TableEncoder(kinds, scaling=scaling).fit(table)
     settings = recipe(method, encoder.sizes, latent_dim=latent_dim, widths=widths, packing=packing)
-    wall, busy = time.perf_counter(), time.process_time()
+    begin = time.process_time()
     run = recipes.train(
         settings, encoder.transform(table, seed), steps=steps, seed=seed, callbacks=callbacks
     )
-    return TableRun(
-        encoder=encoder,
-        gan=run.gan,
-        history=run.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-    )
+    return TableRun.of(run, encoder=encoder, cpu_seconds=time.process_time() - begin)
 
 
 # --- What else one could do --------------------------------------------------------------------
