@@ -383,10 +383,7 @@ def recipe(
         TypeError: ``method`` is no string.
         ValueError: it is unknown, or a size is not a positive integer.
     """
-    if not isinstance(method, str):
-        raise TypeError(f"method must be a name, got {type(method).__name__}")
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+    settings = recipes._look_up(METHODS, method, "method")
     sizes = _widths(sizes)
 
     def build_generator(shape: Sequence[int], num_classes: int) -> Model:
@@ -408,7 +405,7 @@ def recipe(
             "beta_1": 0.0,
             "beta_2": 0.99,
             "steps_per_execution": 50,
-            **METHODS[method],
+            **settings,
         },
     )
 
