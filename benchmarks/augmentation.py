@@ -19,18 +19,15 @@ run again, ``--per-class`` and ``--seeds`` what of them; other rows are kept. Wr
 benchmarks/results/augmentation.json after each of them.
 """
 
-import argparse
 import functools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, Record, timed, use_one_thread
+from recording import main, timed
 
 from gantut import load_mnist, metrics
 from gantut.applications import augmentation, conditional
 
-RESULT = RESULTS / "augmentation.json"
 PER_CLASS, SEEDS = (10, 20, 50, 100), (0, 1, 2)
 ROUNDS = 2
 
@@ -130,35 +127,26 @@ def plain(few: augmentation.FewLabels, seed: int) -> Rows:
     yield with_gan(few, teacher, seed, augment=False)
 
 
-EXPERIMENTS: dict[str, Callable[[augmentation.FewLabels, int], Rows]] = {
-    "shifted": shifted,
-    "few": few_only,
-    "plain": plain,
-}
-
-
-def main() -> None:
-    """Runs the experiments that were asked for, and writes the file after each set of labels."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
-    parser.add_argument("--per-class", nargs="+", type=int, default=PER_CLASS)
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
+def of_labels(
+    arms: Callable[[augmentation.FewLabels, int], Rows], seed: int, per_class: int
+) -> Rows:
+    """Yields the arms of an experiment for so many labels a class."""
     data = load_mnist()
-    record = Record(
-        arguments.out, steps=augmentation.STEPS, gan_steps=augmentation.GAN_STEPS, rounds=ROUNDS
-    )
-    for experiment in arguments.rows:
-        # Seeds first: a run that is stopped has whole curves.
-        for seed in arguments.seeds:
-            for per_class in arguments.per_class:
-                few = augmentation.few_labels(data.x_train, data.y_train, per_class, seed=seed)
-                rows = EXPERIMENTS[experiment](few, seed)
-                record.put(rows, experiment=experiment, per_class=per_class, seed=seed)
+    few = augmentation.few_labels(data.x_train, data.y_train, per_class, seed=seed)
+    yield from arms(few, seed)
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {
+            "shifted": functools.partial(of_labels, shifted),
+            "few": functools.partial(of_labels, few_only),
+            "plain": functools.partial(of_labels, plain),
+        },
+        # Seeds first: a run that is stopped has whole curves.
+        {"seed": SEEDS, "per_class": PER_CLASS},
+        steps=augmentation.STEPS,
+        gan_steps=augmentation.GAN_STEPS,
+        rounds=ROUNDS,
+    )

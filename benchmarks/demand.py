@@ -15,20 +15,19 @@ Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000
 - ``between``: images half-way between two latent vectors or two classes, beside crossfades of two
   real images.
 
-All of it runs on one thread. ``--sources`` names recipes (or ``rivals``: real images, and samples
+All of it runs on one thread. ``--rows`` names recipes (or ``rivals``: real images, and samples
 of the pretrained ``fast`` that the judge picked) to run again, ``--seeds`` the seeds; other rows
 are kept. Writes benchmarks/results/demand.json after each source.
 """
 
-import argparse
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record, use_one_thread
+from recording import main
 
 from gantut import judge, load_mnist, metrics, networks, pretrained, recipes
 from gantut._backend import keras
@@ -36,7 +35,6 @@ from gantut.applications import conditional
 from gantut.evaluation import frechet_floor
 from gantut.sampling import sample
 
-RESULT = RESULTS / "demand.json"
 PER_CLASS = 2_000  # images of each class for the classification accuracy score
 BALLS = 2_000  # images on each side for precision and recall
 THRESHOLDS = (np.inf, 2.0, 1.5, 1.0, 0.7, 0.5, 0.3, 0.1)
@@ -129,7 +127,7 @@ def train(name: str, data: Any, seed: int) -> tuple[Any, list[dict[str, Any]]]:
         recipe(name), data.x_train, data.y_train, steps=steps, seed=seed, callbacks=[stops]
     )
     return run.gan.ema_generator, [
-        {"experiment": "train", "source": name, "seed": seed, **row} for row in stops.rows
+        {"experiment": "train", "source": name, **row} for row in stops.rows
     ]
 
 
@@ -142,7 +140,6 @@ def score_row(source: str, images: Any, labels: Any, data: Any, seed: int) -> di
     row = {
         "experiment": "score",
         "source": source,
-        "seed": seed,
         "score": score.accuracy,
         "by_class": score.by_class.tolist(),
         "read_by_judge": conditional.accuracy(images, labels),
@@ -174,7 +171,6 @@ def curve_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any]]
         yield {
             "experiment": "curve",
             "source": "conditional_fast",
-            "seed": seed,
             **point._asdict(),
             "threshold": threshold,
         }
@@ -207,7 +203,6 @@ def between_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any
                 "experiment": "between",
                 "source": name,
                 "place": place,
-                "seed": seed,
                 "precision": precision,
                 "confident": float(np.mean(probabilities.max(axis=1) > 0.95)),
                 "first": float(np.mean(read == labels)),
@@ -221,7 +216,6 @@ def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     yield {
         "experiment": "score",
         "source": "all real images",
-        "seed": seed,
         "score": reader.accuracy,
         "by_class": reader.by_class.tolist(),
         "cpu_seconds": reader.cpu_seconds,
@@ -234,7 +228,6 @@ def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     yield {
         "experiment": "train",
         "source": "real images",
-        "seed": seed,
         **measured(images[::4], labels[::4], data, seed),
     }
     yield score_row("real images", images, labels, data, seed)
@@ -246,7 +239,6 @@ def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
         yield {
             "experiment": "train",
             "source": source,
-            "seed": seed,
             "drawn": drawn,
             "cpu_seconds": time.process_time() - begin,
             **measured(images[::4], labels[::4], data, seed),
@@ -254,8 +246,9 @@ def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
         yield score_row(source, images, labels, data, seed)
 
 
-def rows_of(source: str, data: Any, seed: int) -> Iterator[dict[str, Any]]:
+def rows_of(source: str, seed: int) -> Iterator[dict[str, Any]]:
     """All rows of one source from one seed."""
+    data = load_mnist()
     if source == "rivals":
         yield from rival_rows(data, seed)
         return
@@ -272,22 +265,12 @@ def rows_of(source: str, data: Any, seed: int) -> Iterator[dict[str, Any]]:
         yield from between_rows(generator, data, seed)
 
 
-def main() -> None:
-    """Runs the sources that were asked for, and writes the file after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    sources = [*MARKS, "rivals"]
-    parser.add_argument("--sources", nargs="+", choices=sources, default=sources)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-    data = load_mnist()
-
-    record = Record(arguments.out, per_class=PER_CLASS, balls=BALLS)
-    for seed in arguments.seeds:
-        for source in arguments.sources:
-            record.put(rows_of(source, data, seed), **{"from": source, "seed": seed})
-
-
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {source: functools.partial(rows_of, source) for source in (*MARKS, "rivals")},
+        {"seed": (0, 1, 2)},
+        group="from",
+        per_class=PER_CLASS,
+        balls=BALLS,
+    )

@@ -21,7 +21,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import nbformat
-import tensorflow as tf
+from recording import use_one_thread
 
 from gantut._io import environment, write_json
 
@@ -161,9 +161,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", help="names of rows; all of the experiments if absent")
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    # One core: the machine's other work then changes the wall clock only.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
     names = chapter()
     for experiment in arguments.only:
         for _, name, run in EXPERIMENTS[experiment](names):

@@ -11,17 +11,14 @@ All of it runs on one thread. ``--seeds`` names seeds to run again; other rows a
 benchmarks/results/motion.json after each seed.
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, Record, timed, use_one_thread
+from recording import main, timed
 
 from gantut import load_mnist, pretrained, sampling
 from gantut.applications import motion
 
-RESULT = RESULTS / "motion.json"
 CLIPS, STEPS = 1_000, 600
 
 
@@ -45,18 +42,5 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
         yield row(method, run.gan.sample(CLIPS, seed=seed), run.cpu_seconds)
 
 
-def main() -> None:
-    """Runs the seeds that were asked for, and writes the file after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    record = Record(arguments.out, clips=CLIPS, steps=STEPS)
-    for seed in arguments.seeds:
-        record.put(rows(seed), experiment="motion", seed=seed)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"motion": rows}, {"seed": (0, 1, 2)}, clips=CLIPS, steps=STEPS)

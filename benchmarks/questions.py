@@ -28,9 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recording import use_one_thread
 
 from gantut import judge, load_mnist, metrics, networks, recipes, stabilisers
-from gantut._backend import keras, tf
+from gantut._backend import keras
 from gantut._io import environment, write_json
 from gantut.evaluation import frechet_floor, quick_frechet
 from gantut.vae import binarise
@@ -248,8 +249,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
 
     data = load_mnist()
     rows = []

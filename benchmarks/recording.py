@@ -1,9 +1,11 @@
-"""The rows of a benchmark in its JSON file: what is run again takes the place of what was there."""
+"""A benchmark's command line, and its rows in a JSON file: what is run again replaces the old."""
 
+import argparse
+import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +64,46 @@ class Record:
                 "rows": self.rows,
             },
         )
+
+
+Rows = Iterable[Mapping[str, Any]]
+
+
+def main(
+    description: str,
+    experiments: Mapping[str, Callable[..., Rows]],
+    keys: Mapping[str, Sequence[int] | Mapping[str, Sequence[int]]],
+    *,
+    group: str = "experiment",
+    **head: Any,
+) -> None:
+    """A benchmark's command: runs what is asked for, and writes the file after each group of rows.
+
+    ``--rows`` names experiments, and each key has an option for the values that are to be run
+    (``--seeds`` for ``seed``); other rows of the file are kept. All of it runs on one thread.
+
+    Args:
+        description: The script's own.
+        experiments: By name, what yields the rows for one value of each key, in the keys' order.
+        keys: The values by key, the slowest first; or by experiment, where they differ.
+        group: The column of the experiment's name.
+        **head: As in `Record`.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", nargs="+", choices=experiments, default=[*experiments])
+    for key in keys:
+        option = "--" + key.replace("_", "-") + ("" if key.endswith("s") else "s")
+        parser.add_argument(option, dest=key, nargs="+", type=int)
+    parser.add_argument("--out", type=Path, default=RESULTS / f"{Path(sys.argv[0]).stem}.json")
+    arguments = parser.parse_args()
+    use_one_thread()
+
+    record = Record(arguments.out, **head)
+    for name in arguments.rows:
+        asked = [getattr(arguments, key) for key in keys]
+        known = [each[name] if isinstance(each, Mapping) else each for each in keys.values()]
+        for values in itertools.product(*(a or k for a, k in zip(asked, known, strict=True))):
+            rows = experiments[name](*values)
+            record.put(rows, **{group: name}, **dict(zip(keys, values, strict=True)))

@@ -13,17 +13,14 @@ All of it runs on one thread. ``--seeds`` names seeds to run again; other rows a
 benchmarks/results/restoration.json after each seed.
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from recording import RESULTS, Record, timed, use_one_thread
+from recording import main, timed
 
 from gantut import judge, load_mnist
 from gantut.applications import image_to_image, restoration
 
-RESULT = RESULTS / "restoration.json"
 PAIRS, TESTS = 24_000, 1_000
 WEIGHTS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 START_STEPS, STEPS = 600, 500
@@ -39,7 +36,7 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
 
     def measure(name: str, method: str, restored: Any) -> dict[str, Any]:
         found = restoration.describe(restored, targets, labels, reference)
-        return {"damage": name, "method": method, "seed": seed, **found}
+        return {"damage": name, "method": method, **found}
 
     if seed == 0:
         # Their signal-to-noise ratio is infinite, which JSON cannot hold.
@@ -63,19 +60,6 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
             }
 
 
-def main() -> None:
-    """Runs the seeds that were asked for, and writes the file after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    settings = {"pairs": PAIRS, "tests": TESTS, "start_steps": START_STEPS, "steps": STEPS}
-    record = Record(arguments.out, **settings)
-    for seed in arguments.seeds:
-        record.put(rows(seed), seed=seed)
-
-
 if __name__ == "__main__":
-    main()
+    settings = {"pairs": PAIRS, "tests": TESTS, "start_steps": START_STEPS, "steps": STEPS}
+    main(__doc__, {"restoration": rows}, {"seed": (0, 1, 2)}, **settings)

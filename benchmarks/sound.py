@@ -11,17 +11,13 @@ All of it runs on one thread. ``--seeds`` names seeds to run again; other rows a
 benchmarks/results/sound.json after each seed.
 """
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record, timed, use_one_thread
+from recording import main, timed
 
 from gantut.applications import sound
-
-RESULT = RESULTS / "sound.json"
 
 EACH = 40
 """Sounds of every label."""
@@ -32,7 +28,7 @@ TRAININGS = {
 }
 
 
-def sound_rows(seed: int) -> Iterator[dict[str, Any]]:
+def rows(seed: int) -> Iterator[dict[str, Any]]:
     """Real sounds, rivals and GANs."""
     data, reference = sound.sounds(8_000, seed), sound.sounds(3_000, 1_000 + seed)
     real = sound.sounds(1_200, 2_000 + seed)
@@ -57,18 +53,5 @@ def sound_rows(seed: int) -> Iterator[dict[str, Any]]:
         yield row(name, run.sample(labels, seed), labels, run.cpu_seconds)
 
 
-def main() -> None:
-    """Runs the seeds that were asked for, and writes the file after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    record = Record(arguments.out)
-    for seed in arguments.seeds:
-        record.put(sound_rows(seed), experiment="sound", seed=seed)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"sound": rows}, {"seed": (0, 1, 2)})

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
+from recording import use_one_thread
 
 from gantut import data, metrics, networks, recipes
 from gantut._io import environment, write_json
@@ -200,8 +200,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--save", type=Path, help="folder for each row's trained GAN")
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_one_thread()
 
     record: dict[str, Any] = {"rows": []}
     if arguments.out.exists():

@@ -16,14 +16,12 @@ All of it runs on one thread. ``--rows`` names experiments to run again, ``--see
 other rows are kept. Writes benchmarks/results/tabular.json after each seed.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record, use_one_thread
+from recording import main
 from scipy.stats import gaussian_kde
 from sklearn import datasets
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -35,7 +33,6 @@ from sklearn.preprocessing import StandardScaler
 
 from gantut.applications import tables
 
-RESULT = RESULTS / "tabular.json"
 POINTS, NEW_POINTS = 2_000, 4_000
 DRAWS = 3
 DENSITY_GANS: dict[str, dict[str, Any]] = {
@@ -141,43 +138,42 @@ def mean_description(
     return {key: float(np.mean([f[key] for f in found])) for key in found[0]}
 
 
-def density_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+def density_rows(seed: int) -> Iterator[dict[str, Any]]:
     """GANs and kernel density estimates on points in the plane."""
     for name, draw in (("moons", moons), ("spiral", spiral)):
-        for seed in seeds:
-            points, new = draw(POINTS, seed), draw(NEW_POINTS, 1_000 + seed)
-            for method in ("new points", "training points", "KDE", "KDE, Scott", *DENSITY_GANS):
-                begin = time.process_time()
-                row: dict[str, Any] = {"data": name, "method": method, "seed": seed}
-                if method == "new points":
-                    made = draw(NEW_POINTS, 2_000 + seed)
-                elif method == "training points":
-                    made = points
-                elif method == "KDE":
-                    density = best_kernel_density(points)
-                    made = density.sample(NEW_POINTS, random_state=seed)
-                    row["bandwidth"] = float(density.bandwidth_)
-                elif method == "KDE, Scott":
-                    made = gaussian_kde(points.T).resample(NEW_POINTS, seed=seed).T
-                else:
-                    run = tables.train(
-                        points,
-                        ("continuous", "continuous"),
-                        scaling="standard",
-                        widths=(64, 64, 64),
-                        seed=seed,
-                        **DENSITY_GANS[method],
-                    )
-                    made = run.sample(NEW_POINTS, seed=seed)
-                row["cpu_seconds"] = time.process_time() - begin
-                row["energy"] = tables.energy_distance(new, made)
-                row["told_apart"] = tables.two_sample_accuracy(
-                    KNeighborsClassifier(20), new[:POINTS], made[:POINTS]
+        points, new = draw(POINTS, seed), draw(NEW_POINTS, 1_000 + seed)
+        for method in ("new points", "training points", "KDE", "KDE, Scott", *DENSITY_GANS):
+            begin = time.process_time()
+            row: dict[str, Any] = {"data": name, "method": method}
+            if method == "new points":
+                made = draw(NEW_POINTS, 2_000 + seed)
+            elif method == "training points":
+                made = points
+            elif method == "KDE":
+                density = best_kernel_density(points)
+                made = density.sample(NEW_POINTS, random_state=seed)
+                row["bandwidth"] = float(density.bandwidth_)
+            elif method == "KDE, Scott":
+                made = gaussian_kde(points.T).resample(NEW_POINTS, seed=seed).T
+            else:
+                run = tables.train(
+                    points,
+                    ("continuous", "continuous"),
+                    scaling="standard",
+                    widths=(64, 64, 64),
+                    seed=seed,
+                    **DENSITY_GANS[method],
                 )
-                yield row
+                made = run.sample(NEW_POINTS, seed=seed)
+            row["cpu_seconds"] = time.process_time() - begin
+            row["energy"] = tables.energy_distance(new, made)
+            row["told_apart"] = tables.two_sample_accuracy(
+                KNeighborsClassifier(20), new[:POINTS], made[:POINTS]
+            )
+            yield row
 
 
-def table_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+def table_rows(seed: int) -> Iterator[dict[str, Any]]:
     """GANs and their rivals on tables."""
     rivals = {
         "independent columns": tables.independent_columns,
@@ -186,26 +182,24 @@ def table_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
     }
     for name, load in TABLES.items():
         table, kinds = load()
-        for seed in seeds:
-            train, holdout = halves(table, seed)
-            n = len(train)
-            for method in ("real records", *rivals, *TABLE_GANS):
-                begin = time.process_time()
-                if method == "real records":
-                    made = [train]
-                elif method in rivals:
-                    made = [rivals[method](train, kinds, n, DRAWS * seed + i) for i in range(DRAWS)]
-                else:
-                    run = tables.train(train, kinds, seed=seed, **TABLE_GANS[method])
-                    made = list(run.sample(DRAWS * n, seed=seed).reshape(DRAWS, n, -1))
-                cpu_seconds = time.process_time() - begin
-                yield {
-                    "data": name,
-                    "method": method,
-                    "seed": seed,
-                    "cpu_seconds": cpu_seconds,
-                    **mean_description(name, kinds, train, holdout, made),
-                }
+        train, holdout = halves(table, seed)
+        n = len(train)
+        for method in ("real records", *rivals, *TABLE_GANS):
+            begin = time.process_time()
+            if method == "real records":
+                made = [train]
+            elif method in rivals:
+                made = [rivals[method](train, kinds, n, DRAWS * seed + i) for i in range(DRAWS)]
+            else:
+                run = tables.train(train, kinds, seed=seed, **TABLE_GANS[method])
+                made = list(run.sample(DRAWS * n, seed=seed).reshape(DRAWS, n, -1))
+            cpu_seconds = time.process_time() - begin
+            yield {
+                "data": name,
+                "method": method,
+                "cpu_seconds": cpu_seconds,
+                **mean_description(name, kinds, train, holdout, made),
+            }
 
 
 def copula_for_each_class(table: Any, kinds: tuple[str, ...], n: int, seed: int) -> Any:
@@ -220,47 +214,26 @@ def copula_for_each_class(table: Any, kinds: tuple[str, ...], n: int, seed: int)
     return np.concatenate(parts)
 
 
-def classes_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+def classes_rows(seed: int) -> Iterator[dict[str, Any]]:
     """A copula for each class."""
     name = "breast cancer"
     table, kinds = TABLES[name]()
-    for seed in seeds:
-        train, holdout = halves(table, seed)
-        begin = time.process_time()
-        made = [
-            copula_for_each_class(train, kinds, len(train), DRAWS * seed + i) for i in range(DRAWS)
-        ]
-        cpu_seconds = time.process_time() - begin
-        yield {
-            "data": name,
-            "method": "copula for each class",
-            "seed": seed,
-            "cpu_seconds": cpu_seconds,
-            **mean_description(name, kinds, train, holdout, made),
-        }
-
-
-EXPERIMENTS: dict[str, Callable[[list[int]], Iterator[dict[str, Any]]]] = {
-    "density": density_rows,
-    "table": table_rows,
-    "classes": classes_rows,
-}
-
-
-def main() -> None:
-    """Runs the experiments that were asked for, and writes the file after each seed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    record = Record(arguments.out, draws=DRAWS)
-    for name in arguments.rows:
-        for seed in arguments.seeds:
-            record.put(EXPERIMENTS[name]([seed]), experiment=name, seed=seed)
+    train, holdout = halves(table, seed)
+    begin = time.process_time()
+    made = [copula_for_each_class(train, kinds, len(train), DRAWS * seed + i) for i in range(DRAWS)]
+    cpu_seconds = time.process_time() - begin
+    yield {
+        "data": name,
+        "method": "copula for each class",
+        "cpu_seconds": cpu_seconds,
+        **mean_description(name, kinds, train, holdout, made),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {"density": density_rows, "table": table_rows, "classes": classes_rows},
+        {"seed": (0, 1, 2, 3, 4)},
+        draws=DRAWS,
+    )

@@ -15,17 +15,13 @@ All of it runs on one thread. ``--rows`` names experiments to run again, ``--see
 other rows are kept. Writes benchmarks/results/text.json after each seed.
 """
 
-import argparse
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record, use_one_thread
+from recording import main
 
 from gantut.applications import summaries, text
-
-RESULT = RESULTS / "text.json"
 
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
 DATES: dict[str, dict[str, Any]] = {
@@ -57,87 +53,63 @@ def sweep(run: text.TextRun) -> list[dict[str, float]]:
     ]
 
 
-def writer_row(method: str, seed: int, run: text.TextRun) -> dict[str, Any]:
+def writer_row(method: str, run: text.TextRun) -> dict[str, Any]:
     """What is recorded of every writer."""
     return {
         "method": method,
-        "seed": seed,
         "cpu_seconds": run.cpu_seconds,
         "sweep": sweep(run),
         "examples": run.sample(6),
     }
 
 
-def dates_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+def dates_rows(seed: int) -> Iterator[dict[str, Any]]:
     """Writers of dates."""
-    for seed in seeds:
-        corpus = text.dates(seed=seed)
-        for name, settings in DATES.items():
-            run = text.train(corpus, seed=seed, **settings)
-            yield writer_row(name, seed, run)
+    corpus = text.dates(seed=seed)
+    for name, settings in DATES.items():
+        run = text.train(corpus, seed=seed, **settings)
+        yield writer_row(name, run)
 
 
-def sums_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+def sums_rows(seed: int) -> Iterator[dict[str, Any]]:
     """Writers of sums, and what they answer to questions that were held out."""
-    for seed in seeds:
-        corpus = text.sums(seed=seed)
-        for name, settings in SUMS.items():
-            run = text.train(corpus, seed=seed, **settings)
-            right = {}
-            for part in ("train", "holdout"):
-                pairs = [string.split("=") for string in getattr(corpus, part)]
-                replies = text.reply(run.writer, corpus, [f"{q}=" for q, _ in pairs])
-                right[f"right_{part}"] = float(
-                    np.mean([r == a for r, (_, a) in zip(replies, pairs, strict=True)])
-                )
-            yield {**writer_row(name, seed, run), **right}
+    corpus = text.sums(seed=seed)
+    for name, settings in SUMS.items():
+        run = text.train(corpus, seed=seed, **settings)
+        right = {}
+        for part in ("train", "holdout"):
+            pairs = [string.split("=") for string in getattr(corpus, part)]
+            replies = text.reply(run.writer, corpus, [f"{q}=" for q, _ in pairs])
+            right[f"right_{part}"] = float(
+                np.mean([r == a for r, (_, a) in zip(replies, pairs, strict=True)])
+            )
+        yield {**writer_row(name, run), **right}
 
 
-def summaries_rows(seeds: list[int]) -> Iterator[dict[str, Any]]:
+def summaries_rows(seed: int) -> Iterator[dict[str, Any]]:
     """Summarisers."""
-    for seed in seeds:
-        news, test = summaries.news(4_000, seed=seed), summaries.news(1_000, seed=1_000 + seed)
-        made: dict[str, tuple[Any, float]] = {
-            "lead": (summaries.lead(test.documents), 0.0),
-            "rarest": (summaries.rarest(test.documents, news.documents), 0.0),
+    news, test = summaries.news(4_000, seed=seed), summaries.news(1_000, seed=1_000 + seed)
+    made: dict[str, tuple[Any, float]] = {
+        "lead": (summaries.lead(test.documents), 0.0),
+        "rarest": (summaries.rarest(test.documents, news.documents), 0.0),
+    }
+    for pairs in PAIRS:
+        few = summaries.News(news.documents[:pairs], news.kept[:pairs])
+        run = summaries.train_tagger(few, seed=seed)
+        made[f"tagger, {pairs} pairs"] = (run.summarise(test.documents), run.cpu_seconds)
+    run = summaries.train_adversarial(news, seed=seed)
+    made["adversarial"] = (run.summarise(test.documents), run.cpu_seconds)
+    for name, (found, cpu_seconds) in made.items():
+        yield {
+            "method": name,
+            "cpu_seconds": cpu_seconds,
+            **summaries.score(found, test.summaries)._asdict(),
         }
-        for pairs in PAIRS:
-            few = summaries.News(news.documents[:pairs], news.kept[:pairs])
-            run = summaries.train_tagger(few, seed=seed)
-            made[f"tagger, {pairs} pairs"] = (run.summarise(test.documents), run.cpu_seconds)
-        run = summaries.train_adversarial(news, seed=seed)
-        made["adversarial"] = (run.summarise(test.documents), run.cpu_seconds)
-        for name, (found, cpu_seconds) in made.items():
-            yield {
-                "method": name,
-                "seed": seed,
-                "cpu_seconds": cpu_seconds,
-                **summaries.score(found, test.summaries)._asdict(),
-            }
 
 
-EXPERIMENTS: dict[str, Callable[[list[int]], Iterator[dict[str, Any]]]] = {
-    "dates": dates_rows,
-    "sums": sums_rows,
-    "summaries": summaries_rows,
-}
 SEEDS = {"dates": [0, 1, 2], "sums": [0, 1, 2], "summaries": [0, 1, 2, 3, 4]}
 
 
-def main() -> None:
-    """Runs the experiments that were asked for, and writes the file after each seed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=list(EXPERIMENTS))
-    parser.add_argument("--seeds", nargs="+", type=int, help="in place of each experiment's own")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    record = Record(arguments.out, seeds=SEEDS)
-    for name in arguments.rows:
-        for seed in arguments.seeds or SEEDS[name]:
-            record.put(EXPERIMENTS[name]([seed]), experiment=name, seed=seed)
-
-
 if __name__ == "__main__":
-    main()
+    experiments = {"dates": dates_rows, "sums": sums_rows, "summaries": summaries_rows}
+    main(__doc__, experiments, {"seed": SEEDS}, seeds=SEEDS)

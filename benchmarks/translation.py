@@ -17,22 +17,19 @@ Three experiments, each for three seeds.
   fifth photograph.
 
 Even seeds take the first 16,000 training digits, odd ones the next. All of it runs on one thread.
-``--seeds`` and ``--experiments`` name what to run again; other rows are kept. Writes
+``--rows`` and ``--seeds`` name what to run again; other rows are kept. Writes
 benchmarks/results/translation.json after each experiment and seed.
 """
 
-import argparse
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record, timed, use_one_thread
+from recording import main, timed
 
 from gantut import judge, load_mnist, metrics
 from gantut.applications import image_to_image, restoration, translation
 
-RESULT = RESULTS / "translation.json"
 IMAGES, TESTS = 8_000, 1_000
 WEIGHTS = (0.0, 0.03, 0.1)
 NOISE = 0.05
@@ -183,23 +180,12 @@ def painting(seed: int) -> Iterator[Row]:
     yield measure("with pairs", image_to_image.translate(network, photo), run.cpu_seconds)
 
 
-EXPERIMENTS = {"strokes": strokes, "letters": letters, "painting": painting}
-
-
-def main() -> None:
-    """Runs what was asked for, and writes the file after each experiment and seed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--experiments", nargs="+", choices=EXPERIMENTS, default=[*EXPERIMENTS])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    record = Record(arguments.out, images=IMAGES, tests=TESTS, noise=NOISE)
-    for seed in arguments.seeds:
-        for name in arguments.experiments:
-            record.put(EXPERIMENTS[name](seed), experiment=name, seed=seed)
-
-
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {"strokes": strokes, "letters": letters, "painting": painting},
+        {"seed": (0, 1, 2)},
+        images=IMAGES,
+        tests=TESTS,
+        noise=NOISE,
+    )

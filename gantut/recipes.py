@@ -16,9 +16,10 @@ so there a seed fixes the start only.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -35,6 +36,8 @@ from gantut.vae import VAE
 Builder = Callable[..., Any]
 Schedule = Callable[[float], float]
 _Entry = TypeVar("_Entry")
+_Trained = TypeVar("_Trained")
+_Game = TypeVar("_Game", bound=GAN)
 
 
 # --- Schedules ---------------------------------------------------------------------------------
@@ -124,25 +127,17 @@ def no_callbacks(*, steps: int | None = None, seconds: float | None = None) -> S
 # --- The recipe --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that a training needs beside the data and a seed.
+@dataclass(frozen=True, kw_only=True)
+class GameSettings:
+    """What a recipe says of the game itself, whatever the networks take and make.
 
     Attributes:
-        name: Its key in ``RECIPES``.
-        summary: What it is, in a line.
-        generator: From (image_shape, num_classes) to the generator.
-        discriminator: From (image_shape, num_classes) to the discriminator.
         loss: A key of ``gantut.losses.LOSSES``.
-        real_label: The target for real data; below 1 it is one-sided label smoothing.
         penalties: Weights of the gradient penalties, as in `gantut.GAN`.
         penalty_every: Steps from penalty to penalty, as in `gantut.GAN`.
         ema: Decay of the averaged weights, as in `gantut.GAN`; None keeps no average.
-        d_steps: Steps of D for one of G.
-        unroll_steps: Further steps of D that G's step looks ahead, as in `gantut.GAN`.
-        batch_size: Real images in a step.
+        batch_size: Real samples in a step.
         steps: Length of the training on a CPU.
-        gpu_steps: Its length where TensorFlow sees a GPU.
         g_learning_rate: Adam's learning rate for G, before the schedule.
         d_learning_rate: The same for D.
         beta_1: Adam's first moment decay, for both.
@@ -150,6 +145,59 @@ class Recipe:
         schedule: From progress in [0, 1] to the multiplier of both learning rates.
         steps_per_execution: Steps run by one call of the compiled graph; the schedule is read
             between calls.
+    """
+
+    loss: str = "non_saturating"
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    penalty_every: int = 1
+    ema: float | None = None
+    batch_size: int
+    steps: int
+    g_learning_rate: float = 2e-4
+    d_learning_rate: float = 2e-4
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+    schedule: Schedule = constant
+    steps_per_execution: int = 16
+
+    def compiled(self, model: Callable[..., _Game], *players: Any, **options: Any) -> _Game:
+        """Makes a GAN of networks, and gives both players their optimizers.
+
+        Args:
+            model: `gantut.GAN`, or a subclass.
+            *players: The networks that it takes.
+            **options: What it is to be told beside the settings, the seed for one; they go before
+                settings of the same name.
+
+        Returns:
+            The model, compiled.
+
+        Raises:
+            ValueError: the networks do not fit each other, or a setting is out of range.
+        """
+        settings = {name: getattr(self, name) for name in ("loss", "penalty_every", "ema")}
+        gan = model(*players, **{**settings, "penalties": dict(self.penalties), **options})
+        d_adam, g_adam = (
+            FusedAdam(rate, beta_1=self.beta_1, beta_2=self.beta_2)
+            for rate in (self.d_learning_rate, self.g_learning_rate)
+        )
+        gan.compile(d_adam, g_adam, steps_per_execution=self.steps_per_execution)
+        return gan
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(GameSettings):
+    """Everything that a training needs beside the data and a seed.
+
+    Attributes:
+        name: Its key in ``RECIPES``.
+        summary: What it is, in a line.
+        generator: From (image_shape, num_classes) to the generator.
+        discriminator: From (image_shape, num_classes) to the discriminator.
+        gpu_steps: Length of the training where TensorFlow sees a GPU.
+        real_label: The target for real data; below 1 it is one-sided label smoothing.
+        d_steps: Steps of D for one of G.
+        unroll_steps: Further steps of D that G's step looks ahead, as in `gantut.GAN`.
         callbacks: From the training's length, ``steps=`` or ``seconds=``, to the Keras callbacks
             that belong to the recipe.
         conditional: Whether the networks take labels.
@@ -160,28 +208,18 @@ class Recipe:
             takes the images as they are. With 3, MNIST becomes Stacked MNIST of 1,000 modes
             (Metz et al. 2017), and no triple needs to be kept in memory.
         model: What makes the training step: `gantut.GAN`, or a subclass with the same arguments.
+
+    The rest is as in `GameSettings`.
     """
 
     name: str
     summary: str
     generator: Builder
     discriminator: Builder
-    batch_size: int
-    steps: int
     gpu_steps: int
-    loss: str = "non_saturating"
     real_label: float = 1.0
-    penalties: Mapping[str, float] = field(default_factory=dict)
-    penalty_every: int = 1
-    ema: float | None = None
     d_steps: int = 1
     unroll_steps: int = 0
-    g_learning_rate: float = 2e-4
-    d_learning_rate: float = 2e-4
-    beta_1: float = 0.5
-    beta_2: float = 0.999
-    schedule: Schedule = constant
-    steps_per_execution: int = 16
     callbacks: Callable[..., Sequence[Any]] = no_callbacks
     conditional: bool = False
     centred: bool = False
@@ -226,23 +264,15 @@ class Recipe:
         if self.stack > 1:
             shape = (*shape[:2], shape[2] * self.stack)
             data = {name: np.tile(image, (1, 1, self.stack)) for name, image in data.items()}
-        gan = self.model(
+        return self.compiled(
+            self.model,
             self.generator(shape, num_classes, **data),
             self.discriminator(shape, num_classes, **data),
-            losses.get_loss(self.loss, real_label=self.real_label),
-            penalties=self.penalties,
-            penalty_every=self.penalty_every,
-            ema=self.ema,
+            loss=losses.get_loss(self.loss, real_label=self.real_label),
             d_steps=self.d_steps,
             unroll_steps=self.unroll_steps,
             seed=seed,
         )
-        gan.compile(
-            d_optimizer=FusedAdam(self.d_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
-            g_optimizer=FusedAdam(self.g_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
-            steps_per_execution=self.steps_per_execution,
-        )
-        return gan
 
 
 @dataclass(frozen=True)
@@ -327,8 +357,8 @@ AnyRecipe = Recipe | VAERecipe
 """What can be trained by name."""
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, kw_only=True)
+class Run(Generic[_Trained]):
     """What a training left.
 
     Attributes:
@@ -337,16 +367,35 @@ class Run:
             the generator's ``learning_rate``, and the means since the entry before of ``d_loss``,
             ``g_loss``, ``d_real`` and ``d_fake`` (of a VAE: ``loss``, ``reconstruction``, ``kl``).
         seconds: Time spent in training steps. Tracing and compiling count; callbacks do not.
+        cpu_seconds: Processor time of the whole call: preparing the data, making the networks,
+            tracing, training and callbacks.
         steps: Steps taken in this training.
         diverged_at: The step at which a loss was not finite, after which the last good weights
             were put back; None if all went well.
     """
 
-    gan: GAN | VAE
+    gan: _Trained
     history: dict[str, list[float]]
     seconds: float
+    cpu_seconds: float
     steps: int
     diverged_at: int | None = None
+
+    @classmethod
+    def of(cls, run: "Run[Any]", **more: Any) -> Self:
+        """The record of a training, with what an application knows beside it.
+
+        Args:
+            run: What the training left.
+            **more: Further fields of this class, or others in the place of the run's.
+
+        Returns:
+            A record of this class.
+
+        Raises:
+            TypeError: a field is unknown or missing.
+        """
+        return cls(**{**vars(run), **more})
 
 
 def make_deterministic(seed: int) -> None:
@@ -455,7 +504,7 @@ def train(
     progress: bool = False,
     gan: GAN | VAE | None = None,
     history_every: int = 100,
-) -> Run:
+) -> Run[Any]:
     """Trains a GAN by a recipe.
 
     Keras sees one long epoch: callbacks are called every ``steps_per_execution`` steps, by
@@ -488,6 +537,7 @@ def train(
             recipe was named.
         TypeError: ``recipe`` is neither a name nor a recipe, or ``gan`` is not what it builds.
     """
+    begin = time.process_time()
     recipe = get(recipe)
     given = {"steps": steps, "seconds": seconds, "epochs": epochs}
     named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
@@ -520,7 +570,7 @@ def train(
         _reset_learning_rates(recipe, gan)
     length: dict[str, Any] = {"steps": total} if seconds is None else {"seconds": seconds}
     dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed, stack=recipe.stack)
-    return run(
+    done = run(
         gan,
         dataset,
         **length,
@@ -530,6 +580,7 @@ def train(
         progress=progress,
         history_every=history_every,
     )
+    return Run.of(done, cpu_seconds=time.process_time() - begin)
 
 
 def run(
@@ -543,7 +594,7 @@ def run(
     last: Iterable[Any] = (),
     progress: bool = False,
     history_every: int = 100,
-) -> Run:
+) -> Run[Any]:
     """Trains a compiled model on batches: what `train` does once networks and data are made.
 
     Args:
@@ -563,6 +614,7 @@ def run(
     Raises:
         ValueError: a length is missing or not positive, or a batch does not fit the model.
     """
+    begin = time.process_time()
     clock = training.TrainingClock()
     length: dict[str, Any] = {"steps": steps, "seconds": seconds}
     given_callbacks = list(callbacks)
@@ -602,6 +654,7 @@ def run(
         gan=gan,
         history=history.history,
         seconds=clock(),
+        cpu_seconds=time.process_time() - begin,
         steps=int(gan.step_counter.numpy()) - first,
         diverged_at=guard.diverged_at,
     )

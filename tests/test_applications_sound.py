@@ -201,7 +201,9 @@ def test_the_spectrogram_gan_begins_at_the_mean_spectrogram(data):
     # tanh is not driven beyond 0.995, and the first weights are small.
     bias = np.tanh(gan.generator.get_layer("pixels").bias.numpy()).reshape(mean.shape)
     np.testing.assert_allclose(bias, np.clip(mean, -0.995, 0.995), atol=1e-5)
-    run = sound.SoundRun("spectrogram", gan, {}, 0.0, 0.0)
+    run = sound.SoundRun(
+        method="spectrogram", gan=gan, history={}, seconds=0.0, cpu_seconds=0.0, steps=0
+    )
     assert run.sample([0, 7], seed=1).shape == (2, 1024)
 
 

@@ -241,7 +241,7 @@ def test_networks_open_again(tmp_path):
         (lambda: tables.generator((1,), latent_dim=0), ValueError, "latent_dim must be"),
         (lambda: tables.discriminator(0), ValueError, "width must be"),
         (lambda: tables.recipe("other", (1,)), ValueError, "unknown method 'other'; known are"),
-        (lambda: tables.recipe(3, (1,)), TypeError, "method must be a name, got int"),
+        (lambda: tables.recipe(3, (1,)), TypeError, "method must be a name or a Method, got int"),
         (lambda: tables.recipe("plain", ()), ValueError, "at least one layer"),
     ],
 )

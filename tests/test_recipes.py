@@ -1,7 +1,7 @@
 """Recipes build what they say, train for as long as they are told, and repeat themselves."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import keras
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import gantut
 from gantut import callbacks, load_mnist, metrics, networks, recipes
 
 SHAPE = (4, 4, 1)
@@ -280,6 +281,51 @@ def test_seconds_count_training_and_no_callbacks(monkeypatch):
     assert run.steps == 9 * TINY.steps_per_execution
     expected = [TINY.g_learning_rate * (1 - 0.1 * i / 0.95) for i in range(9)]
     assert slow.rates == pytest.approx(expected, rel=1e-5)
+
+
+def test_cpu_seconds_count_the_networks_too_and_an_application_may_say_more(monkeypatch):
+    # Read at the beginning of train and of run, and at the ends of both.
+    clock = iter([1.0, 5.0, 7.5, 9.0])
+    monkeypatch.setattr(recipes, "time", SimpleNamespace(process_time=lambda: next(clock)))
+    run = recipes.train(TINY, images(), steps=4)
+    assert run.cpu_seconds == 8.0
+
+    @dataclass(frozen=True, kw_only=True)
+    class Labelled(recipes.Run[gantut.GAN]):
+        label: str
+
+    more = Labelled.of(run, label="few", cpu_seconds=9.5)
+    assert (more.label, more.cpu_seconds, more.steps) == ("few", 9.5, 4)
+    assert more.gan is run.gan
+    assert more.history is run.history
+    with pytest.raises(TypeError, match="label"):
+        Labelled.of(run)
+
+
+def test_settings_make_a_game_of_any_players():
+    settings = recipes.GameSettings(
+        loss="hinge",
+        penalties={"r1": 0.2},
+        penalty_every=3,
+        ema=0.7,
+        batch_size=16,
+        steps=8,
+        g_learning_rate=1e-3,
+        d_learning_rate=4e-3,
+        beta_1=0.25,
+        beta_2=0.75,
+        steps_per_execution=5,
+    )
+    players = tiny_generator(SHAPE, 10), tiny_discriminator(SHAPE, 10)
+    gan = settings.compiled(gantut.GAN, *players, seed=7, ema=0.6)
+    assert (gan.generator, gan.discriminator) == players
+    assert gan.adversarial_loss == gantut.losses.get_loss("hinge")
+    assert (gan.penalties, gan.penalty_every) == ({"r1": 0.2}, 3)
+    assert gan.ema == 0.6  # an option goes before a setting
+    for optimizer, rate in ((gan.g_optimizer, 1e-3), (gan.d_optimizer, 4e-3)):
+        assert float(optimizer.learning_rate) == pytest.approx(rate)
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.25, 0.75)
+    assert gan.steps_per_execution == 5
 
 
 def test_schedule_follows_the_steps_and_is_put_back():

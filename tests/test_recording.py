@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,60 @@ def recording():
 
 def read(path):
     return json.loads(path.read_text("utf-8"))
+
+
+@pytest.fixture
+def command(recording, tmp_path, monkeypatch):
+    """Calls `main` as a script of two experiments would, and returns the calls and the rows."""
+    monkeypatch.setattr(recording, "use_one_thread", lambda: None)
+    calls = []
+
+    def experiment(name):
+        def rows(seed, digit):
+            calls.append((name, seed, digit))
+            yield {"value": 10 * seed + digit, "run": len(calls)}
+
+        return rows
+
+    def run(*words):
+        out = tmp_path / "x.json"
+        monkeypatch.setattr(sys, "argv", ["benchmarks/x.py", "--out", str(out), *words])
+        calls.clear()
+        known = {name: experiment(name) for name in ("long", "short")}
+        digits = {"long": (4, 7), "short": (4,)}
+        recording.main("A table.", known, {"seed": (0, 1), "digit": digits}, group="part", draws=3)
+        return list(calls), read(out)
+
+    return run
+
+
+def test_the_command_runs_each_experiment_for_each_value_of_its_keys(command):
+    calls, found = command()
+    assert calls == [
+        *(("long", seed, digit) for seed in (0, 1) for digit in (4, 7)),
+        *(("short", seed, 4) for seed in (0, 1)),
+    ]
+    assert found["rows"][1] == {"part": "long", "seed": 0, "digit": 7, "value": 7, "run": 2}
+    assert (found["seeds"], found["draws"]) == ([0, 1], 3)
+    assert found["command"] == "python benchmarks/x.py"
+
+
+def test_the_command_runs_what_is_named_and_keeps_the_rest(command):
+    command()
+    calls, found = command("--rows", "long", "--seeds", "1", "--digits", "7")
+    assert calls == [("long", 1, 7)]
+    assert len(found["rows"]) == 6
+    again = [row for row in found["rows"] if row["run"] == 1]
+    assert [(row["part"], row["seed"], row["digit"]) for row in again] == [
+        ("long", 0, 4),
+        ("long", 1, 7),
+    ]
+
+
+def test_the_command_refuses_an_unknown_experiment(command, capsys):
+    with pytest.raises(SystemExit):
+        command("--rows", "medium")
+    assert "invalid choice: 'medium'" in capsys.readouterr().err
 
 
 def test_a_group_takes_the_place_of_its_old_rows_alone(recording, tmp_path, capsys):

@@ -333,8 +333,7 @@ def nearest(
     for start in range(0, len(b), _ROWS):
         rows = slice(start, start + _ROWS)
         # The term |b|^2 is the same for all candidates and is left out.
-        gap = b[rows] @ a.T
-        gap *= -2.0
+        gap = (-2.0 * b[rows]) @ a.T
         gap += squares
         index[rows] = gap.argmin(axis=1)
     difference = b - a[index]

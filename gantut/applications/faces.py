@@ -15,7 +15,6 @@ the space of principal components, and `jittered_copies` of the training faces. 
 numbers on samples of any of them.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -338,23 +337,17 @@ def learned_by_heart(curves: dict[str, list[float]], last: int = 5) -> float:
     return (known - unknown) / (known - made)
 
 
-@dataclass(frozen=True)
-class FaceRun:
+@dataclass(frozen=True, kw_only=True)
+class FaceRun(recipes.Run[GAN]):
     """What a training on faces left.
 
     Attributes:
-        gan: The trained `gantut.GAN`.
-        history: As in `gantut.recipes.Run`.
         curves: From `Overfitting`.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
+
+    The rest is as in `gantut.recipes.Run`.
     """
 
-    gan: GAN
-    history: dict[str, list[float]]
     curves: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
 
     @property
     def by_heart(self) -> float:
@@ -413,15 +406,8 @@ def train(
     """
     x = with_mirrors(faces)
     watch = Overfitting(faces, holdout, every=every)
-    wall, busy = time.perf_counter(), time.process_time()
     run = recipes.train(recipe(augment, **settings), x, steps=steps, seed=seed, callbacks=[watch])
-    return FaceRun(
-        gan=run.gan,
-        history=run.history,
-        curves=watch.curves,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-    )
+    return FaceRun.of(run, curves=watch.curves)
 
 
 # --- What else one could do --------------------------------------------------------------------

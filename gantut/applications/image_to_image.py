@@ -18,8 +18,8 @@ answer here.
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,6 @@ from gantut._backend import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.networks import _image_shape, _leaky, _positive, _widths
-from gantut.optimizers import FusedAdam
 
 layers = keras.layers
 
@@ -404,67 +403,36 @@ def _check_pairs(
 # --- Training ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class PairedRun:
-    """What a training on pairs left.
-
-    Attributes:
-        gan: The trained `ImageToImage`.
-        history: As in `gantut.recipes.Run`, with the mean absolute error ``l1``.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
-    """
-
-    gan: ImageToImage
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
-
-
-_FALLING = recipes.cosine_decay()
-
-
-@dataclass(frozen=True)
-class PairedRecipe:
+@dataclass(frozen=True, kw_only=True)
+class PairedRecipe(recipes.GameSettings):
     """Settings of a training on pairs; ``dataclasses.replace`` makes another from it.
 
     Attributes:
         adversarial_weight: As in `ImageToImage`.
-        loss: A key of ``gantut.losses.LOSSES``.
-        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
-        penalty_every: Steps from penalty to penalty.
-        ema: Decay of the averaged weights.
         widths: Of `redrawer`.
         filters: Of `redrawer`.
         generator: From (source shape, channels) to another generator than `redrawer`, such as
             `restyler`; ``widths`` and ``filters`` have no effect then.
         d_width: Of `pair_discriminator`.
-        batch_size: Pairs in a step.
-        steps: Length of the training.
-        g_learning_rate: Adam's learning rate for G, before the schedule.
-        d_learning_rate: The same for D.
-        beta_1: Adam's first moment decay, for both.
-        beta_2: Its second moment decay.
-        schedule: From progress in [0, 1] to the multiplier of both learning rates.
-        steps_per_execution: Steps run by one call of the compiled graph.
+
+    The rest is as in `gantut.recipes.GameSettings`, with other defaults.
     """
 
     adversarial_weight: float = 0.03
-    loss: str = "non_saturating"
-    penalties: tuple[tuple[str, float], ...] = (("r1", 0.1),)
-    penalty_every: int = 16
-    ema: float | None = 0.995
     widths: tuple[int, ...] = (512, 512)
     filters: int = 8
     generator: Callable[..., Model] | None = None
     d_width: int = 16
+    penalties: Mapping[str, float] = field(default_factory=lambda: {"r1": 0.1})
+    penalty_every: int = 16
+    ema: float | None = 0.995
     batch_size: int = 64
     steps: int = 600
     g_learning_rate: float = 1e-3
     d_learning_rate: float = 2e-3
     beta_1: float = 0.0
     beta_2: float = 0.99
-    schedule: recipes.Schedule = _FALLING
+    schedule: recipes.Schedule = field(default_factory=recipes.cosine_decay)
     steps_per_execution: int = 20
 
     def build(
@@ -495,24 +463,15 @@ class PairedRecipe:
                 f"enlarge the smaller first"
             )
         recipes.make_deterministic(seed)
-        gan = ImageToImage(
+        return self.compiled(
+            ImageToImage,
             redrawer(source, target[2], self.widths, self.filters, mean_source)
             if self.generator is None
             else self.generator(source, target[2]),
             pair_discriminator(source, target[2], self.d_width),
-            self.loss,
             adversarial_weight=self.adversarial_weight,
-            penalties=dict(self.penalties),
-            penalty_every=self.penalty_every,
-            ema=self.ema,
             seed=seed,
         )
-        gan.compile(
-            d_optimizer=FusedAdam(self.d_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
-            g_optimizer=FusedAdam(self.g_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
-            steps_per_execution=self.steps_per_execution,
-        )
-        return gan
 
 
 def train(
@@ -525,7 +484,7 @@ def train(
     callbacks: Iterable[Any] = (),
     start: ImageToImage | None = None,
     **settings: Any,
-) -> PairedRun:
+) -> recipes.Run[ImageToImage]:
     """Trains a network to redraw sources as their targets.
 
     Args:
@@ -540,7 +499,7 @@ def train(
         **settings: Fields of the recipe that are to be others.
 
     Returns:
-        A `PairedRun`.
+        A `gantut.recipes.Run`, whose history has the mean absolute error ``l1`` as well.
 
     Raises:
         TypeError: a setting is unknown.
@@ -555,7 +514,7 @@ def train(
         )
     if steps is not None:
         _positive(steps=steps)
-    wall, busy = time.perf_counter(), time.process_time()
+    begin = time.process_time()
     gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
     if start is not None:
         for network in (gan.generator, gan.ema_generator):
@@ -567,9 +526,4 @@ def train(
         schedule=recipe.schedule,
         callbacks=callbacks,
     )
-    return PairedRun(
-        gan=gan,
-        history=done.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-    )
+    return recipes.Run.of(done, cpu_seconds=time.process_time() - begin)

@@ -16,9 +16,8 @@ The recipe "plain" draws all frames at once; "split" has one part of the latent 
 moves and one for how, as MoCoGAN has (Tulyakov et al. 2018).
 """
 
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -396,25 +395,6 @@ def recipe(method: str = "split") -> recipes.Recipe:
     )
 
 
-@dataclass(frozen=True)
-class MotionRun:
-    """What a training on clips left.
-
-    Attributes:
-        method: As given.
-        gan: The trained `gantut.GAN`.
-        history: As in `gantut.recipes.Run`.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
-    """
-
-    method: str
-    gan: GAN
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
-
-
 def train(
     frames: npt.ArrayLike,
     method: str = "split",
@@ -422,7 +402,7 @@ def train(
     steps: int | None = None,
     seed: int = 0,
     callbacks: Iterable[Any] = (),
-) -> MotionRun:
+) -> recipes.Run[GAN]:
     """Trains a GAN on clips.
 
     Args:
@@ -433,19 +413,12 @@ def train(
         callbacks: Keras callbacks, as in `gantut.recipes.train`.
 
     Returns:
-        A `MotionRun`.
+        A `gantut.recipes.Run`.
 
     Raises:
         TypeError: an argument has a wrong type.
         ValueError: the clips are not of that kind or too few, or a setting is out of range.
     """
-    settings, real = recipe(method), _clips(frames)
-    wall, busy = time.perf_counter(), time.process_time()
-    run = recipes.train(settings, real, steps=steps, seed=seed, callbacks=callbacks)
-    return MotionRun(
-        method=method,
-        gan=run.gan,
-        history=run.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
+    return recipes.train(
+        recipe(method), _clips(frames), steps=steps, seed=seed, callbacks=callbacks
     )

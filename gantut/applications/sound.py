@@ -696,23 +696,17 @@ def _wave_generator(shape: Sequence[int], num_classes: int) -> Model:
     return wave_generator(num_classes)
 
 
-@dataclass(frozen=True)
-class SoundRun:
+@dataclass(frozen=True, kw_only=True)
+class SoundRun(recipes.Run[GAN]):
     """What a training on sounds left.
 
     Attributes:
         method: As given.
-        gan: The trained `gantut.GAN`.
-        history: As in `gantut.recipes.Run`.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
+
+    The rest is as in `gantut.recipes.Run`.
     """
 
     method: str
-    gan: GAN
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
 
     def sample(self, labels: npt.ArrayLike, seed: int = 0) -> Float32:
         """Makes sounds.
@@ -751,23 +745,17 @@ def train(
         callbacks: Keras callbacks, as in `gantut.recipes.train`.
 
     Returns:
-        A `SoundRun`. Making the spectrograms counts in its times.
+        A `SoundRun`. Making the spectrograms counts in its ``cpu_seconds``.
 
     Raises:
         TypeError: an argument has a wrong type.
         ValueError: there are fewer sounds than a batch has, or a setting is out of range.
     """
     settings = recipe(method, phase_shuffle)
-    wall, busy = time.perf_counter(), time.process_time()
+    begin = time.process_time()
     rows = data.waves if method == "wave" else spectrograms(data.waves)
     run = recipes.train(settings, rows, data.labels, steps=steps, seed=seed, callbacks=callbacks)
-    return SoundRun(
-        method=method,
-        gan=run.gan,
-        history=run.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-    )
+    return SoundRun.of(run, method=method, cpu_seconds=time.process_time() - begin)
 
 
 # --- What else one could do --------------------------------------------------------------------

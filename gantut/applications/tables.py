@@ -383,10 +383,7 @@ def recipe(
         TypeError: ``method`` is no string.
         ValueError: it is unknown, or a size is not a positive integer.
     """
-    if not isinstance(method, str):
-        raise TypeError(f"method must be a name, got {type(method).__name__}")
-    if method not in METHODS:
-        raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+    settings = recipes._look_up(METHODS, method, "method")
     sizes = _widths(sizes)
 
     def build_generator(shape: Sequence[int], num_classes: int) -> Model:
@@ -408,28 +405,22 @@ def recipe(
             "beta_1": 0.0,
             "beta_2": 0.99,
             "steps_per_execution": 50,
-            **METHODS[method],
+            **settings,
         },
     )
 
 
-@dataclass(frozen=True)
-class TableRun:
-    """What a training on a table left.
+@dataclass(frozen=True, kw_only=True)
+class TableRun(recipes.Run[GAN]):
+    """What a training on a table left; ``gan`` makes encoded rows.
 
     Attributes:
         encoder: The fitted encoder.
-        gan: The trained `gantut.GAN` of encoded rows.
-        history: As in `gantut.recipes.Run`.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
+
+    The rest is as in `gantut.recipes.Run`.
     """
 
     encoder: TableEncoder
-    gan: GAN
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
 
     def sample(self, n: int, seed: int = 0) -> Float64:
         """Makes records.
@@ -484,17 +475,11 @@ def train(
     """
     encoder = TableEncoder(kinds, scaling=scaling).fit(table)
     settings = recipe(method, encoder.sizes, latent_dim=latent_dim, widths=widths, packing=packing)
-    wall, busy = time.perf_counter(), time.process_time()
+    begin = time.process_time()
     run = recipes.train(
         settings, encoder.transform(table, seed), steps=steps, seed=seed, callbacks=callbacks
     )
-    return TableRun(
-        encoder=encoder,
-        gan=run.gan,
-        history=run.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-    )
+    return TableRun.of(run, encoder=encoder, cpu_seconds=time.process_time() - begin)
 
 
 # --- What else one could do --------------------------------------------------------------------

@@ -614,23 +614,17 @@ def recipe(
     )
 
 
-@dataclass(frozen=True)
-class TextRun:
-    """What a training on a corpus left.
+@dataclass(frozen=True, kw_only=True)
+class TextRun(recipes.Run[GAN]):
+    """What a training on a corpus left; ``gan`` is of the method's class.
 
     Attributes:
         corpus: As given.
-        gan: The trained `gantut.GAN`, of the method's class.
-        history: As in `gantut.recipes.Run`.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
+
+    The rest is as in `gantut.recipes.Run`.
     """
 
     corpus: Corpus
-    gan: GAN
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
 
     @property
     def writer(self) -> Writer:
@@ -684,7 +678,7 @@ def train(
         callbacks: Keras callbacks, as in `gantut.recipes.train`, for the steps of the method.
 
     Returns:
-        A `TextRun`; its times include the pretraining.
+        A `TextRun`; its ``cpu_seconds`` include the pretraining.
 
     Raises:
         TypeError: an argument has a wrong type.
@@ -694,7 +688,7 @@ def train(
     settings = recipe(method, *size, units=units, temperature=temperature)
     pretraining = _integer(pretraining, "pretraining", 0)
     rows = corpus.rows(corpus.train)
-    wall, busy = time.perf_counter(), time.process_time()
+    begin = time.process_time()
     gan = None
     if pretraining:
         before = recipes.train(
@@ -704,13 +698,7 @@ def train(
         for network in (gan.generator, gan.ema_generator):
             network.set_weights(before.gan.ema_generator.get_weights())
     run = recipes.train(settings, rows, steps=steps, seed=seed, gan=gan, callbacks=callbacks)
-    return TextRun(
-        corpus=corpus,
-        gan=run.gan,
-        history=run.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-    )
+    return TextRun.of(run, corpus=corpus, cpu_seconds=time.process_time() - begin)
 
 
 # --- Measures ----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ two discriminators. The module makes two tasks whose answers are known: digits b
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,6 @@ from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
 from gantut.data import _integer, _positive, check_images
 from gantut.gan import GAN, _computed, _unchanged
-from gantut.optimizers import FusedAdam
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -656,65 +655,34 @@ def _check_four(to_b: Model, to_a: Model, critic_a: Model, critic_b: Model) -> N
 # --- Training ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class CycleRun:
-    """What a training without pairs left.
-
-    Attributes:
-        gan: The trained `CycleGAN`.
-        history: As in `gantut.recipes.Run`, with the cycle error ``cycle``.
-        seconds: Time that the training took on the clock, tracing included.
-        cpu_seconds: Time that it kept processors busy.
-    """
-
-    gan: CycleGAN
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
-
-
-_FALLING = recipes.cosine_decay()
-
-
-@dataclass(frozen=True)
-class CycleRecipe:
+@dataclass(frozen=True, kw_only=True)
+class CycleRecipe(recipes.GameSettings):
     """Settings of a training without pairs; ``dataclasses.replace`` makes another from it.
 
     Attributes:
         cycle_weight: As in `CycleGAN`.
         identity_weight: As in `CycleGAN`.
-        loss: A key of ``gantut.losses.LOSSES``.
-        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
-        penalty_every: Steps from penalty to penalty.
-        ema: Decay of the averaged weights.
         generator: From a shape (height, width, channels) to a generator, for both ways.
         critic: The same for a critic.
-        batch_size: Images of each kind in a step.
-        steps: Length of the training.
-        g_learning_rate: Adam's learning rate for the generators, before the schedule.
-        d_learning_rate: The same for the critics.
-        beta_1: Adam's first moment decay, for both.
-        beta_2: Its second moment decay.
-        schedule: From progress in [0, 1] to the multiplier of both learning rates.
-        steps_per_execution: Steps run by one call of the compiled graph.
+
+    The rest is as in `gantut.recipes.GameSettings`, with other defaults; the batch size counts the
+    images of each kind.
     """
 
     cycle_weight: float = 10.0
     identity_weight: float = 0.0
-    loss: str = "non_saturating"
-    penalties: tuple[tuple[str, float], ...] = (("r1", 0.1),)
-    penalty_every: int = 8
-    ema: float | None = 0.99
     # Factories keep the functions from being read as methods of this class.
     generator: Builder = field(default_factory=lambda: restyler)
     critic: Builder = field(default_factory=lambda: image_discriminator)
+    penalties: Mapping[str, float] = field(default_factory=lambda: {"r1": 0.1})
+    penalty_every: int = 8
+    ema: float | None = 0.99
     batch_size: int = 16
     steps: int = 400
     g_learning_rate: float = 2e-3
     d_learning_rate: float = 2e-3
-    beta_1: float = 0.5
     beta_2: float = 0.99
-    schedule: recipes.Schedule = _FALLING
+    schedule: recipes.Schedule = field(default_factory=recipes.cosine_decay)
     steps_per_execution: int = 10
 
     def build(self, shape: tuple[int, int, int], seed: int = 0) -> CycleGAN:
@@ -731,25 +699,16 @@ class CycleRecipe:
             ValueError: the shape does not fit the networks, or a setting is out of range.
         """
         recipes.make_deterministic(seed)
-        gan = CycleGAN(
+        return self.compiled(
+            CycleGAN,
             self.generator(shape),
             self.generator(shape),
             self.critic(shape),
             self.critic(shape),
-            self.loss,
             cycle_weight=self.cycle_weight,
             identity_weight=self.identity_weight,
-            penalties=dict(self.penalties),
-            penalty_every=self.penalty_every,
-            ema=self.ema,
             seed=seed,
         )
-        gan.compile(
-            d_optimizer=FusedAdam(self.d_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
-            g_optimizer=FusedAdam(self.g_learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
-            steps_per_execution=self.steps_per_execution,
-        )
-        return gan
 
 
 def train(
@@ -760,7 +719,7 @@ def train(
     seed: int = 0,
     callbacks: Iterable[Any] = (),
     **settings: Any,
-) -> CycleRun:
+) -> recipes.Run[CycleGAN]:
     """Trains two networks to translate between two sets of images that have no pairs.
 
     Args:
@@ -772,7 +731,7 @@ def train(
         **settings: Fields of the recipe that are to be others.
 
     Returns:
-        A `CycleRun`.
+        A `gantut.recipes.Run`, whose history has the cycle error ``cycle`` as well.
 
     Raises:
         TypeError: a setting is unknown.
@@ -787,7 +746,7 @@ def train(
             f"training takes batches of {recipe.batch_size} of each kind, but there are only "
             f"{len(x)} and {len(y)}"
         )
-    wall, busy = time.perf_counter(), time.process_time()
+    begin = time.process_time()
     gan = recipe.build(x.shape[1:], seed)
     # Two orders from two seeds: even where row i of one set belongs to row i of the other, no
     # batch knows it.
@@ -801,12 +760,7 @@ def train(
     done = recipes.run(
         gan, dataset, steps=recipe.steps, schedule=recipe.schedule, callbacks=callbacks
     )
-    return CycleRun(
-        gan=gan,
-        history=done.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-    )
+    return recipes.Run.of(done, cpu_seconds=time.process_time() - begin)
 
 
 # --- Settings ----------------------------------------------------------------------------------
