@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import networks, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
@@ -573,3 +574,6 @@ def train(
         seconds=time.perf_counter() - wall,
         cpu_seconds=time.process_time() - busy,
     )
+
+
+_check_public(globals())

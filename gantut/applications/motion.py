@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import judge, networks, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras
 from gantut.data import Float32, _generator, _integer, check_images
 from gantut.gan import GAN
@@ -449,3 +450,6 @@ def train(
         seconds=time.perf_counter() - wall,
         cpu_seconds=time.process_time() - busy,
     )
+
+
+_check_public(globals())
