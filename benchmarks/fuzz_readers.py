@@ -129,8 +129,10 @@ def fuzz(files: int, seed: int, folder: Path | None = None) -> dict[str, object]
         seconds = time.process_time() - began
         taken = tracemalloc.get_traced_memory()[1] - before
         slowest, largest = max(slowest, seconds), max(largest, taken)
-        if outcome not in ("read", "refused") or seconds > SECONDS or taken > (
-            SLACK + 2 * RATIO * len(data)
+        if (
+            outcome not in ("read", "refused")
+            or seconds > SECONDS
+            or taken > (SLACK + 2 * RATIO * len(data))
         ):
             path = (folder or Path()) / f"failed-{i}.{kind}"
             path.write_bytes(data)

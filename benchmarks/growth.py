@@ -82,7 +82,7 @@ def import_seconds(module: str, repeats: int = 5) -> dict[str, float]:
 def main() -> None:
     """Measures all, and writes the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--one", nargs=3, metavar=("METRIC", "N", "M"), help="print one measurement")
+    parser.add_argument("--one", nargs=3, metavar=("METRIC", "N", "M"), help="print one")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).with_name("results") / "growth.json"
     )

@@ -43,7 +43,7 @@ def check_public(namespace: dict[str, Any]) -> None:
         elif inspect.isclass(value) and inspect.isfunction(vars(value).get("__init__")):
             ours = not any(base.__module__.startswith("keras") for base in value.__mro__)
             if ours or value.__mro__[1].__name__ == "Callback" or _is_timed(value):
-                value.__init__ = _checked(value.__init__)  # type: ignore[misc]
+                type.__setattr__(value, "__init__", _checked(vars(value)["__init__"]))
 
 
 def _is_timed(value: type) -> bool:
@@ -64,7 +64,7 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
             raise explained from error
 
     checked.__signature__ = signature  # type: ignore[attr-defined]
-    # What TensorFlow's AutoGraph looks for: not to be translated, as the body of a Keras step is not.
+    # What AutoGraph looks for: this is not to be translated, as the body of a Keras step is not.
     checked.ag_artifact = None  # type: ignore[attr-defined]
     return checked
 
@@ -238,5 +238,7 @@ def _is_array_like(hint: Any) -> bool:
     """Whether it is NumPy's ArrayLike, which newer versions name and older ones spell out."""
     if repr(hint) == "ArrayLike":
         return True
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return False
     parts = set(typing.get_args(npt.ArrayLike))
     return bool(parts) and parts <= set(typing.get_args(hint))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from gantut import __version__
+from gantut._arguments import check_public as _check_public
 
 if TYPE_CHECKING:
     from gantut.data import ImageData
@@ -214,6 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not all(isinstance(argument, str) for argument in arguments):
+        raise TypeError(f"arguments must be texts, got {arguments!r}")
     try:
         options = _make_parser().parse_args(arguments)
     except SystemExit as stop:
@@ -655,3 +658,6 @@ def _stop_on_interrupt() -> Iterator[_Stop]:
         yield stop
     finally:
         put_back()
+
+
+_check_public(globals())

@@ -537,7 +537,7 @@ def with_minibatch_stddev(
         candidates = [x for x in candidates if x.name == layer]
     if not candidates:
         raise ValueError(
-            f"{discriminator.name!r} has no dense or convolutional layer"
+            f"discriminator {discriminator.name!r} has no dense or convolutional layer"
             + (f" named {layer!r}" if layer is not None else "")
         )
     target = candidates[-1]

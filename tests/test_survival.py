@@ -130,14 +130,14 @@ def test_a_training_taken_up_ends_with_the_same_bits(case, tiny, x, tmp_path):
 
 def test_a_checkpoint_of_another_training_is_refused(tiny, x, tmp_path):
     recipes.train(tiny, x, steps=2, checkpoints=tmp_path)
+    again = {"x": x, "steps": 2, "checkpoints": tmp_path, "resume": True}
     for message, arguments in {
         "its seed is 0, here it is 1": {"seed": 1},
         "its steps is 2, here it is 4": {"steps": 4},
         "its data is": {"x": x[:49]},
     }.items():
         with pytest.raises(ValueError, match=message):
-            given = {"x": x, "steps": 2, "checkpoints": tmp_path, "resume": True} | arguments
-            recipes.train(tiny, **given)
+            recipes.train(tiny, **{**again, **arguments})
     other = replace(tiny, generator=lambda shape, k: networks.mlp_generator(5, shape, widths=(8,)))
     with pytest.raises(ValueError, match="belongs to other networks"):
         recipes.train(other, x, steps=2, checkpoints=tmp_path, resume=True)
