@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vendor test book notebooks sync setup-cells format colab dist check-repository clean
+.PHONY: help venv vendor test long versions book notebooks sync setup-cells format colab dist check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -22,6 +22,12 @@ vendor: venv ## put the scripts of the pages, from npm, into _build/static
 
 test: venv ## lint, types, unit tests, and each notebook run once
 	$(VENV_PYTHON) tools/run_tests.py
+
+long: venv ## the tests that take long: the same as short ones, many more times
+	$(VENV_PYTHON) -m pytest -m long
+
+versions: ## the unit tests on each Python, with the oldest and the newest dependencies (needs uv)
+	.ci/versions
 
 book: venv ## build _build/html from the notebooks' results, running those that are due
 	$(VENV_PYTHON) tools/build_book.py

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all, and a record of what a run ran on."""
 
 import contextlib
+import errno
+import glob
 import json
 import os
 import platform
@@ -10,12 +12,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+# The disk or the quota is full, or the file would be larger than it may be.
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
+
+def _cannot_write(target: Path, error: OSError) -> OSError:
+    """The same error, naming the file that was to be written."""
+    return type(error)(
+        error.errno, f"cannot write {target.name!r} in {str(target.parent)!r}: {error.strerror}"
+    )
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path beside ``path``, moved onto it when the block succeeds.
 
-    A reader therefore never sees half a file, and a failed write leaves the old file as it was.
+    A reader therefore never sees half a file, and a failed write leaves the old file as it was. A
+    process that is killed while it writes leaves the temporary file: `remove_leftovers` finds it.
 
     Args:
         path: The file to write. Its folder is made if it does not exist.
@@ -24,7 +37,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         A path in the same folder and with the same suffix as ``path``.
 
     Raises:
-        OSError: the folder cannot be made or written to.
+        OSError: the folder cannot be made or written to, or the disk is full.
     """
     target = Path(path)
     try:
@@ -33,13 +46,19 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             dir=target.parent, prefix=f".{target.stem}-", suffix="".join(target.suffixes)
         )
     except OSError as error:
-        raise type(error)(
-            error.errno, f"cannot write {target.name!r} in {str(target.parent)!r}: {error.strerror}"
-        ) from error
+        raise _cannot_write(target, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        try:
+            yield temporary
+            # Else the machine could go down with the new name written and the content not.
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
+        except OSError as error:
+            if error.errno in _FULL:
+                raise _cannot_write(target, error) from error
+            raise
         # mkstemp makes files that only their owner can read; give them the usual mode.
         umask = os.umask(0)
         os.umask(umask)
@@ -47,6 +66,18 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Removes what writers of ``path`` left that were killed; to be called where none is at work.
+
+    Args:
+        path: A file that `atomic_write` writes.
+    """
+    target = Path(path)
+    suffix = "".join(target.suffixes)
+    for left in target.parent.glob(f".{glob.escape(target.stem)}-????????{glob.escape(suffix)}"):
+        left.unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -10,7 +10,9 @@ import contextlib
 import csv
 import math
 import os
+import re
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,11 @@ from typing import Any
 import numpy as np
 
 from gantut import diagnosis
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._io import atomic_write
+from gantut._origin import Origin, find_origin, optimizers
+from gantut._state import numbered, read_meta, read_state, write_state
 from gantut.data import Mixture
 from gantut.gan import GAN
 from gantut.plotting import save_grid
@@ -49,6 +54,38 @@ def _positive_seconds(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a number of seconds > 0, got {value!r}")
     return float(value)
+
+
+class Resumable:
+    """What a callback must remember besides the model, so that a training can go on elsewhere.
+
+    `Checkpoints` asks each callback of this kind for ``kept()`` and writes it down. When the
+    training is taken up again it hands it back, and the callback's ``on_train_begin`` calls
+    ``take_up``.
+
+    Attributes:
+        KEPT: The names of the attributes to remember; JSON must be able to hold their values.
+    """
+
+    KEPT: tuple[str, ...] = ()
+    _handed_back: Mapping[str, Any] | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """What there is to remember now."""
+        return {name: getattr(self, name) for name in self.KEPT}
+
+    def take_up(self) -> bool:
+        """Takes what was handed back, once; False if nothing was, so that training begins."""
+        values, self._handed_back = self._handed_back, None
+        if values is None:
+            return False
+        self.remember(values)
+        return True
+
+    def remember(self, values: Mapping[str, Any]) -> None:
+        """Puts back what `kept` gave."""
+        for name in self.KEPT:
+            setattr(self, name, values[name])
 
 
 class TrainingClock:
@@ -102,7 +139,7 @@ def _check_one_length(steps: int | None, seconds: float | None) -> None:
         )
 
 
-class _Timed(keras.callbacks.Callback):
+class _Timed(keras.callbacks.Callback, Resumable):
     """A callback that knows the time: of the given clock, or since training began."""
 
     def __init__(self, clock: Callable[[], float] | None) -> None:
@@ -156,6 +193,8 @@ class LearningRateSchedule(_Timed):
         TypeError: while training, if an optimizer was made with a Keras schedule of its own.
     """
 
+    KEPT = ("_first_step", "_rates")
+
     def __init__(
         self,
         schedule: Callable[[float], float],
@@ -170,7 +209,8 @@ class LearningRateSchedule(_Timed):
         self.total_steps = None if steps is None else _positive_integer("steps", steps)
         self.total_seconds = None if seconds is None else _positive_seconds("seconds", seconds)
         self._first_step = 0
-        self._rates: list[tuple[Any, float]] = []
+        self._optimizers: list[Any] = []
+        self._rates: list[float] = []
 
     def progress(self) -> float:
         """The share of the training that is done, in [0, 1]."""
@@ -186,8 +226,11 @@ class LearningRateSchedule(_Timed):
         super().on_train_begin(logs)
         self._first_step = _step(self.model)
         names = ("g_optimizer", "d_optimizer")  # a VAE has the first only
-        optimizers = [getattr(self.model, name) for name in names if hasattr(self.model, name)]
-        self._rates = [(o, float(o.learning_rate.numpy())) for o in optimizers]
+        self._optimizers = [
+            getattr(self.model, name) for name in names if hasattr(self.model, name)
+        ]
+        self._rates = [float(o.learning_rate.numpy()) for o in self._optimizers]
+        self.take_up()
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Sets the learning rates of the coming execution."""
@@ -197,12 +240,12 @@ class LearningRateSchedule(_Timed):
             raise ValueError(
                 f"the schedule must return a finite number >= 0, got {factor} at {progress:.3f}"
             )
-        for optimizer, rate in self._rates:
+        for optimizer, rate in zip(self._optimizers, self._rates, strict=True):
             optimizer.learning_rate = rate * factor
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Puts the learning rates back."""
-        for optimizer, rate in self._rates:
+        for optimizer, rate in zip(self._optimizers, self._rates, strict=True):
             optimizer.learning_rate = rate
 
 
@@ -254,6 +297,8 @@ class HistoryWriter(_Timed):
         OSError: while training, if the file cannot be written.
     """
 
+    KEPT = ("history", "_last_step", "_lost")
+
     def __init__(
         self,
         path: str | os.PathLike[str] | None = None,
@@ -276,6 +321,7 @@ class HistoryWriter(_Timed):
         columns = (*COLUMNS[:3], *(metric.name for metric in self.model.metrics))
         if tuple(self.history) != columns:
             self.history = {column: [] for column in columns}
+        self.take_up()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Adds a row if it is time, or if a loss has just become something else than a number."""
@@ -338,6 +384,8 @@ class SampleGrid(_Timed):
         OSError: while training, if a file cannot be written.
     """
 
+    KEPT = ("times", "_last_step")
+
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -368,7 +416,8 @@ class SampleGrid(_Timed):
         """Draws the latent vectors, and the first picture."""
         super().on_train_begin(logs)
         self._inputs = self._fixed_inputs()
-        self.draw()
+        if not self.take_up():
+            self.draw()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Draws if it is time."""
@@ -414,7 +463,7 @@ class SampleGrid(_Timed):
         ]
 
 
-class StopOnDivergence(keras.callbacks.Callback):
+class StopOnDivergence(keras.callbacks.Callback, Resumable):
     """Stops training when a loss is no longer a finite number, and goes back to good weights.
 
     Args:
@@ -426,6 +475,11 @@ class StopOnDivergence(keras.callbacks.Callback):
     Attributes:
         diverged_at: The step at which a loss was not finite; None if that never happened. The
             GAN then holds the last good state, and its step counter that state's step.
+        origin: Where it began: the ``step`` and the layer (``where``). The steps since the last
+            good state are gone through again for that, on the data that `gantut.recipes.train`
+            provides; None if there is no data or it does not happen again.
+        batches: From a step to a dataset that begins with that step's batch; None if that is not
+            known.
 
     Raises:
         ValueError: ``every`` is not a positive integer.
@@ -439,18 +493,24 @@ class StopOnDivergence(keras.callbacks.Callback):
         self.every = _positive_integer("every", every)
         self.directory = None if directory is None else Path(directory)
         self.diverged_at: int | None = None
+        self.origin: Origin | None = None
+        self.batches: Callable[[int], Any] | None = None
         self._good: dict[str, np.ndarray] = {}
         self._good_step = 0
+        # Of each execution since then: the step at its end, and the learning rates in it.
+        self._rates_since: list[tuple[int, list[float]]] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Keeps the state that training starts from."""
         self.diverged_at = None
+        self.origin = None
         self._good = {}
         self._keep()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Looks at the losses."""
         step = _step(self.model)
+        self._note_rates(step)
         if not _finite_losses(logs or {}):
             self._go_back(step)
             self.model.reset_metrics()
@@ -466,6 +526,8 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def _go_back(self, step: int) -> None:
         self.diverged_at = step
+        if self.batches is not None and self._rates_since and _finite(self._good):
+            self.origin = find_origin(self.model, self._good, self.batches, self._rates_since)
         for name, variable in self.model._state().items():
             variable.assign(self._good[name])
         if self.directory is not None and _finite(self._good):
@@ -477,6 +539,235 @@ class StopOnDivergence(keras.callbacks.Callback):
         if _finite(state) or not self._good:
             self._good = state
             self._good_step = _step(self.model)
+            self._rates_since = []
+
+    def _note_rates(self, step: int) -> None:
+        rates = [float(o.learning_rate.numpy()) for o in optimizers(self.model)]
+        self._rates_since.append((step, rates))
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Writes down a training as it goes, so that it can go on in another process, bit for bit.
+
+    A checkpoint is one file, ``step-000480.npz``, with the weights of both networks and of the
+    average, the optimizers' slots, the random state, the running means and what the other
+    callbacks remember. It appears whole or not at all, and only if all of it is finite. The last
+    ``keep`` of them stay, so that one which is damaged later costs a few minutes. ::
+
+        recipes.train("fast", images, checkpoints="run", resume=True)
+
+    With `gantut.recipes.train` the order of the data goes on as well; with ``gan.fit`` that is
+    yours to see to.
+
+    Args:
+        directory: The folder for the files; made if it does not exist.
+        every: Steps from checkpoint to checkpoint, rounded up to whole executions; None goes by
+            ``seconds``.
+        seconds: Seconds from checkpoint to checkpoint, on a clock that never goes backwards.
+        keep: How many to keep.
+
+    Attributes:
+        last: The newest checkpoint that was written or taken up, a path; None so far.
+
+    Raises:
+        TypeError: ``directory`` is no path.
+        ValueError: a number is not positive.
+        OSError: while training, if a checkpoint cannot be written; it names the last good one.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        every: int | None = None,
+        seconds: float = 60.0,
+        keep: int = 2,
+    ) -> None:
+        super().__init__()
+        if not isinstance(directory, str | os.PathLike):
+            raise TypeError(f"directory must be a path, got {type(directory).__name__}")
+        self.directory = Path(directory)
+        self.every = None if every is None else _positive_integer("every", every)
+        self.every_seconds = _positive_seconds("seconds", seconds)
+        self.keep = _positive_integer("keep", keep)
+        self.last: Path | None = None
+        self.settings: dict[str, Any] = {}
+        self._others: dict[str, Resumable] = {}
+        self._clock: TrainingClock | None = None
+        self._first_step = 0
+        self._last_step = -1
+        self._since = 0.0
+        self._trackers: dict[str, np.ndarray] = {}
+
+    def attach(self, callbacks: Iterable[Any], clock: TrainingClock) -> None:
+        """Tells which callbacks and which clock are to be remembered as well.
+
+        Args:
+            callbacks: Those of the training, in an order that is the same when it is taken up.
+            clock: The training's clock.
+        """
+        self._clock = clock
+        self._others = {}
+        for callback in callbacks:
+            if isinstance(callback, Resumable):
+                kind = type(callback).__name__
+                number = sum(name.startswith(f"{kind}/") for name in self._others)
+                self._others[f"{kind}/{number}"] = callback
+
+    def files(self) -> list[Path]:
+        """The checkpoints that are there, the newest first: by their step, not by their date."""
+        found = [
+            (int(match[1]), path)
+            for path in self.directory.glob("step-*.npz")
+            if (match := re.fullmatch(r"step-(\d+)\.npz", path.name))
+        ]
+        return [path for _, path in sorted(found, reverse=True)]
+
+    def restore(self, gan: Any) -> int | None:
+        """Puts the newest whole checkpoint into a compiled GAN, and into what is attached.
+
+        A damaged file is warned of, and the one before it taken.
+
+        Args:
+            gan: A compiled `gantut.GAN` (or `gantut.vae.VAE`) of the same networks and optimizers.
+
+        Returns:
+            The steps of this training that were done then; None if there is no checkpoint.
+
+        Raises:
+            ValueError: all checkpoints are damaged, or belong to other networks or settings.
+        """
+        damaged = []
+        for path in self.files():
+            try:
+                meta = read_meta(path)
+                kept, done = dict(meta["callbacks"]), int(meta["done"])
+                self._check_settings(path, dict(meta["settings"]))
+                means = {name: np.zeros(v.shape, v.dtype) for name, v in _means(gan).items()}
+                slots = {name: _Slot(value) for name, value in means.items()}
+                read_state(path, {**gan._state(), **slots}, kind=type(gan).__name__)
+            except _OtherRunError as error:
+                raise ValueError(str(error)) from None
+            except (KeyError, TypeError, ValueError, OSError) as error:
+                if "belongs to other networks" in str(error):
+                    raise
+                damaged.append(str(error))
+                continue
+            for what in damaged:
+                warnings.warn(f"{what}; going on from {path.name} instead", stacklevel=2)
+            self._trackers = {name: slot.value for name, slot in slots.items()}
+            for name, callback in self._others.items():
+                callback._handed_back = kept.get(name)
+            if self._clock is not None:
+                self._clock.total = float(meta["seconds"])
+            self.last = path
+            self._last_step = _step(gan)
+            self._first_step = self._last_step - done
+            return done
+        if damaged:
+            raise ValueError(f"no checkpoint can be read: {'; '.join(damaged)}")
+        return None
+
+    def _check_settings(self, path: Path, found: Mapping[str, Any]) -> None:
+        for name, value in self.settings.items():
+            if name in found and found[name] != value:
+                raise _OtherRunError(
+                    f"{path} belongs to another training: its {name} is {found[name]!r}, here it "
+                    f"is {value!r}"
+                )
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Starts the clock."""
+        self._since = time.monotonic()
+        if not self._trackers:
+            self._first_step = _step(self.model)
+            self._last_step = self._first_step
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Puts back the running means, which Keras resets when an epoch begins."""
+        if self._trackers:
+            for name, variable in _means(self.model).items():
+                variable.assign(self._trackers[name])
+            self._trackers = {}
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Writes a checkpoint if it is time."""
+        if self.every is not None:
+            due = _step(self.model) - self._last_step >= self.every
+        else:
+            due = time.monotonic() - self._since >= self.every_seconds
+        if due and _finite_losses(logs or {}):
+            self.write()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Writes the last one."""
+        if _step(self.model) > self._last_step:
+            self.write()
+
+    def write(self) -> None:
+        """Writes a checkpoint of the present state, if it is finite, and drops the oldest."""
+        state = _copy(self.model)
+        if not _finite(state):
+            return
+        step = _step(self.model)
+        meta = {
+            "done": step - self._first_step,
+            "seconds": 0.0 if self._clock is None else self._clock.total,
+            "settings": self.settings,
+            "callbacks": {name: callback.kept() for name, callback in self._others.items()},
+        }
+        path = self.directory / f"step-{step:06d}.npz"
+        means = {name: variable.numpy() for name, variable in _means(self.model).items()}
+        try:
+            write_state(path, {**state, **means}, meta)
+        except OSError as error:
+            there = (
+                "no checkpoint was written yet"
+                if self.last is None
+                else f"the last good checkpoint is {str(self.last)!r}, and resuming goes on there"
+            )
+            raise type(error)(
+                error.errno, f"the checkpoint of step {step:,} failed: {error.strerror}; {there}"
+            ) from error
+        self.last, self._last_step, self._since = path, step, time.monotonic()
+        # What lies ahead of this step is damaged, or it would have been taken up.
+        files = self.files()
+        here = files.index(path)
+        for other in (*files[:here], *files[here + self.keep :]):
+            other.unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        """Removes all checkpoints, what was left half written, and the folder if it is empty."""
+        for path in self.files():
+            path.unlink(missing_ok=True)
+        if self.directory.is_dir():
+            for left in self.directory.glob(".step-*.npz"):
+                left.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.directory.rmdir()
+        self.last = None
+
+
+class _OtherRunError(Exception):
+    """A checkpoint is whole, but of a training with other settings."""
+
+
+class _Slot:
+    """Takes what a file holds as a variable does; assigned nothing where the file does not fit."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        self.value, self.shape = value, value.shape
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.value
+
+    def assign(self, value: np.ndarray) -> None:
+        self.value = value
+
+
+def _means(model: Any) -> dict[str, Any]:
+    """The variables of the running means that ``fit`` reports."""
+    return numbered({"mean": [v for metric in model.metrics for v in metric.variables]})
 
 
 def _copy(model: Any) -> dict[str, np.ndarray]:
@@ -597,7 +888,24 @@ class Diagnosis(StopOnDivergence):
         self._start()
         super().on_train_begin(logs)
         self._probe = diagnosis.Probe(self.model, *self._data, **self._options)
-        self._read()
+        if not self.take_up():
+            self._read()
+
+    def kept(self) -> dict[str, Any]:
+        """The readings and findings so far."""
+        return {
+            "history": self.history,
+            "findings": [list(finding) for finding in self.findings],
+            "going_on": self.going_on,
+            "changed": self._changed,
+        }
+
+    def remember(self, values: Mapping[str, Any]) -> None:
+        """Puts back what `kept` gave."""
+        self.history = values["history"]
+        self.findings = [diagnosis.Finding(*finding) for finding in values["findings"]]
+        self._going_on = set(values["going_on"])
+        self._changed = values["changed"]
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Looks at the losses, and takes a reading if it is time."""
@@ -665,6 +973,8 @@ class Diagnosis(StopOnDivergence):
             if losses
             else "A weight is not a finite number"
         )
+        if self.origin is not None:
+            what += f", which began at {self.origin}"
         saved = "" if self.directory is None else f" and saved in {str(self.directory)!r}"
         gan = self.model
         assert self.diverged_at is not None
@@ -698,6 +1008,8 @@ class ProgressBar(_Timed):
         ValueError: not exactly one of ``steps`` and ``seconds`` is given.
     """
 
+    KEPT = ("_first_step",)
+
     def __init__(
         self,
         *,
@@ -717,8 +1029,10 @@ class ProgressBar(_Timed):
 
         super().on_train_begin(logs)
         self._first_step = _step(self.model)
+        self.take_up()
         if self._steps is not None:
-            self._bar = tqdm(total=self._steps, unit="step")
+            done = _step(self.model) - self._first_step
+            self._bar = tqdm(total=self._steps, initial=done, unit="step")
         else:
             form = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
             self._bar = tqdm(total=self._seconds, bar_format=form)
@@ -743,3 +1057,6 @@ class ProgressBar(_Timed):
         """Ends the bar's line; for trainings that an exception ends, too."""
         if self._bar is not None:
             self._bar.close()
+
+
+_check_public(globals())

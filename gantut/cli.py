@@ -1,11 +1,12 @@
 """The command ``gantut``: list recipes, train, sample, evaluate.
 
-Exit status: 0; 1 if a training diverged; 2 for bad input, with one line on standard error; 130
-after Ctrl-C.
+Exit status: 0; 1 if a training diverged; 2 for bad input or a full disk, with one line on standard
+error; 130 after Ctrl-C and 143 after SIGTERM, once what there is has been saved.
 """
 
 import argparse
 import contextlib
+import errno
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from gantut import __version__
+from gantut._arguments import check_public as _check_public
 
 if TYPE_CHECKING:
     from gantut.data import ImageData
@@ -48,6 +50,9 @@ RUN_FILES = (
     "diagnosis.txt",
 )
 """What a run consists of, beside the pictures in ``grids``."""
+
+CHECKPOINTS = "checkpoints"
+"""The folder, in that of a run, from which ``--resume`` goes on; a finished run has none."""
 
 LEFT_OUT = (
     "metrics on the judge's features (Frechet and kernel distance, precision, recall, density, "
@@ -143,7 +148,19 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="bring your own images to N x N pixels",
     )
-    train.add_argument("--overwrite", action="store_true", help="replace the run that DIR holds")
+    again = train.add_mutually_exclusive_group()
+    again.add_argument("--overwrite", action="store_true", help="replace the run that DIR holds")
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run that DIR holds, however it ended; begin it if there is none",
+    )
+    train.add_argument(
+        "--checkpoint-every",
+        type=_positive_integer,
+        metavar="N",
+        help="steps from checkpoint to checkpoint (default: one a minute)",
+    )
     train.add_argument(
         "--diagnose",
         action="store_true",
@@ -198,6 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if not all(isinstance(argument, str) for argument in arguments):
+        raise TypeError(f"arguments must be texts, got {arguments!r}")
     try:
         options = _make_parser().parse_args(arguments)
     except SystemExit as stop:
@@ -294,13 +313,20 @@ def _list_recipes(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from gantut import recipes
-    from gantut._io import atomic_write, environment, write_json
-    from gantut.callbacks import Diagnosis, HistoryWriter, SampleGrid
-    from gantut.gan import GAN
 
     recipe = recipes.get(options.recipe)
+    _check_folder(options.out, options.overwrite, options.resume)
+    with _only_one(options.out):
+        return _train_alone(recipe, options)
+
+
+def _train_alone(recipe: Any, options: argparse.Namespace) -> int:
+    from gantut import recipes
+    from gantut._io import atomic_write, environment, write_json
+    from gantut.callbacks import Checkpoints, Diagnosis, HistoryWriter, SampleGrid
+    from gantut.gan import GAN
+
     folder: Path = options.out
-    _check_folder(folder, options.overwrite)
     data = _load_data(options.data, options.size)
     if recipe.conditional and data.y is None:
         raise ValueError(
@@ -312,6 +338,13 @@ def _train(options: argparse.Namespace) -> int:
             f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, "
             f"but {options.data!r} has only {len(data.x)}"
         )
+    checkpoints = Checkpoints(folder / CHECKPOINTS, every=options.checkpoint_every)
+    if options.resume and (steps := _finished(folder, checkpoints)) is not None:
+        print(f"{folder}: the run is finished, at {steps:,} steps")
+        if options.samples and not (folder / "metrics.json").exists():
+            metrics = _measure(_load_generator(folder), data, options.samples, options.seed)
+            write_json(folder / "metrics.json", metrics)
+        return 0
     num_classes = 0 if data.y is None else int(data.y.max()) + 1
     gan = recipe.build(data.x.shape[1:], num_classes, options.seed, data.x.mean(axis=0))
     total = recipes.count_steps(recipe, len(data.x), steps=options.steps, epochs=options.epochs)
@@ -328,26 +361,36 @@ def _train(options: argparse.Namespace) -> int:
             few = recipes.batches(shown, batch_size=1000, seed=options.seed, stack=recipe.stack)
             shown = next(iter(few)).numpy()
         diagnosis = Diagnosis(shown, data.y, seed=options.seed, tell=_tell_beside_bar)
-    _clear(folder)
+    _clear(folder, keep=options.resume)
+    if not options.resume:
+        checkpoints.clear()
     began = time.perf_counter()
     with _stop_on_interrupt() as stop:
-        run = recipes.train(
-            recipe,
-            data.x,
-            data.y,
-            gan=gan,
-            steps=None if options.seconds is not None else total,
-            seconds=options.seconds,
-            seed=options.seed,
-            progress=True,
-            callbacks=[
-                HistoryWriter(folder / "history.csv"),
-                SampleGrid(folder / "grids", seed=options.seed, **when),
-                stop.callback(),
-                *([diagnosis] if diagnosis is not None else []),
-            ],
-        )
-        gan.save(folder)
+        try:
+            run = recipes.train(
+                recipe,
+                data.x,
+                data.y,
+                gan=gan,
+                steps=None if options.seconds is not None else total,
+                seconds=options.seconds,
+                seed=options.seed,
+                progress=True,
+                callbacks=[
+                    HistoryWriter(folder / "history.csv"),
+                    SampleGrid(folder / "grids", seed=options.seed, **when),
+                    stop.callback(),
+                    *([diagnosis] if diagnosis is not None else []),
+                ],
+                checkpoints=checkpoints,
+                resume=options.resume,
+            )
+            gan.save(folder)
+        except OSError as error:
+            if checkpoints.last is not None and str(checkpoints.last) not in str(error):
+                _tell(f"gantut train: the last good checkpoint is {str(checkpoints.last)!r}, and "
+                      "--resume goes on there")  # fmt: skip
+            raise
         record = {
             "recipe": recipe.name,
             "settings": _settings(recipe),
@@ -363,6 +406,7 @@ def _train(options: argparse.Namespace) -> int:
             "wall_seconds": round(time.perf_counter() - began, 2),
             "interrupted": stop.requested,
             "diverged_at": run.diverged_at,
+            "origin": run.origin,
             "environment": environment(),
         }
         write_json(folder / "run.json", record)
@@ -371,18 +415,37 @@ def _train(options: argparse.Namespace) -> int:
                 temporary.write_text(diagnosis.report() + "\n", encoding="utf-8")
     print(f"{folder}: {run.steps:,} steps in {run.seconds:.1f} s of training")
     if stop.requested:
-        _tell(f"gantut train: interrupted after {run.steps} steps; what there is lies in {folder}")
-        return 130
-    if run.diverged_at is not None:
         _tell(
-            f"gantut train: a loss was not finite at step {run.diverged_at}; "
+            f"gantut train: interrupted after {run.steps} steps; what there is lies in {folder}, "
+            "and --resume goes on"
+        )
+        return 128 + stop.signal
+    if run.diverged_at is not None:
+        origin = "" if run.origin is None else f" (it began at {run.origin})"
+        _tell(
+            f"gantut train: a loss was not finite at step {run.diverged_at}{origin}; "
             f"the last good weights lie in {folder}"
         )
         return 1
+    checkpoints.clear()
     if options.samples:
         metrics = _measure(gan.ema_generator, data, options.samples, options.seed)
         write_json(folder / "metrics.json", metrics)
     return 0
+
+
+def _finished(folder: Path, checkpoints: Any) -> int | None:
+    """The steps of the run in the folder if there is nothing left to do; else None."""
+    if checkpoints.files():
+        return None
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        whole = not record["interrupted"] and record["diverged_at"] is None
+        return int(record["steps"]) if whole else None
+    except FileNotFoundError:
+        return None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"--resume: {str(folder / 'run.json')!r} is damaged: {error}") from error
 
 
 def _sample(options: argparse.Namespace) -> int:
@@ -422,15 +485,15 @@ def _evaluate(options: argparse.Namespace) -> int:
 # --- What the commands are made of -------------------------------------------------------------
 
 
-def _check_folder(folder: Path, overwrite: bool) -> None:
+def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
     """Makes the folder and writes into it, before anything that takes long."""
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"--out: wanted a folder, got the file {str(folder)!r}")
-    found = [name for name in (*RUN_FILES, "grids") if (folder / name).exists()]
-    if found and not overwrite:
+    found = [name for name in (*RUN_FILES, "grids", CHECKPOINTS) if (folder / name).exists()]
+    if found and not overwrite and not resume:
         raise FileExistsError(
             f"--out: {str(folder)!r} holds a run already ({', '.join(found)}); "
-            "pass --overwrite to replace it, or name another folder"
+            "pass --overwrite to replace it or --resume to go on with it, or name another folder"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -442,8 +505,36 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
         ) from error
 
 
-def _clear(folder: Path) -> None:
-    """Removes what a run left in the folder, and nothing else."""
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Lets no second training write into the folder; the system frees it when we are killed."""
+    import filelock
+
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise BlockingIOError(
+            errno.EWOULDBLOCK, f"--out: another `gantut train` is at work in {str(folder)!r}"
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        _tell(f"gantut train: {str(folder)!r} cannot be locked ({error}); going on without")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _clear(folder: Path, keep: bool) -> None:
+    """Removes what a run left in the folder, and nothing else; if ``keep`` only what is half."""
+    from gantut._io import remove_leftovers
+
+    for name in RUN_FILES:
+        remove_leftovers(folder / name)
+    for path in (*(folder / "grids").glob(".step-*.png"), *(folder / CHECKPOINTS).glob(".step-*")):
+        path.unlink(missing_ok=True)
+    if keep:
+        return
     for path in (*(folder / name for name in RUN_FILES), *(folder / "grids").glob("step-*.png")):
         path.unlink(missing_ok=True)
 
@@ -455,7 +546,7 @@ def _settings(recipe: Any) -> dict[str, Any]:
 
 
 def _load_generator(folder: Path) -> Any:
-    from gantut._backend import keras
+    from gantut._state import load_model
 
     path = folder / "generator.keras"
     if not path.is_file():
@@ -463,10 +554,7 @@ def _load_generator(folder: Path) -> Any:
             f"{str(folder)!r} holds no run: wanted the file generator.keras there, "
             "as `gantut train` writes it"
         )
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:
-        raise ValueError(f"{str(path)!r} cannot be read as a Keras model: {error}") from error
+    return load_model(path)
 
 
 def _measure(generator: Any, data: _Data, n: int, seed: int) -> dict[str, Any]:
@@ -527,6 +615,7 @@ class _Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        self.signal = 0
 
     def callback(self) -> Any:
         from gantut._backend import keras
@@ -543,20 +632,32 @@ class _Stop:
 
 @contextlib.contextmanager
 def _stop_on_interrupt() -> Iterator[_Stop]:
-    """Makes the first Ctrl-C a wish to stop; the second one interrupts as usual."""
+    """Makes Ctrl-C and SIGTERM a wish to stop; the second one ends the process as usual."""
     stop = _Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    previous = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+    previous = {
+        signal.SIGINT: signal.getsignal(signal.SIGINT) or signal.default_int_handler,
+        signal.SIGTERM: signal.getsignal(signal.SIGTERM) or signal.SIG_DFL,
+    }
+
+    def put_back() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
     def on_interrupt(number: int, frame: Any) -> None:
-        stop.requested = True
-        signal.signal(signal.SIGINT, previous)
-        _tell("\ngantut train: stopping, and saving what there is (Ctrl-C again to drop it)")
+        stop.requested, stop.signal = True, number
+        put_back()
+        again = "Ctrl-C again to drop it" if number == signal.SIGINT else "a second ends it at once"
+        _tell(f"\ngantut train: stopping, and saving what there is ({again})")
 
-    signal.signal(signal.SIGINT, on_interrupt)
+    for number in previous:
+        signal.signal(number, on_interrupt)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        put_back()
+
+
+_check_public(globals())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gantut._arguments import check_public as _check_public
 from gantut._fetch import (
     FASHION_MNIST,
     MNIST,
@@ -767,3 +768,6 @@ def load_images(
         color = any(image.shape[-1] == 3 for image in images)
     batch = np.stack([_recolour(image, color) for image in images])
     return check_images(batch, name=str(location))
+
+
+_check_public(globals())

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import judge, metrics
+from gantut._arguments import check_public as _check_public
 from gantut.data import ImageData, check_images, load_mnist
 
 CONFIDENT = 0.95
@@ -358,3 +359,6 @@ def _pm(value: float, error: float) -> str:
 def _class(shares: tuple[float, ...], pick: Any) -> str:
     share = pick(shares)
     return f"{shares.index(share)}: {share:.1%}"
+
+
+_check_public(globals())

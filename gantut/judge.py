@@ -28,7 +28,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
+from gantut._fetch import open_npz
 from gantut._io import atomic_write, environment, write_json
 from gantut.data import check_images, load_mnist
 
@@ -121,7 +123,7 @@ def load_judge() -> keras.Model:
         model = build_judge(initializer="zeros")
         with (
             resources.files("gantut").joinpath(_WEIGHTS).open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
+            open_npz(file) as arrays,
         ):
             stored = {name: arrays[name] for name in arrays.files}
         wanted = {_weight_name(variable): variable for variable in model.weights}
@@ -335,6 +337,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     write_json(options.out / "judge.json", record)
     return 0
+
+
+_check_public(globals())
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ by the player that it is named after. Expectations are means over the batch.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from gantut._arguments import check_public as _check_public
 from gantut._backend import tf
 
 Tensor = Any
@@ -244,3 +245,6 @@ def gradient_penalty(
 
 
 PENALTIES: Sequence[str] = ("r1", "r2", "wgan_gp")
+
+
+_check_public(globals())

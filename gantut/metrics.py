@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gantut._arguments import check_public as _check_public
 from gantut.data import Mixture, check_images
 
 Float64 = npt.NDArray[np.float64]
@@ -883,3 +884,6 @@ def _pair(
             f"got {first.shape[1]} and {second.shape[1]}"
         )
     return first, second
+
+
+_check_public(globals())

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras
 
 layers = keras.layers
@@ -924,3 +925,6 @@ def _multiply_adds(layer: Any) -> int:
                 f"{type(layer).__name__}"
             )
     return positions * sum(math.prod(weight.shape) for weight in weights)
+
+
+_check_public(globals())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 
 
@@ -131,3 +132,6 @@ class Unrolled:
 
 def _on(optimizer: Any, name: str) -> bool:
     return getattr(optimizer, name, None) not in (None, False, 0.0)
+
+
+_check_public(globals())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gantut._arguments import check_public as _check_public
 from gantut._io import atomic_write
 from gantut.data import Mixture, check_images
 
@@ -509,3 +510,6 @@ def _integer(value: Any, name: str) -> int:
     if value < 1:
         raise ValueError(f"{name} must be an integer >= 1, got {value}")
     return int(value)
+
+
+_check_public(globals())

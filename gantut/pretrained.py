@@ -25,8 +25,11 @@ from typing import Any
 import numpy as np
 
 from gantut import networks, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras
+from gantut._fetch import open_npz
 from gantut._io import atomic_write, environment, write_json
+from gantut._state import load_model
 from gantut.sampling import count_classes, is_conditional
 
 MAXIMUM_BYTES = 2_000_000
@@ -97,7 +100,7 @@ def load(name: str = "fast") -> keras.Model:
 
 
 def _build(record: dict[str, Any], content: bytes) -> keras.Model:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+    with open_npz(io.BytesIO(content)) as archive:
         weights = [archive[key].astype(np.float32) for key in sorted(archive.files)]
     # Initialisers without a seed take one from Python's generator.
     state = random.getstate()
@@ -142,7 +145,7 @@ def pack(
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name == "judge":
         raise ValueError(f"wanted a name of letters, digits and underscores, got {name!r}")
     trained = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    generator = keras.models.load_model(run / "generator.keras", compile=False)
+    generator = load_model(run / "generator.keras")
     arrays: Any = {}
     for i, weight in enumerate(generator.weights):
         value = weight.numpy()
@@ -211,6 +214,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "metrics" in result:
         print(f"Frechet distance {result['metrics']['frechet_ratio']:.2f} times the floor")
     return 0
+
+
+_check_public(globals())
 
 
 if __name__ == "__main__":

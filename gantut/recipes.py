@@ -15,7 +15,9 @@ difference. A training that is limited by time stops at a step that depends on t
 so there a seed fixes the start only.
 """
 
+import hashlib
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ import numpy as np
 
 from gantut import callbacks as training
 from gantut import losses, networks
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
@@ -372,6 +375,8 @@ class Run(Generic[_Trained]):
         steps: Steps taken in this training.
         diverged_at: The step at which a loss was not finite, after which the last good weights
             were put back; None if all went well.
+        origin: Where that began, in words: the step and the layer; None if all went well or it
+            could not be found.
     """
 
     gan: _Trained
@@ -380,6 +385,7 @@ class Run(Generic[_Trained]):
     cpu_seconds: float
     steps: int
     diverged_at: int | None = None
+    origin: str | None = None
 
     @classmethod
     def of(cls, run: "Run[Any]", **more: Any) -> Self:
@@ -504,6 +510,8 @@ def train(
     progress: bool = False,
     gan: GAN | VAE | None = None,
     history_every: int = 100,
+    checkpoints: str | os.PathLike[str] | training.Checkpoints | None = None,
+    resume: bool = False,
 ) -> Run[Any]:
     """Trains a GAN by a recipe.
 
@@ -527,18 +535,32 @@ def train(
         gan: A GAN (or VAE) that the recipe built, to go on with; a new one if None. Its
             optimizers begin the recipe's schedule anew.
         history_every: Steps from row to row of the history, where no `HistoryWriter` says it.
+        checkpoints: A folder in which the training is written down every minute, or a
+            `gantut.callbacks.Checkpoints` that says when; None writes nothing down.
+        resume: Go on from the newest whole checkpoint of that folder, if there is one. The
+            arguments must be those of the training that wrote it; the weights at the end are, bit
+            for bit, those of a training that was never interrupted (except with ``seconds``).
 
     Returns:
-        A `Run`.
+        A `Run`. Its ``steps`` and ``seconds`` count those before the checkpoint too.
 
     Raises:
         ValueError: two lengths were given or one is not positive, the data is empty, smaller than
-            a batch, of a wrong shape, dtype or range, has NaN, or lacks labels, or an unknown
-            recipe was named.
+            a batch, of a wrong shape, dtype or range, has NaN, or lacks labels, an unknown
+            recipe was named, or the checkpoint belongs to another training.
         TypeError: ``recipe`` is neither a name nor a recipe, or ``gan`` is not what it builds.
+        OSError: a checkpoint cannot be written; the message names the last good one.
     """
     begin = time.process_time()
     recipe = get(recipe)
+    if isinstance(checkpoints, str | os.PathLike):
+        checkpoints = training.Checkpoints(checkpoints)
+    if checkpoints is not None and not isinstance(checkpoints, training.Checkpoints):
+        raise TypeError(
+            f"checkpoints must be a folder or Checkpoints, got {type(checkpoints).__name__}"
+        )
+    if resume and checkpoints is None:
+        raise ValueError("resume needs checkpoints, the folder to go on from")
     given = {"steps": steps, "seconds": seconds, "epochs": epochs}
     named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
     if len(named) > 1:
@@ -569,11 +591,24 @@ def train(
         make_deterministic(seed)
         _reset_learning_rates(recipe, gan)
     length: dict[str, Any] = {"steps": total} if seconds is None else {"seconds": seconds}
-    dataset = batches(x, y, batch_size=recipe.batch_size, seed=seed, stack=recipe.stack)
+    if checkpoints is not None:
+        checkpoints.settings = {
+            "recipe": recipe.name,
+            "batch size": recipe.batch_size,
+            "seed": int(seed),
+            **length,
+            "data": _fingerprint(x, y),
+        }
+
+    def from_step(step: int) -> Any:
+        return batches(x, y, batch_size=recipe.batch_size, seed=seed, stack=recipe.stack, skip=step)
+
     done = run(
         gan,
-        dataset,
+        from_step,
         **length,
+        checkpoints=checkpoints,
+        resume=resume,
         schedule=recipe.schedule,
         callbacks=callbacks,
         last=recipe.callbacks(**length) if isinstance(recipe, Recipe) else (),
@@ -581,6 +616,17 @@ def train(
         history_every=history_every,
     )
     return Run.of(done, cpu_seconds=time.process_time() - begin)
+
+
+def _fingerprint(x: Any, y: Any) -> str:
+    """A short hash of the data, by which another one is noticed."""
+    total = hashlib.blake2b(digest_size=8)
+    for array in (x, y):
+        if array is not None:
+            array = np.ascontiguousarray(array)
+            total.update(f"{array.dtype.str}{array.shape}".encode())
+            total.update(array.data)
+    return total.hexdigest()
 
 
 def run(
@@ -594,12 +640,15 @@ def run(
     last: Iterable[Any] = (),
     progress: bool = False,
     history_every: int = 100,
+    checkpoints: training.Checkpoints | None = None,
+    resume: bool = False,
 ) -> Run[Any]:
     """Trains a compiled model on batches: what `train` does once networks and data are made.
 
     Args:
         gan: A compiled `GAN`, or another model with its ``step_counter`` and ``g_optimizer``.
-        dataset: An endless dataset of batches.
+        dataset: An endless dataset of batches, or a function that makes one which begins after
+            the given number of batches; resuming, and finding where a loss was lost, take that.
         steps: Length of the training in steps; or
         seconds: in seconds.
         schedule: From progress in [0, 1] to the multiplier of the learning rates.
@@ -607,13 +656,20 @@ def run(
         last: Callbacks that come after all of these.
         progress: As in `train`.
         history_every: As in `train`.
+        checkpoints: Writes the training down; None does not.
+        resume: Go on from the newest of its checkpoints, if there is one.
 
     Returns:
         A `Run`.
 
     Raises:
-        ValueError: a length is missing or not positive, or a batch does not fit the model.
+        ValueError: a length is missing or not positive, a batch does not fit the model, the
+            checkpoint belongs to another training, or ``resume`` was asked for without
+            ``checkpoints`` or such a function.
+        OSError: a checkpoint cannot be written.
     """
+    if resume and (checkpoints is None or not callable(dataset)):
+        raise ValueError("resume needs checkpoints, and a function that makes the dataset")
     begin = time.process_time()
     clock = training.TrainingClock()
     length: dict[str, Any] = {"steps": steps, "seconds": seconds}
@@ -638,16 +694,33 @@ def run(
         *(callback for callback in given_callbacks if callback not in (history, guard)),
         *last,
         training.LearningRateSchedule(schedule, **length),
+        # Behind all that it remembers, as they are after the execution.
+        *([checkpoints] if checkpoints is not None else []),
         clock.start,
     ]
+    done = 0
+    if checkpoints is not None:
+        checkpoints.attach(hands, clock)
+        if resume:
+            done = checkpoints.restore(gan) or 0
+    first = int(gan.step_counter.numpy()) - done
+    if callable(dataset):
+        make = dataset
+        guard.batches = lambda step: make(step - first)
+        dataset = make(done)
     if steps is not None:
         # Keras warns of data that ends without having told its length.
-        dataset = dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
-    first = int(gan.step_counter.numpy())
+        left = max(0, steps - done)
+        dataset = dataset.take(left).apply(tf.data.experimental.assert_cardinality(left))
+    over = done >= steps if steps is not None else clock() >= (seconds or 0.0) > 0
     try:
         with training.shared_clock(hands, clock):
-            gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
+            if over:
+                history.take_up()
+            else:
+                gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
     finally:
+        guard.batches = None
         if bar is not None:
             bar.close()
     return Run(
@@ -657,6 +730,7 @@ def run(
         cpu_seconds=time.process_time() - begin,
         steps=int(gan.step_counter.numpy()) - first,
         diverged_at=guard.diverged_at,
+        origin=None if guard.origin is None else str(guard.origin),
     )
 
 
@@ -674,7 +748,9 @@ def _reset_learning_rates(recipe: AnyRecipe, gan: GAN | VAE) -> None:
         gan.d_optimizer.learning_rate = recipe.d_learning_rate
 
 
-def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0, stack: int = 1) -> Any:
+def batches(
+    x: Any, y: Any = None, *, batch_size: int, seed: int = 0, stack: int = 1, skip: int = 0
+) -> Any:
     """An endless dataset of full batches in random order, each image once a pass.
 
     Args:
@@ -685,12 +761,14 @@ def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0, stack: int
         seed: Fixes the order, which is another in each pass.
         stack: Images (n, height, width, channels) that make one of ``stack`` times the channels.
             Above 1 each is drawn at random with replacement, and there are no passes.
+        skip: Batches to leave out at the beginning, which costs next to nothing.
 
     Returns:
         A ``tf.data.Dataset`` of ``x``, or of ``(x, labels)``.
 
     Raises:
-        ValueError: labels were given for stacked images, which have several each.
+        ValueError: labels were given for stacked images, which have several each, or a number is
+            out of range.
     """
     if stack > 1 and y is not None:
         raise ValueError(f"stacked images have {stack} labels each; wanted y=None")
@@ -725,10 +803,12 @@ def batches(x: Any, y: Any = None, *, batch_size: int, seed: int = 0, stack: int
 
     count = len(x)
     if stack > 1:
-        return tf.data.Dataset.counter().map(stacked, num_parallel_calls=1).prefetch(2)
+        return tf.data.Dataset.counter(skip).map(stacked, num_parallel_calls=1).prefetch(2)
+    passes, rows = divmod(skip * batch_size, count)
     return (
-        tf.data.Dataset.counter()
+        tf.data.Dataset.counter(passes)
         .flat_map(shuffled)
+        .skip(rows)
         .batch(batch_size, drop_remainder=True)
         .map(gather, num_parallel_calls=1)
         .prefetch(2)
@@ -1022,3 +1102,6 @@ _ALL: tuple[AnyRecipe, ...] = (
 
 RECIPES: dict[str, AnyRecipe] = {recipe.name: recipe for recipe in _ALL}
 """The recipes by name."""
+
+
+_check_public(globals())

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gantut import callbacks as training
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.optimizers import FusedAdam
 
@@ -248,6 +249,8 @@ class AnnealNoise(training._Timed):
             negative or not finite.
     """
 
+    KEPT = ("_first_step", "_stddevs")
+
     def __init__(
         self,
         steps: int | None = None,
@@ -264,7 +267,8 @@ class AnnealNoise(training._Timed):
         )
         self.schedule = schedule
         self._first_step = 0
-        self._stddevs: list[tuple[Any, float]] = []
+        self._noises: list[Any] = []
+        self._stddevs: list[float] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Notes the standard deviations that the schedule multiplies."""
@@ -276,7 +280,9 @@ class AnnealNoise(training._Timed):
             raise ValueError(
                 f"there is no noise to anneal: {discriminator.name!r} has no InstanceNoise layer"
             )
-        self._stddevs = [(noise.stddev, float(noise.stddev.numpy())) for noise in noises]
+        self._noises = [noise.stddev for noise in noises]
+        self._stddevs = [float(stddev.numpy()) for stddev in self._noises]
+        self.take_up()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Sets the noise of the coming execution."""
@@ -290,12 +296,12 @@ class AnnealNoise(training._Timed):
             raise ValueError(
                 f"the schedule must return a finite number >= 0, got {factor} at {done:.3f}"
             )
-        for stddev, first in self._stddevs:
+        for stddev, first in zip(self._noises, self._stddevs, strict=True):
             stddev.assign(first * factor)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Puts the noise back."""
-        for stddev, first in self._stddevs:
+        for stddev, first in zip(self._noises, self._stddevs, strict=True):
             stddev.assign(first)
 
 
@@ -531,7 +537,7 @@ def with_minibatch_stddev(
         candidates = [x for x in candidates if x.name == layer]
     if not candidates:
         raise ValueError(
-            f"{discriminator.name!r} has no dense or convolutional layer"
+            f"discriminator {discriminator.name!r} has no dense or convolutional layer"
             + (f" named {layer!r}" if layer is not None else "")
         )
     target = candidates[-1]
@@ -795,3 +801,6 @@ def _then(builder: Builder, change: Callable[[Model], Model]) -> Builder:
         return change(builder(*args, **data))
 
     return build
+
+
+_check_public(globals())

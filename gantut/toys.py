@@ -30,6 +30,7 @@ import numpy as np
 
 from gantut import callbacks as training
 from gantut import recipes, stabilisers
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import Mixture, sample_mixture
 from gantut.gan import GAN
@@ -671,3 +672,6 @@ def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
         return tf.gather(points, tf.concat(rows, axis=0))
 
     return tf.data.Dataset.counter().map(draw, num_parallel_calls=1).prefetch(2)
+
+
+_check_public(globals())

@@ -108,7 +108,8 @@ def train(folder, archive, *more, recipe="tiny"):
 
 
 def content(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path.name: path.read_bytes() for path in files}
 
 
 def refused(capsys, arguments, *words):
@@ -201,6 +202,7 @@ def test_data_that_cannot_be_had_is_told_in_full(tmp_path, monkeypatch, capsys):
 
 def test_train_writes_a_run(finished, archive):
     assert sorted(path.name for path in finished.iterdir()) == [
+        ".lock",
         "discriminator.keras",
         "generator.keras",
         "grids",

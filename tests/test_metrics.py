@@ -1,7 +1,10 @@
 """Every metric against an independent oracle or a closed form, and every refusal."""
 
+import json
 import subprocess
 import sys
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from gantut import data, metrics
+
+ROOT = Path(__file__).parents[1]
 
 
 def normal(n: int, features: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:
@@ -30,6 +35,28 @@ def test_import_is_light():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_memory_grows_with_the_samples_and_not_with_their_pairs():
+    rng = np.random.default_rng(0)
+    real, fake = (rng.random((n, 64), dtype=np.float32) for n in (6_000, 1_200))
+    for measure in (metrics.frechet_distance, metrics.kernel_distance, metrics.manifold_metrics):
+        tracemalloc.start()
+        measure(real, fake)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        # 2 GiB for 50,000 against 10,000; all pairs of the 6,000 would be 288 MB.
+        assert peak < 2 * 2**30 * 6_000 / 50_000 / 5, measure.__name__
+
+
+def test_the_growth_that_was_measured():
+    rows = json.loads((ROOT / "benchmarks/results/growth.json").read_text("utf-8"))["rows"]
+    found = {(row["metric"], row["n"]): row for row in rows}
+    assert found["neighbours", 50_000]["m"] == 10_000
+    assert found["neighbours", 50_000]["peak_mebibytes"] < 2048
+    # What five times the samples take beside the process itself, five times and no more.
+    taken = {n: row["peak_mebibytes"] - 42 for (kind, n), row in found.items() if kind == "frechet"}
+    assert taken[50_000] < 5 * taken[10_000]
 
 
 # --- Frechet distance ----------------------------------------------------------------------------

@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import networks, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import _generator, _integer, check_images
 from gantut.gan import GAN
@@ -674,3 +675,6 @@ def train_autoencoder(
     model = _Reconstruction(encoder, decoder, None, 0.0, None, train_decoder=True)
     _fit(model, images, steps, seed)
     return Detector(model, None, time.process_time() - busy)
+
+
+_check_public(globals())

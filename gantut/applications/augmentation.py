@@ -28,6 +28,7 @@ import numpy.typing as npt
 from scipy import sparse, special
 
 from gantut import recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.applications import conditional
 from gantut.applications.anomaly import principal_components
@@ -428,3 +429,6 @@ def gan_samples(
     assert isinstance(gan, GAN)
     made, asked = conditional.sample(gan.ema_generator, per_class, seed=seed)
     return Made(made, asked, time.process_time() - begin)
+
+
+_check_public(globals())

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gantut import judge, metrics, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import _generator, _integer, check_images
 from gantut.networks import NUM_CLASSES
@@ -590,3 +591,6 @@ def classification_accuracy_score(
     hits = np.bincount(test_y[right], minlength=classes)
     by_class = np.divide(hits, counts, out=np.full(classes, np.nan), where=counts > 0)
     return ClassifierScore(float(right.mean()), by_class, classify, cpu_seconds)
+
+
+_check_public(globals())

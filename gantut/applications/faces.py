@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import metrics, networks, recipes, stabilisers
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._fetch import describe
 from gantut.data import (
@@ -709,3 +710,6 @@ def _scores(positive: Float64, negative: Float64) -> Callable[[Float64], Float64
 def _share_close(samples: metrics.Neighbours, reference: metrics.Neighbours) -> float:
     distances = samples.distances[:, 0], reference.distances[:, 0]
     return metrics.memorisation(*distances, quantile=0.1).share_close
+
+
+_check_public(globals())

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import networks, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
@@ -527,3 +528,6 @@ def train(
         callbacks=callbacks,
     )
     return recipes.Run.of(done, cpu_seconds=time.process_time() - begin)
+
+
+_check_public(globals())

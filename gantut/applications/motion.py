@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import judge, networks, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras
 from gantut.data import Float32, _generator, _integer, check_images
 from gantut.gan import GAN
@@ -422,3 +423,6 @@ def train(
     return recipes.train(
         recipe(method), _clips(frames), steps=steps, seed=seed, callbacks=callbacks
     )
+
+
+_check_public(globals())

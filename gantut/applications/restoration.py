@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gantut import judge, metrics
+from gantut._arguments import check_public as _check_public
 from gantut.data import _generator, _integer, _positive, check_images
 
 Float32 = npt.NDArray[np.float32]
@@ -397,3 +398,6 @@ def describe(
         "frechet": metrics.frechet_distance(features, reference),
         "sharpness": metrics.sharpness(restored) / metrics.sharpness(targets),
     }
+
+
+_check_public(globals())

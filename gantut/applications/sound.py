@@ -27,6 +27,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from gantut import metrics, networks, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import Float32, _generator, _integer
 from gantut.gan import GAN
@@ -855,3 +856,6 @@ def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     ]
     wanted, got = (np.sqrt(np.maximum(part, 1e-12)) for part in loudness)
     return _scaled(waves * (wanted / got))
+
+
+_check_public(globals())

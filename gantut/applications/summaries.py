@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import losses, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.applications import tables
 from gantut.data import _generator, _integer
@@ -488,3 +489,6 @@ def _run(step: Any, steps: int, name: str, every: int = 25) -> dict[str, list[fl
             history[name].append(float(np.mean([value.numpy() for value in values])))
             values = []
     return history
+
+
+_check_public(globals())

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from gantut import metrics, recipes, stabilisers
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import _generator, _integer
 from gantut.gan import GAN
@@ -865,3 +866,6 @@ def _two_tables(
         _table(table, kinds, name, minimum=1) for table, name in zip((a, b), names, strict=True)
     )
     return first, second, kinds
+
+
+_check_public(globals())

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gantut import recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.applications import tables
 from gantut.data import _generator, _integer
@@ -852,3 +853,6 @@ def reply(writer: Writer, corpus: Corpus, beginnings: Sequence[str]) -> list[str
         alive &= codes[:, place] != END
         projected = writer.project(tf.one_hot(codes[:, place], corpus.symbols))
     return [string[length:] for string, length in zip(corpus.decode(codes), lengths, strict=True)]
+
+
+_check_public(globals())

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gantut import losses, metrics, recipes
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
@@ -793,3 +794,6 @@ STROKES = image_to_image.PairedRecipe(
     generator=copying, batch_size=32, steps=250, beta_1=0.5, g_learning_rate=2e-3
 )
 """From thin strokes to digits, with pairs."""
+
+
+_check_public(globals())
