@@ -12,7 +12,9 @@ the statistics of a replica's rows (their moving averages are averaged), and so 
     strategy = gantut.distribution.make_strategy(devices=2)
     with strategy.scope():
         gan = recipe.build(images.shape[1:])
-    run = gantut.recipes.train(recipe, images, gan=gan)
+    batches = gantut.recipes.batches(images, batch_size=64)
+    shared = gantut.distribution.share_batches(batches, strategy)
+    gan.fit(shared, steps_per_epoch=1000)
 """
 
 from typing import Any
