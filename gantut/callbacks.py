@@ -616,20 +616,23 @@ class Checkpoints(keras.callbacks.Callback):
 
     def files(self) -> list[Path]:
         """The checkpoints that are there, the newest first: by their step, not by their date."""
-        found = [
-            (int(match[1]), path)
-            for path in self.directory.glob("step-*.npz")
-            if (match := re.fullmatch(r"step-(\d+)\.npz", path.name))
-        ]
-        return [path for _, path in sorted(found, reverse=True)]
+        found = [path for path in self.directory.glob("step-*.npz") if self.step_of(path) >= 0]
+        return sorted(found, key=self.step_of, reverse=True)
 
-    def restore(self, gan: Any) -> int | None:
+    @staticmethod
+    def step_of(path: Path) -> int:
+        """The model's step at a checkpoint, as its name says; -1 if it is no checkpoint."""
+        match = re.fullmatch(r"step-(\d+)\.npz", path.name)
+        return int(match[1]) if match else -1
+
+    def restore(self, gan: Any, at: int | None = None) -> int | None:
         """Puts the newest whole checkpoint into a compiled GAN, and into what is attached.
 
         A damaged file is warned of, and the one before it taken.
 
         Args:
             gan: A compiled `gantut.GAN` (or `gantut.vae.VAE`) of the same networks and optimizers.
+            at: The model's step at the checkpoint that is wanted; the newest if None.
 
         Returns:
             The steps of this training that were done then; None if there is no checkpoint.
@@ -639,6 +642,8 @@ class Checkpoints(keras.callbacks.Callback):
         """
         damaged = []
         for path in self.files():
+            if at is not None and self.step_of(path) != at:
+                continue
             try:
                 meta = read_meta(path)
                 kept, done = dict(meta["callbacks"]), int(meta["done"])

@@ -36,6 +36,9 @@ PICTURES = 12
 EVALUATED = 10_000
 """Samples that ``gantut evaluate`` draws."""
 
+WORKERS_CHECKPOINT = 500
+"""Steps from checkpoint to checkpoint of several workers, where they are not given."""
+
 NEAREST = 1_000
 """Samples whose nearest training image is looked up where there is no judge."""
 
@@ -160,6 +163,19 @@ def _make_parser() -> argparse.ArgumentParser:
         type=_positive_integer,
         metavar="N",
         help="steps from checkpoint to checkpoint (default: one a minute)",
+    )
+    several = train.add_mutually_exclusive_group()
+    several.add_argument(
+        "--devices",
+        type=_positive_integer,
+        metavar="N",
+        help="share each batch among N devices of this machine (default: one device)",
+    )
+    several.add_argument(
+        "--workers",
+        action="store_true",
+        help="be one of the processes that TF_CONFIG names; those behind the first write to "
+        "DIR/worker-1 and so on",
     )
     train.add_argument(
         "--diagnose",
@@ -315,12 +331,33 @@ def _train(options: argparse.Namespace) -> int:
     from gantut import recipes
 
     recipe = recipes.get(options.recipe)
+    strategy = None
+    if options.workers or options.devices is not None:
+        strategy = _make_strategy(options)
     _check_folder(options.out, options.overwrite, options.resume)
     with _only_one(options.out):
-        return _train_alone(recipe, options)
+        return _train_alone(recipe, options, strategy)
 
 
-def _train_alone(recipe: Any, options: argparse.Namespace) -> int:
+def _make_strategy(options: argparse.Namespace) -> Any:
+    """The strategy that the options ask for; puts a worker's own folder in the place of --out."""
+    from gantut import distribution
+
+    if options.seconds is not None:
+        raise ValueError(
+            "--seconds: each replica has a clock of its own; wanted --steps or --epochs"
+        )
+    if options.workers:
+        index = distribution.worker_index()
+        if index:
+            options.out = options.out / f"worker-{index}"
+            options.samples = 0  # the first one evaluates
+        # By the clock, each would write at another step, and none had what all have.
+        options.checkpoint_every = options.checkpoint_every or WORKERS_CHECKPOINT
+    return distribution.make_strategy(options.devices, workers=options.workers)
+
+
+def _train_alone(recipe: Any, options: argparse.Namespace, strategy: Any) -> int:
     from gantut import recipes
     from gantut._io import atomic_write, environment, write_json
     from gantut.callbacks import Checkpoints, Diagnosis, HistoryWriter, SampleGrid
@@ -346,7 +383,8 @@ def _train_alone(recipe: Any, options: argparse.Namespace) -> int:
             write_json(folder / "metrics.json", metrics)
         return 0
     num_classes = 0 if data.y is None else int(data.y.max()) + 1
-    gan = recipe.build(data.x.shape[1:], num_classes, options.seed, data.x.mean(axis=0))
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        gan = recipe.build(data.x.shape[1:], num_classes, options.seed, data.x.mean(axis=0))
     total = recipes.count_steps(recipe, len(data.x), steps=options.steps, epochs=options.epochs)
     if options.seconds is None:
         when: dict[str, Any] = {"every": max(1, total // PICTURES)}
@@ -404,6 +442,7 @@ def _train_alone(recipe: Any, options: argparse.Namespace) -> int:
             "steps": run.steps,
             "seconds": round(run.seconds, 2),
             "wall_seconds": round(time.perf_counter() - began, 2),
+            "replicas": gan.distribute_strategy.num_replicas_in_sync,
             "interrupted": stop.requested,
             "diverged_at": run.diverged_at,
             "origin": run.origin,

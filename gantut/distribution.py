@@ -17,8 +17,12 @@ the statistics of a replica's rows (their moving averages are averaged), and so 
     gan.fit(shared, steps_per_epoch=1000)
 """
 
+import contextlib
+import json
+import os
 from typing import Any
 
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 
 Tensor = Any
@@ -28,8 +32,9 @@ def make_strategy(devices: int | None = None, *, workers: bool = False) -> Any:
     """A strategy of TensorFlow for training on several devices.
 
     Args:
-        devices: How many devices of this machine; all if None. GPUs if there are any, else the
-            logical CPU devices that TensorFlow was told of.
+        devices: How many devices of this machine; all if None. GPUs if there are any. Else the
+            cores of the CPU, which is for trying it out: it takes longer than one device that uses
+            them all. TensorFlow divides the CPU before its first operation only.
         workers: One process of several, on this or on other machines, as the environment variable
             ``TF_CONFIG`` says; each uses all its devices.
 
@@ -44,12 +49,19 @@ def make_strategy(devices: int | None = None, *, workers: bool = False) -> Any:
         if devices is not None:
             raise ValueError(f"workers use all their devices: wanted no devices, got {devices!r}")
         return tf.distribute.MultiWorkerMirroredStrategy()
-    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    if devices is not None and (
+        isinstance(devices, bool) or not isinstance(devices, int) or devices < 1
+    ):
+        raise ValueError(f"devices must be a positive integer or None, got {devices!r}")
+    kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    if kind == "CPU" and devices is not None and 1 < devices <= (os.cpu_count() or 1):
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration()] * devices
+        with contextlib.suppress(RuntimeError):  # too late: there are as many as there are
+            tf.config.set_logical_device_configuration(cpu, parts)
     found = [device.name for device in tf.config.list_logical_devices(kind)]
     if devices is None:
         devices = len(found)
-    if isinstance(devices, bool) or not isinstance(devices, int) or devices < 1:
-        raise ValueError(f"devices must be a positive integer or None, got {devices!r}")
     if devices > len(found):
         raise ValueError(f"devices={devices}, but TensorFlow sees {len(found)} of kind {kind}")
     return tf.distribute.MirroredStrategy(found[:devices])
@@ -93,6 +105,44 @@ def share_batches(dataset: Any, strategy: Any) -> Any:
         return dataset.flat_map(rows)
 
     return strategy.distribute_datasets_from_function(of_this_process)
+
+
+def worker_index() -> int:
+    """Which of several processes this is, from 0, as ``TF_CONFIG`` says.
+
+    Returns:
+        The index; 0 where there is no ``TF_CONFIG``.
+
+    Raises:
+        ValueError: ``TF_CONFIG`` is not what TensorFlow asks for.
+    """
+    text = os.environ.get("TF_CONFIG", "{}")
+    try:
+        return int(json.loads(text).get("task", {}).get("index", 0))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            f'TF_CONFIG must be like {{"cluster": {{"worker": ["host:port", ...]}}, "task": '
+            f'{{"type": "worker", "index": 0}}}}, got {text!r}'
+        ) from error
+
+
+def newest_common(steps: list[int], strategy: Any) -> int | None:
+    """The newest step that every process has: each calls this with its own.
+
+    Args:
+        steps: The steps of which this process has a checkpoint; at most 16 of the newest count.
+        strategy: That of `make_strategy`.
+
+    Returns:
+        A step; None if there is none that all have.
+    """
+    most = 16
+    newest = sorted(steps, reverse=True)[:most]
+    own = tf.constant([*newest, *[-1] * (most - len(newest))], tf.int64)
+    everyone = strategy.gather(strategy.run(lambda: own), axis=0).numpy()
+    lists = everyone.reshape(-1, most)
+    common = set(lists[0]).intersection(*map(set, lists)) - {-1}
+    return int(max(common)) if common else None
 
 
 def replica_latents(n: Tensor, latent_dim: int, seed: Tensor) -> Tensor:
@@ -198,3 +248,6 @@ def _update_average(strategy: Any, gan: Any) -> None:
             ),
             args=(weight.value,),
         )
+
+
+_check_public(globals())

@@ -163,6 +163,10 @@ class GAN(keras.Model):
         self.d_optimizer = d_optimizer
         if self.distribute_strategy.num_replicas_in_sync > 1:
             distribution.check_gan(self)
+            if type(self).train_step is not GAN.train_step:
+                raise ValueError(
+                    f"{type(self).__name__} has a training step of its own, for one device only"
+                )
             steps_per_execution = 1
         super().compile(
             optimizer=g_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),

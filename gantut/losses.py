@@ -170,7 +170,7 @@ def get_loss(loss: str | AdversarialLoss, *, real_label: float = 1.0) -> Adversa
         raise ValueError(f"loss must be a name or an AdversarialLoss, got {type(loss).__name__}")
     if real_label == 1.0:
         return loss
-    if loss.discriminator is not minimax_discriminator:
+    if loss.discriminator is not LOSSES["minimax"].discriminator:
         raise ValueError(
             f"label smoothing applies to 'minimax' and 'non_saturating', not to {loss.name!r}"
         )

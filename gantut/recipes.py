@@ -26,7 +26,7 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 
 from gantut import callbacks as training
-from gantut import losses, networks
+from gantut import distribution, losses, networks
 from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import check_images
@@ -698,11 +698,23 @@ def run(
         *([checkpoints] if checkpoints is not None else []),
         clock.start,
     ]
-    done = 0
+    done, left = 0, None
+    strategy = gan.distribute_strategy
+    if strategy.num_replicas_in_sync > 1 and (steps is None or not isinstance(gan, GAN)):
+        raise ValueError(
+            f"several replicas train a GAN for a number of steps; got {type(gan).__name__}, "
+            f"steps={steps!r}"
+        )
     if checkpoints is not None:
         checkpoints.attach(hands, clock)
         if resume:
-            done = checkpoints.restore(gan) or 0
+            at = None
+            if strategy.num_replicas_in_sync > 1:
+                # A worker that was killed may lack what the others have written since.
+                steps_there = [checkpoints.step_of(path) for path in checkpoints.files()]
+                at = distribution.newest_common(steps_there, strategy)
+            if at is not None or strategy.num_replicas_in_sync == 1:
+                done = checkpoints.restore(gan, at) or 0
     first = int(gan.step_counter.numpy()) - done
     if callable(dataset):
         make = dataset
@@ -712,13 +724,16 @@ def run(
         # Keras warns of data that ends without having told its length.
         left = max(0, steps - done)
         dataset = dataset.take(left).apply(tf.data.experimental.assert_cardinality(left))
+    dataset = distribution.share_batches(dataset, strategy)
     over = done >= steps if steps is not None else clock() >= (seconds or 0.0) > 0
     try:
         with training.shared_clock(hands, clock):
             if over:
                 history.take_up()
             else:
-                gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
+                # A dataset that is shared out does not tell its length.
+                told = {"steps_per_epoch": left} if strategy.num_replicas_in_sync > 1 else {}
+                gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands, **told)
     finally:
         guard.batches = None
         if bar is not None:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -204,3 +205,90 @@ def test_what_is_not_defined_on_replicas_is_refused(name, value):
     setattr(Fake, name, value)
     with pytest.raises(ValueError, match=f"a GAN with {name}={value} trains on one device only"):
         distribution.check_gan(Fake)
+
+
+def gantut(*arguments, index=None, cluster=None):
+    """The command in a process of its own; with ``index``, as that worker of the cluster."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    if index is not None:
+        task = {"type": "worker", "index": index}
+        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    return subprocess.Popen(
+        [sys.executable, "-m", "gantut", *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def weights_in(folder):
+    with np.load(folder / "state.npz") as state:
+        return {name: state[name] for name in state.files}
+
+
+def workers(folder, images, *more):
+    """Two workers that train together."""
+    cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
+    command = ["train", "mlp", "--out", folder, "--data", images, "--steps", 40, "--samples", 0]
+    command += ["--checkpoint-every", 10, "--workers", *more]
+    return [gantut(*command, index=index, cluster=cluster) for index in range(2)]
+
+
+def finish(processes):
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+
+
+@pytest.fixture(scope="module")
+def images_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    images = np.random.default_rng(0).uniform(-1, 1, (256, 8, 8, 1)).astype("float32")
+    np.savez(path, images=images)
+    return path
+
+
+@pytest.mark.long
+def test_killed_workers_go_on_from_the_checkpoint_that_both_have(tmp_path, images_file):
+    finish(workers(tmp_path / "whole", images_file))
+    killed = workers(tmp_path / "killed", images_file)
+    second = tmp_path / "killed/worker-1/checkpoints"
+    deadline = time.monotonic() + 200
+    while not list(second.glob("step-*20.npz")):
+        assert time.monotonic() < deadline
+        assert killed[1].poll() is None
+        time.sleep(0.02)
+    for process in reversed(killed):
+        process.kill()
+        process.wait()
+    # As if the second had died before it wrote its last one.
+    newest = max(second.glob("step-*.npz"))
+    newest.unlink()
+    left = {path.name for path in second.glob("step-*.npz")}
+    assert left
+    finish(workers(tmp_path / "killed", images_file, "--resume"))
+    found, wanted = weights_in(tmp_path / "killed"), weights_in(tmp_path / "whole")
+    assert json.loads((tmp_path / "killed/run.json").read_text())["steps"] == 40
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    other = weights_in(tmp_path / "killed/worker-1")
+    assert all(np.array_equal(other[name], value) for name, value in wanted.items())
+
+
+def test_the_command_trains_on_devices(tmp_path, images_file):
+    command = ["train", "mlp", "--data", images_file, "--steps", 4, "--samples", 0]
+    finish([gantut(*command, "--out", tmp_path / "two", "--devices", 2)])
+    finish([gantut(*command, "--out", tmp_path / "one")])
+    assert json.loads((tmp_path / "two/run.json").read_text())["replicas"] == 2
+    found, wanted = weights_in(tmp_path / "two"), weights_in(tmp_path / "one")
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"task": {"index": "x"}}'])
+def test_a_tf_config_that_is_none_is_told(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(ValueError, match=r"TF_CONFIG must be like .*, got"):
+        distribution.worker_index()
