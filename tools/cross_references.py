@@ -78,8 +78,9 @@ def names_in_code(source: str, imported: dict[str, str]) -> list[str]:
     uses = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute | ast.Name)]
     for use in sorted(uses, key=lambda node: (node.lineno, node.col_offset)):
         root, *rest = ast.unparse(use).split(".") if is_dotted(use) else [""]
-        if root in imported and (name := public_name(".".join([imported[root], *rest]))):
-            found[name] = None
+        used = public_name(".".join([imported[root], *rest])) if root in imported else None
+        if used:
+            found[used] = None
     return list(found)
 
 
@@ -126,7 +127,7 @@ def collect(app: Any, doctree: nodes.document) -> None:
     page = app.env.docname
     if page == REFERENCE or not page.startswith("book/"):
         return
-    uses: list[tuple[bool, str, str, str]] = []
+    uses: list[tuple[int, str, str, str]] = []
     in_text: dict[nodes.section, set[str]] = {}
     in_code: dict[nodes.section, dict[str, None]] = {}
     imported: dict[str, str] = {}
@@ -163,7 +164,8 @@ def all_uses(env: Any) -> dict[str, list[tuple[int, str, str, str]]]:
     """What `collect` has noted of each page: rank, name, the section's id and title."""
     if not hasattr(env, "gantut_uses"):
         env.gantut_uses = {}
-    return env.gantut_uses  # type: ignore[no-any-return]
+    uses: dict[str, list[tuple[int, str, str, str]]] = env.gantut_uses
+    return uses
 
 
 def forget(app: Any, env: Any, page: str) -> None:
@@ -183,8 +185,8 @@ def explain(app: Any, doctree: nodes.document, page: str) -> None:
     for entry in doctree.findall(addnodes.desc):
         if entry.get("domain") != "py" or entry.get("objtype") not in ("function", "class"):
             continue
-        name = public_name(entry[0]["ids"][0])
-        best = sorted(places.get(str(name), []), key=lambda place: place[:2])[:MOST]
+        entry_name = public_name(entry[0]["ids"][0])
+        best = sorted(places.get(str(entry_name), []), key=lambda place: place[:2])[:MOST]
         links: list[nodes.Node] = []
         for _, _, source, anchor, title in best:
             uri = app.builder.get_relative_uri(page, source) + f"#{anchor}"
