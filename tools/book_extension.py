@@ -8,11 +8,13 @@ import execute_notebooks
 from docutils import nodes
 from docutils.statemachine import StringList
 from numpy.typing import ArrayLike
+from PIL import Image
 from project import chapters, write_text
 from sphinx.errors import ConfigError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
+from sphinxext import opengraph
 from vendor import MATHJAX, STATIC
 
 import gantut
@@ -25,7 +27,10 @@ TIDYINGS = [
     (re.compile(r'\s*<script defer src="[^"]*/scripts/fontawesome\.js[^"]*"></script>'), ""),
     (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
     (re.compile(r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"'), r"\1"),
+    # No list: links stand between its entries.
+    (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
 ]
+FIGURE = re.compile(r'<img (alt="[^"]*" src="(?:\.\./)?(_images/[^"]+\.png)") ?/>')
 NDARRAY = re.compile(
     r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]"
 )
@@ -124,11 +129,21 @@ def tidy_scripts(app: Any, page: str, template: str, context: dict[str, Any], _:
     context["script_files"] = kept
 
 
-def tidied(page: str) -> str:
-    """A page's HTML as the theme should have written it; see TIDYINGS."""
+def tidied(page: str, folder: Path) -> str:
+    """A page's HTML as the theme should have written it; see TIDYINGS.
+
+    Its figures are loaded when the reader comes near them; their sizes, read from the files below
+    ``folder``, keep their places until then.
+    """
+
+    def sized(match: re.Match[str]) -> str:
+        with Image.open(folder / match[2]) as image:
+            width, height = image.size
+        return f'<img {match[1]} width="{width}" height="{height}" loading="lazy" />'
+
     for pattern, replacement in TIDYINGS:
         page = pattern.sub(replacement, page)
-    return page
+    return FIGURE.sub(sized, page)
 
 
 def tidy_pages(app: Any, error: Exception | None) -> None:
@@ -138,7 +153,7 @@ def tidy_pages(app: Any, error: Exception | None) -> None:
     folder = Path(app.outdir)
     for path in folder.rglob("*.html"):
         before = path.read_text("utf-8")
-        if (after := tidied(before)) != before:
+        if (after := tidied(before, folder)) != before:
             write_text(path, after)
     for path in (folder / "_static/scripts").glob("fontawesome.js*"):
         path.unlink()
@@ -151,9 +166,15 @@ def address_of_cards(app: Any, config: Any) -> None:
     config.ogp_site_url = config.html_baseurl
 
 
+def describe(*arguments: Any, plain: Any = opengraph.get_description) -> str:
+    """A page's description on cards: items of a list, joined with commas, may end with one."""
+    return str(plain(*arguments)).replace(",,", ",")
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("run-table", RunTable)
+    opengraph.get_description = describe
     app.connect("config-inited", use_vendored_scripts)
     app.connect("config-inited", address_of_cards)
     app.connect("builder-inited", keep_current_results)

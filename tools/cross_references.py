@@ -45,12 +45,12 @@ def public_name(dotted: str) -> str | None:
             module = importlib.import_module(".".join(parts[: end - 1]))
         except ModuleNotFoundError:
             continue
-        thing = getattr(module, parts[end - 1], None)
-        if (
-            (inspect.isclass(thing) or inspect.isfunction(thing))
-            and thing.__module__ == module.__name__
-            and not any(part.startswith("_") for part in parts[:end])
-        ):
+        thing: Any = getattr(module, parts[end - 1], None)
+        # What automodule lists: a module's __all__, or else what it defines itself.
+        here = getattr(thing, "__module__", "") == module.__name__
+        listed = parts[end - 1] in module.__all__ if hasattr(module, "__all__") else here
+        known = inspect.isclass(thing) or inspect.isfunction(inspect.unwrap(thing))
+        if known and listed and not any(part.startswith("_") for part in parts[:end]):
             return ".".join(parts[:end])
     return None
 

@@ -11,11 +11,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import book_extension
 import cross_references
 import execute_notebooks
 import nbformat
 import project
 import pytest
+from PIL import Image
 from project import BUILD, ROOT
 
 import gantut
@@ -180,10 +182,38 @@ def test_the_page_loads_nothing_from_elsewhere(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_picture_is_described(page):
     for picture in Page(HTML / f"{page}.html").pictures:
+        if "logo" in str(picture["src"]):  # the theme's, on the button for Colab
+            continue
         alt = picture.get("alt") or ""
         # Without a text of ours, Sphinx writes the file's name.
         assert len(alt) >= 15, picture
         assert "_images" not in alt, picture
+
+
+def test_the_theme_is_tidied_and_figures_keep_their_places(tmp_path):
+    (tmp_path / "_images").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "_images/a.png")
+    page = (
+        '<script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
+        '<summary aria-label="Toggle hidden content">Show</summary>'
+        '<img alt="A line" src="../_images/a.png" /><img alt="B" src="../_static/b.png" />'
+    )
+    tidy = book_extension.tidied(page, tmp_path)
+    assert tidy == (
+        "<summary>Show</summary>"
+        '<img alt="A line" src="../_images/a.png" width="30" height="20" loading="lazy" />'
+        '<img alt="B" src="../_static/b.png" />'
+    )
+    assert book_extension.tidied(tidy, tmp_path) == tidy
+
+
+def test_no_page_is_left_untidied():
+    pages = "".join(path.read_text("utf-8") for path in sorted((HTML / "book").glob("*.html")))
+    for pattern, _ in book_extension.TIDYINGS:
+        assert not pattern.search(pages), pattern.pattern
+    figures = re.findall(r'<img [^>]*src="\.\./_images/[^>]*>', pages)
+    assert len(figures) > 50
+    assert all('loading="lazy"' in figure for figure in figures)
 
 
 def entries(kind):
@@ -212,7 +242,8 @@ def test_the_reference_leads_to_the_sections_and_back(kind):
         assert links, name
         for page, anchor in links:
             if anchor:  # a section, not the chapter of the whole module
-                assert f'href="api.html#{name}"' in pages[f"book/{page}"], (name, page)
+                back = rf'href="api\.html#{re.escape(name)}[".]'
+                assert re.search(back, pages[f"book/{page}"]), (name, page)
 
 
 def public_names():
