@@ -19,6 +19,7 @@ import gantut
 
 REFERENCE = "book/api"
 ASIDE = ("Exercises", "Recap")  # sections that come last in the reference's lists
+KINDS = ("function", "class", "exception")
 MOST = 3  # sections named in an entry
 
 
@@ -183,7 +184,7 @@ def explain(app: Any, doctree: nodes.document, page: str) -> None:
         for rank, name, anchor, title in uses:
             places.setdefault(name, []).append((rank, order[source], source, anchor, title))
     for entry in doctree.findall(addnodes.desc):
-        if entry.get("domain") != "py" or entry.get("objtype") not in ("function", "class"):
+        if entry.get("domain") != "py" or entry.get("objtype") not in KINDS:
             continue
         entry_name = public_name(entry[0]["ids"][0])
         best = sorted(places.get(str(entry_name), []), key=lambda place: place[:2])[:MOST]

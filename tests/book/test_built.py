@@ -217,11 +217,11 @@ def test_no_page_is_left_untidied():
 
 
 def entries(kind):
-    """The functions or classes of the API reference: name and HTML, nested ones left out."""
+    """The functions, or the classes and exceptions, of the API reference: name and HTML."""
     text = article("book/api")
-    starts = [m.start() for m in re.finditer(r'<dl class="py (function|class)"', text)]
+    starts = [m.start() for m in re.finditer(r'<dl class="py (function|class|exception)"', text)]
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-        if text.startswith(f'<dl class="py {kind}"', start):
+        if text.startswith('<dl class="py function"', start) == (kind == "function"):
             name = re.search(r'<dt class="sig[^"]*" id="([^"]+)"', text[start:end])
             assert name is not None
             yield name[1], text[start:end]
