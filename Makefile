@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vendor test long versions book notebooks sync setup-cells format colab dist check-repository clean
+.PHONY: help venv vendor test long versions book notebooks sync setup-cells format colab colab-first dist check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -48,7 +48,10 @@ format: venv ## format and fix what ruff can
 colab: venv ## run the chapters in a bare environment, as Colab would
 	$(VENV_PYTHON) tools/run_as_colab.py
 
-dist: venv ## build the wheel and the source package into dist/
+colab-first: venv ## run the first chapter so, with gantut from a wheel of this clone
+	$(VENV_PYTHON) tools/run_as_colab.py --local book/welcome
+
+dist: venv ## build the wheel, the source package and a zip of the built book into dist/
 	$(VENV_PYTHON) tools/make_dist.py
 
 check-repository: venv ## fail unless GITHUB_REPOSITORY is the repository of _config.yml

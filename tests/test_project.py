@@ -11,7 +11,9 @@ import zipfile
 import check_repository
 import make_dist
 import make_venv
+import project
 import pytest
+import run_as_colab
 import setup_cells
 import yaml
 from project import ROOT, repository_url
@@ -93,10 +95,14 @@ def test_workflows_call_make_and_nothing_else(path):
         assert command.split()[1] in targets, command
 
 
-def test_ci_runs_both_targets_in_order():
+def test_ci_runs_the_targets_in_order():
     lines = (ROOT / ".ci/run").read_text("utf-8").splitlines()
     assert lines[1:].count("set -euo pipefail") == 1
-    assert [line for line in lines if line.startswith("make ")] == ["make test", "make book"]
+    assert [line for line in lines if line.startswith("make ")] == [
+        "make test",
+        "make book",
+        "make colab-first",
+    ]
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 
@@ -139,6 +145,40 @@ def test_a_wheel_with_a_file_missing_or_a_stranger_in_it_is_noticed(tmp_path):
         f"{wheel.name} lacks gantut/results/toys.json",
         f"{wheel.name} has book/welcome.md",
     ]
+
+
+def test_the_book_is_packed_the_same_way_each_time(tmp_path):
+    html = tmp_path / "html"
+    (html / "book").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="run make book first"):
+        make_dist.zip_book(html, tmp_path / "book-1.zip")
+    for name in ("index.html", "book/welcome.html", ".buildinfo"):
+        (html / name).write_text(name)
+    packed = [tmp_path / "book-1.zip", tmp_path / "again/book-1.zip"]
+    for path in packed:
+        make_dist.zip_book(html, path)
+        os.utime(html / "index.html", (0, 0))
+    assert packed[0].read_bytes() == packed[1].read_bytes()
+    with zipfile.ZipFile(packed[0]) as archive:
+        assert archive.namelist() == ["book-1/book/welcome.html", "book-1/index.html"]
+        assert archive.read("book-1/index.html") == b"index.html"
+
+
+def test_the_address_of_the_pages_follows_from_the_repository():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    assert config["html"]["baseurl"] == project.pages_url() == "https://gantut.github.io/gantut/"
+
+
+def test_a_chapter_for_colab_installs_the_wheel(tmp_path):
+    wheel = tmp_path / "gantut-0.1.0-py3-none-any.whl"
+    notebook = project.read_chapter(ROOT / "book/welcome.md")
+    before = project.code_cells(notebook)[0].source
+    changed = project.code_cells(run_as_colab.with_wheel(notebook, wheel))
+    assert changed[0].source == before.replace(f"git+{repository_url()}", wheel.as_uri())
+    assert wheel.as_uri() in changed[0].source
+    changed[0].source = "%pip install gantut"
+    with pytest.raises(ValueError, match="does not install"):
+        run_as_colab.with_wheel(notebook, wheel)
 
 
 @pytest.mark.parametrize("version", [(3, 10, 12), (3, 14, 0), (2, 7, 18)])

@@ -1,23 +1,36 @@
 """The book's own Sphinx extension: only current results, the table of runs, scripts from here."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import execute_notebooks
 from docutils import nodes
 from docutils.statemachine import StringList
 from numpy.typing import ArrayLike
-from project import chapters
+from PIL import Image
+from project import chapters, write_text
 from sphinx.errors import ConfigError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
+from sphinxext import opengraph
 from vendor import MATHJAX, STATIC
 
 import gantut
 
 LOGGER = logging.getLogger(__name__)
 ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
+# The theme's icons are in its fonts, so its script of 0.5 MB (gzipped) that draws them again is not
+# needed. And what a button shows must be in its name, or those who speak to it are not understood.
+TIDYINGS = [
+    (re.compile(r'\s*<script defer src="[^"]*/scripts/fontawesome\.js[^"]*"></script>'), ""),
+    (re.compile(r'<summary aria-label="Toggle hidden content">'), "<summary>"),
+    (re.compile(r'(<button class="[^"]*search-button-field[^>]*?) aria-label="Search"'), r"\1"),
+    # No list: links stand between its entries.
+    (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
+]
+FIGURE = re.compile(r'<img (alt="[^"]*" src="(?:\.\./)?(_images/[^"]+\.png)") ?/>')
 NDARRAY = re.compile(
     r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]"
 )
@@ -116,14 +129,59 @@ def tidy_scripts(app: Any, page: str, template: str, context: dict[str, Any], _:
     context["script_files"] = kept
 
 
+def tidied(page: str, folder: Path) -> str:
+    """A page's HTML as the theme should have written it; see TIDYINGS.
+
+    Its figures are loaded when the reader comes near them; their sizes, read from the files below
+    ``folder``, keep their places until then.
+    """
+
+    def sized(match: re.Match[str]) -> str:
+        with Image.open(folder / match[2]) as image:
+            width, height = image.size
+        return f'<img {match[1]} width="{width}" height="{height}" loading="lazy" />'
+
+    for pattern, replacement in TIDYINGS:
+        page = pattern.sub(replacement, page)
+    return FIGURE.sub(sized, page)
+
+
+def tidy_pages(app: Any, error: Exception | None) -> None:
+    """Applies TIDYINGS to every page, and removes the script that no page loads any more."""
+    if error is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir)
+    for path in folder.rglob("*.html"):
+        before = path.read_text("utf-8")
+        if (after := tidied(before, folder)) != before:
+            write_text(path, after)
+    for path in (folder / "_static/scripts").glob("fontawesome.js*"):
+        path.unlink()
+    for path in (folder / "_static").rglob("*.map"):  # for those who mend the theme's scripts
+        path.unlink()
+
+
+def address_of_cards(app: Any, config: Any) -> None:
+    """The site's address stands once, as html: baseurl in _config.yml; the cards follow it."""
+    config.ogp_site_url = config.html_baseurl
+
+
+def describe(*arguments: Any, plain: Any = opengraph.get_description) -> str:
+    """A page's description on cards: items of a list, joined with commas, may end with one."""
+    return str(plain(*arguments)).replace(",,", ",")
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("run-table", RunTable)
+    opengraph.get_description = describe
     app.connect("config-inited", use_vendored_scripts)
+    app.connect("config-inited", address_of_cards)
     app.connect("builder-inited", keep_current_results)
     app.connect("env-get-outdated", outdated)
     app.connect("missing-reference", resolve_short_name)
     app.connect("autodoc-process-signature", shorten_types, priority=900)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("html-page-context", tidy_scripts, priority=900)
+    app.connect("build-finished", tidy_pages, priority=900)
     return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Builds the wheel and the source package into dist/ and checks what is in them."""
+"""Builds the wheel, the source package and a zip of the built book into dist/ and checks them."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from project import ROOT
+from project import BUILD, ROOT
 
 from gantut import __version__
 
@@ -35,6 +35,30 @@ def wheel_problems(wheel: Path, package: Path, results: Path) -> list[str]:
     return problems + [f"{wheel.name} has {name}" for name in sorted(inside - wanted)]
 
 
+def zip_book(html: Path, target: Path) -> None:
+    """Packs the built book: unpacked, it opens by a double click on its index.html.
+
+    The same pages give the same bytes, whenever they are packed.
+
+    Args:
+        html: The folder of the built pages.
+        target: The zip file to write; its pages lie in a folder of the file's name.
+
+    Raises:
+        FileNotFoundError: The book is not built.
+    """
+    if not (html / "index.html").is_file():
+        raise FileNotFoundError(f"{html / 'index.html'} is not there: run make book first")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(html.rglob("*")):
+            if path.is_file() and path.name != ".buildinfo":
+                inside = zipfile.ZipInfo(f"{target.stem}/{path.relative_to(html).as_posix()}")
+                inside.compress_type = zipfile.ZIP_DEFLATED
+                inside.external_attr = 0o644 << 16
+                archive.writestr(inside, path.read_bytes())
+
+
 def main() -> None:
     """Builds into an empty dist/."""
     on_tag = os.environ.get("GITHUB_REF_TYPE") == "tag"
@@ -48,7 +72,13 @@ def main() -> None:
     (wheel,) = DIST.glob("*.whl")
     if problems := wheel_problems(wheel, ROOT / "gantut", ROOT / "benchmarks" / "results"):
         sys.exit("\n".join(problems))
-    print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB")
+    book = DIST / f"gantut-book-{__version__}.zip"
+    try:
+        zip_book(BUILD / "html", book)
+    except FileNotFoundError as error:
+        sys.exit(str(error))
+    for path in (wheel, book):
+        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

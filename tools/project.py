@@ -39,6 +39,12 @@ def repository_url() -> str:
     return str(config["repository"]["url"])
 
 
+def pages_url() -> str:
+    """Where GitHub publishes the pages of that repository."""
+    owner, name = repository_url().removeprefix("https://github.com/").split("/")
+    return f"https://{owner.lower()}.github.io/{name}/"
+
+
 def toc_pages() -> list[str]:
     """The documents of _toc.yml in reading order, such as ``book/welcome``."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))

@@ -36,6 +36,7 @@ def make_environment(folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = venv_python(folder)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install += ["--no-compile"]  # most modules of TensorFlow are never imported
     subprocess.run([*install, *PREINSTALLED, *RUNNER], check=True)
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
     said = subprocess.run([str(python), "-c", where], check=True, capture_output=True, text=True)

@@ -1,13 +1,13 @@
 """Writes what follows from the repository's address in _config.yml: run after changing it.
 
-That is the set-up cell of each chapter and the links in README.md, CITATION.cff, pyproject.toml and
-the other files that name the address.
+That is the address of the pages, the set-up cell of each chapter and the links in README.md,
+CITATION.cff, pyproject.toml and the other files that name the address.
 """
 
 import re
 from pathlib import Path
 
-from project import BOOK, ROOT, is_notebook, repository_url, setup_cell_myst, write_text
+from project import BOOK, ROOT, is_notebook, pages_url, repository_url, setup_cell_myst, write_text
 from sync_notebooks import sync
 
 # The files outside the chapters that name the address, and no other GitHub repository's.
@@ -18,6 +18,7 @@ CELL = re.compile(
     r'if "google\.colab" in sys\.modules:\n.*?\n```\n',
     re.DOTALL,
 )
+BASE_URL = re.compile(r"^  baseurl: .*$", re.MULTILINE)
 TITLE = re.compile(r"^# .*\n", re.MULTILINE)
 
 
@@ -44,6 +45,8 @@ def main() -> None:
     for name in LINKED:
         text = (ROOT / name).read_text("utf-8")
         update(ROOT / name, ADDRESS.sub(repository_url(), text))
+    config = (ROOT / "_config.yml").read_text("utf-8")
+    update(ROOT / "_config.yml", BASE_URL.sub(f"  baseurl: {pages_url()}", config))
     for markdown in sorted(BOOK.glob("*.md")):
         if is_notebook(markdown):
             update(markdown, with_setup_cell(markdown.read_text("utf-8")))

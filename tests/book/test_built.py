@@ -3,39 +3,40 @@
 import base64
 import hashlib
 import html
+import importlib
+import inspect
 import json
-import os
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import book_extension
+import cross_references
 import execute_notebooks
 import nbformat
 import project
 import pytest
+from PIL import Image
 from project import BUILD, ROOT
+
+import gantut
 
 pytestmark = pytest.mark.built
 
 HTML = BUILD / "html"
 PAGES = project.toc_pages()
 CHAPTERS = project.chapters()
-BROWSER = next(
-    filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome", "chrome"])),
-    None,
-)
 
 
 class Page(HTMLParser):
-    """What a page links to, what it loads by itself, and what can be linked to in it."""
+    """What a page links to, what it loads by itself, its pictures, what can be linked to in it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.links: list[str] = []
         self.loads: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
         self.ids: set[str] = set()
         self.feed(path.read_text("utf-8"))
 
@@ -45,6 +46,8 @@ class Page(HTMLParser):
             self.ids.add(identity)
         if tag == "a" and "href" in attributes:
             self.links.append(attributes["href"] or "")
+        if tag == "img":
+            self.pictures.append(attributes)
         if tag in ("script", "img", "iframe", "source") and "src" in attributes:
             self.loads.append(attributes["src"] or "")
         if tag == "link" and attributes.get("rel") in ("stylesheet", "preload", "icon"):
@@ -176,28 +179,107 @@ def test_the_page_loads_nothing_from_elsewhere(page):
     assert elsewhere == []
 
 
-@pytest.mark.skipif(BROWSER is None and not os.environ.get("CI"), reason="no Chromium here")
 @pytest.mark.parametrize("page", PAGES)
-def test_the_browser_loads_the_page_without_a_complaint(page, tmp_path):
-    assert BROWSER is not None, "CI is set, and there is no Chromium"
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
-    command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-    command += ["--disable-component-update", f"--user-data-dir={tmp_path}"]
-    command += ["--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom"]
-    loaded = subprocess.run(
-        [*command, (HTML / f"{page}.html").as_uri()],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=180,
-        check=True,
+def test_every_picture_is_described(page):
+    for picture in Page(HTML / f"{page}.html").pictures:
+        if "logo" in str(picture["src"]):  # the theme's, on the button for Colab
+            continue
+        alt = picture.get("alt") or ""
+        # Without a text of ours, Sphinx writes the file's name.
+        assert len(alt) >= 15, picture
+        assert "_images" not in alt, picture
+
+
+def test_the_theme_is_tidied_and_figures_keep_their_places(tmp_path):
+    (tmp_path / "_images").mkdir()
+    Image.new("RGB", (30, 20)).save(tmp_path / "_images/a.png")
+    page = (
+        '<script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
+        '<summary aria-label="Toggle hidden content">Show</summary>'
+        '<img alt="A line" src="../_images/a.png" /><img alt="B" src="../_static/b.png" />'
     )
-    said = [line for line in loaded.stderr.splitlines() if ":CONSOLE" in line]
-    # The theme and its toggle buttons report what they do.
-    assert [line for line in said if not re.search(r'"\[(PST|togglebutton)\]:', line)] == []
-    formulas = (HTML / f"{page}.html").read_text("utf-8").count('class="math')
-    assert loaded.stdout.count("<mjx-container") >= formulas
-    assert "<mjx-merror" not in loaded.stdout
+    tidy = book_extension.tidied(page, tmp_path)
+    assert tidy == (
+        "<summary>Show</summary>"
+        '<img alt="A line" src="../_images/a.png" width="30" height="20" loading="lazy" />'
+        '<img alt="B" src="../_static/b.png" />'
+    )
+    assert book_extension.tidied(tidy, tmp_path) == tidy
+
+
+def test_no_page_is_left_untidied():
+    pages = "".join(path.read_text("utf-8") for path in sorted((HTML / "book").glob("*.html")))
+    for pattern, _ in book_extension.TIDYINGS:
+        assert not pattern.search(pages), pattern.pattern
+    figures = re.findall(r'<img [^>]*src="\.\./_images/[^>]*>', pages)
+    assert len(figures) > 50
+    assert all('loading="lazy"' in figure for figure in figures)
+
+
+def entries(kind):
+    """The functions, or the classes and exceptions, of the API reference: name and HTML."""
+    text = article("book/api")
+    starts = [m.start() for m in re.finditer(r'<dl class="py (function|class|exception)"', text)]
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        if text.startswith('<dl class="py function"', start) == (kind == "function"):
+            name = re.search(r'<dt class="sig[^"]*" id="([^"]+)"', text[start:end])
+            assert name is not None
+            yield name[1], text[start:end]
+
+
+@pytest.mark.parametrize("kind", ["function", "class"])
+def test_the_reference_leads_to_the_sections_and_back(kind):
+    found = dict(entries(kind))
+    # All that is public in the modules of the reference is there.
+    assert set(found) == {
+        name for name in public_names() if inspect.isclass(resolve(name)) == (kind == "class")
+    }
+    pages = {page: (HTML / f"{page}.html").read_text("utf-8") for page in PAGES}
+    for name, text in found.items():
+        line = re.search(r'<p class="gantut-links">Explained in .*?</p>', text, re.DOTALL)
+        assert line is not None, name
+        links = re.findall(r'href="([\w-]+)\.html(#[^"]+)?"', line[0])
+        assert links, name
+        for page, anchor in links:
+            if anchor:  # a section, not the chapter of the whole module
+                back = rf'href="api\.html#{re.escape(name)}[".]'
+                assert re.search(back, pages[f"book/{page}"]), (name, page)
+
+
+def public_names():
+    """The functions and classes that the modules of the API reference define."""
+    modules = [f"gantut.{name}" for name in gantut._MODULES]
+    modules += [f"gantut.applications.{name}" for name in gantut.applications._MODULES]
+    for name in modules:
+        module = importlib.import_module(name)
+        for attribute in vars(module):
+            if cross_references.public_name(f"{name}.{attribute}") == f"{name}.{attribute}":
+                yield f"{name}.{attribute}"
+
+
+def resolve(name):
+    """The function or class of that name."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def test_the_sitemap_has_every_page_under_the_configured_address():
+    text = (HTML / "sitemap.xml").read_text("utf-8")
+    listed = re.findall(r"<loc>(.*?)</loc>", text)
+    assert set(listed) == {f"{project.pages_url()}{page}.html" for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_other_sites_can_show_a_card_of_the_page(page):
+    text = (HTML / f"{page}.html").read_text("utf-8")
+    card = dict(re.findall(r'<meta property="og:([\w:]+)" content="([^"]*)"', text))
+    assert card["url"] == f"{project.pages_url()}{page}.html"
+    assert f'<link rel="canonical" href="{card["url"]}"' in text
+    assert len(card["title"]) > 3
+    assert len(card["description"]) > 20
+    assert card["image"].startswith(project.pages_url())
+    assert (HTML / card["image"].removeprefix(project.pages_url())).is_file()
+    assert "$" not in card["description"]
 
 
 def test_the_search_knows_the_chapters():

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+import cross_references
 import nbformat
 import project
 import pytest
@@ -41,6 +42,44 @@ def test_the_api_reference_has_every_public_module():
     applied = re.findall(r"automodule:: gantut\.applications\.(\w+)\n   :members:", text)
     assert sorted(applied) == sorted(gantut.applications._MODULES)
     assert set(gantut._EXPORTS.values()) <= gantut._MODULES
+
+
+def test_the_api_reference_names_a_chapter_for_every_module():
+    text = (BOOK / "api.md").read_text("utf-8")
+    modules = re.findall(r"automodule:: (gantut\.[\w.]+)", text)
+    explained = re.findall(
+        r"Explained in \[\]\((\w+)\.md\)\.\n\n```\{eval-rst\}\n\.\. automodule:: (\S+)", text
+    )
+    assert [module for _, module in explained] == modules
+    for page, module in explained:
+        assert f"book/{page}" in project.toc_pages(), module
+    listed = re.findall(r"^   (gantut\.[\w.]+)$", text, re.MULTILINE)
+    assert listed == modules
+
+
+def test_a_public_name_is_that_of_the_module_that_defines_it():
+    assert cross_references.public_name("gantut.GAN.fit") == "gantut.gan.GAN"
+    assert cross_references.public_name("gantut.metrics.psnr") == "gantut.metrics.psnr"
+    for name in ("gantut", "gantut.metrics", "gantut.metrics.np", "gantut.nothing.at.all",
+                 "gantut._io.atomic_write", "numpy.mean"):  # fmt: skip
+        assert cross_references.public_name(name) is None
+
+
+def test_what_a_cell_uses_is_found_in_its_code():
+    imported: dict[str, str] = {}
+    names = cross_references.names_in_code
+    assert (
+        names("import numpy as np\nimport gantut\nfrom gantut import metrics as m", imported) == []
+    )
+    assert names("np.mean(m.psnr(x, y))\ngan = gantut.GAN(g, d)\nm.psnr", imported) == [
+        "gantut.metrics.psnr",
+        "gantut.gan.GAN",
+    ]
+    assert names("from gantut.toys import train\n\ndef f():\n    return train", imported) == [
+        "gantut.toys.train"
+    ]
+    assert names("%pip install gantut", imported) == []
+    assert names("make().psnr", imported) == []
 
 
 @pytest.mark.parametrize("page", CHAPTERS)

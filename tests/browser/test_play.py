@@ -1,16 +1,11 @@
 """The page "Play" in a real browser: the built page, or one put together from its sources."""
 
-import functools
-import http.server
 import re
 import shutil
-import threading
 
 import pytest
 from markdown_it import MarkdownIt
 from project import BOOK, BUILD
-
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
 pytestmark = pytest.mark.built
 
@@ -39,14 +34,6 @@ def assemble(folder):
 def site(tmp_path_factory):
     """The page's file."""
     return BUILT if BUILT.exists() else assemble(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -128,18 +115,10 @@ def test_both_widgets_are_there_from_a_file(open_page):
     assert min(pictures) > 20  # something is drawn
 
 
-def test_the_page_works_from_a_server(open_page, site):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(site.parent.parent))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        page = open_page(address=f"http://127.0.0.1:{server.server_port}")
-        press(page, "Step")
-        assert step_number(page) == 1
-        server.shutdown()
+def test_the_page_works_from_a_server(open_page, site, serve):
+    page = open_page(address=serve(site.parent.parent))
+    press(page, "Step")
+    assert step_number(page) == 1
 
 
 def test_a_step_changes_both_networks(open_page):
