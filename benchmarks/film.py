@@ -6,8 +6,9 @@ Trains the recipe ``conditional_fast`` on MNIST with seed 0, on one core; the ge
 under that name was trained by the same command line, without the camera. Writes
 
 - benchmarks/results/film.json, with rows of two kinds. "frame": step, CPU seconds of the training
-  up to there, and the Frechet distance of 10,000 samples of the averaged generator, as a multiple
-  of the floor. "loss": the means of both losses over the steps since the row before;
+  up to there, the Frechet distance of 10,000 samples of the averaged generator, as a multiple of
+  the floor, and how many of the frame's 50 pictures the judge reads as the digit asked for.
+  "loss": the means of both losses over the steps since the row before;
 - book/_static/play/film-data.js: the rows again, and each frame's images in one PNG of 16 greys.
 """
 
@@ -21,7 +22,7 @@ import numpy as np
 from PIL import Image
 from recording import RESULTS, Record, use_one_thread
 
-from gantut import evaluation, load_mnist, recipes, sampling
+from gantut import evaluation, judge, load_mnist, recipes, sampling
 from gantut._backend import keras
 from gantut._io import atomic_write
 
@@ -54,6 +55,18 @@ def to_greys(images: np.ndarray) -> np.ndarray:
     greys = np.rint((images[..., 0] + 1) / 2 * (GREYS - 1)).astype(np.uint8)
     rows = greys.reshape(LATENTS, CLASSES, SIDE, SIDE).transpose(0, 2, 1, 3)
     return rows.reshape(LATENTS * SIDE, CLASSES * SIDE)
+
+
+def from_greys(greys: np.ndarray) -> np.ndarray:
+    """The way back, but for the rounding."""
+    rows = greys.reshape(LATENTS, SIDE, CLASSES, SIDE).transpose(0, 2, 1, 3)
+    return (rows.reshape(-1, SIDE, SIDE, 1) / ((GREYS - 1) / 2) - 1).astype(np.float32)
+
+
+def count_read(greys: np.ndarray) -> int:
+    """How many of a frame's pictures the judge reads as what was asked for."""
+    read = judge.probabilities(from_greys(greys)).argmax(axis=1)
+    return int((read == film_inputs()[1]).sum())
 
 
 def to_png(greys: np.ndarray) -> bytes:
@@ -97,7 +110,10 @@ class Camera(keras.callbacks.Callback):
         self.pictures.append(to_greys(sampling.render(generator, *self.inputs)))
         distance = evaluation.quick_frechet(generator, n=SAMPLES)
         ratio = round(distance / self.floor, 4)
-        self.rows.append({"step": step, "cpu_seconds": seconds, "frechet_ratio": ratio})
+        read = count_read(self.pictures[-1])
+        self.rows.append(
+            {"step": step, "cpu_seconds": seconds, "frechet_ratio": ratio, "read": read}
+        )
         self.not_training += time.process_time() - begin
 
 

@@ -87,3 +87,8 @@ def test_finite_differences_find_what_automatic_ones_do():
     np.testing.assert_allclose(stretched, np.linalg.eigvalsh(product)[::-1] / np.trace(product),
                                atol=0.003)  # fmt: skip
     assert (found.max(axis=1) == np.abs(found).max(axis=1)).all()
+
+
+def test_directions_need_labels():
+    with pytest.raises(ValueError, match="'mlp_generator' is no conditional generator of ours"):
+        export_generator.find_directions(networks.mlp_generator(4, (6, 6, 1), widths=(8,)))

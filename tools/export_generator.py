@@ -28,7 +28,7 @@ PATH = BUILD / "static/play/explorer-data.js"
 DIRECTIONS = 8
 DIGITS = 4_000
 GREYS = 16
-MEASURED = 500  # samples, and test digits, whose nearest training digit is looked up
+MEASURED = 1_000  # samples, and test digits, whose nearest training digit is looked up
 
 
 def encode(content: bytes) -> str:
@@ -65,10 +65,16 @@ def find_directions(
     Returns:
         The directions (latent_dim, latent_dim), one a row and of length 1, the strongest first,
         and the share of the change that is each one's, (latent_dim,).
+
+    Raises:
+        ValueError: the generator takes no labels.
     """
+    classes = sampling.count_classes(generator)
+    if classes is None:
+        raise ValueError(f"{generator.name!r} is no conditional generator of ours")
     size = generator.inputs[0].shape[-1]
     z = np.random.default_rng(0).standard_normal((samples, size))
-    labels = np.arange(samples) % sampling.count_classes(generator)
+    labels = np.arange(samples) % classes
 
     def pixels(latents: npt.NDArray[np.float64]) -> Any:
         return sampling.render(generator, latents, labels).reshape(samples, -1).astype(np.float64)

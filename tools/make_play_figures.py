@@ -11,7 +11,6 @@ import argparse
 import base64
 import io
 import json
-
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -50,10 +49,12 @@ METHODS = {
 }
 
 
-def save(figure: Any, name: str) -> None:
-    """Writes a figure into the page's folder."""
+def save(figure: Any, name: str, *, greys: bool = False) -> None:
+    """Writes a figure into the page's folder; one that is mostly grey with 48 colours only."""
     with atomic_write(STATIC / name) as path:
         figure.savefig(path, dpi=110, metadata={"Software": None})
+        if greys:
+            Image.open(path).convert("RGB").quantize(48).save(path, "PNG", optimize=True)
     plt.close(figure)
 
 
@@ -145,9 +146,7 @@ def draw_film() -> None:
         axes[str(i)].set_title(f"step {step:,}", fontsize=11)
         axes[str(i)].axis("off")
     ax = axes["curves"]
-    columns = {
-        name: [row[name] for row in film["losses"]] for name in ("step", "d_loss", "g_loss")
-    }
+    columns = {name: [row[name] for row in film["losses"]] for name in ("step", "d_loss", "g_loss")}
     ax.plot(columns["step"], columns["d_loss"], color=plotting.REAL, label="loss of D")
     ax.plot(columns["step"], columns["g_loss"], "--", color=plotting.FAKE, label="loss of G")
     ratios = [frame["frechet_ratio"] for frame in film["frames"]]
@@ -157,7 +156,7 @@ def draw_film() -> None:
     ax.set_xticks([0, 250, 1000, 2000, 4000, 6000])
     ax.set_xlabel("step")
     ax.legend(fontsize=9)
-    save(figure, "film.png")
+    save(figure, "film.png", greys=True)
 
 
 def draw_explorer() -> None:
@@ -188,7 +187,9 @@ def draw_explorer() -> None:
         if name != "map":
             axes[name].axis("off")
 
-    show("map", sampling.render(generator, places, [4] * len(places)), 7, "A plane through z: fours")
+    show(
+        "map", sampling.render(generator, places, [4] * len(places)), 7, "A plane through z: fours"
+    )
     axes["map"].set_xlabel("place along direction 1")
     axes["map"].set_ylabel("along direction 2")
     show("labels", sampling.render(generator, [z] * 10, np.arange(10)), 5, "One z, ten labels")
@@ -197,7 +198,7 @@ def draw_explorer() -> None:
     samples = sampling.sample(generator, 5, seed=2)
     near = digits[metrics.nearest_training_images(samples, digits).indices[:, 0]]
     show("near", np.concatenate([samples, near]), 5, "Samples; below them the nearest digits")
-    save(figure, "explorer.png")
+    save(figure, "explorer.png", greys=True)
 
 
 DRAWINGS = {

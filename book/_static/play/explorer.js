@@ -171,27 +171,27 @@
       const count = labels.length.toLocaleString("en");
       holder.append(
         h("div", { class: "gp-columns" },
-          h("div", { class: "gp-left" }, this.pad,
-            ...this.axes.map((axis) => h("div", { class: "gp-axis" },
-              ui.labelled(axis.name, axis.direction), axis.place))),
-          h("div", { class: "gp-right" },
+          h("div", { class: "gp-left" },
             h("div", { class: "gp-pair" },
               h("figure", {}, this.picture, this.asked),
               h("figure", {}, this.neighbour, this.found)),
             h("dl", { class: "gp-figures gp-wide" },
               h("div", {}, h("dt", {}, "Distance of the two"), this.distance)),
-            h("p", { class: "gp-hint" }, `The nearest of the first ${count} training digits is shown. ` +
-              `Half of the generator's samples lie within ${medians.samples_shipped.toFixed(1)} of ` +
-              `one of these, half of MNIST's test digits within ${medians.test_shipped.toFixed(1)}.`),
             this.label,
             h("div", { class: "gp-row" },
               button("Another draw", () => this.draw((this.seed + 1) % MOST_DRAWS)),
-              button("To the middle", () => this.move(0, 0))))),
+              button("To the middle", () => this.move(0, 0)))),
+          h("div", { class: "gp-left" }, this.pad,
+            ...this.axes.map((axis) => h("div", { class: "gp-axis" },
+              ui.labelled(axis.name, axis.direction), axis.place)))),
         h("p", { class: "gp-title" }, "From one digit to another"),
         this.strip, this.t,
         h("div", { class: "gp-row" },
           button("Map's digit as the first", () => this.keep("first")),
           button("Map's digit as the second", () => this.keep("second"))),
+        h("p", { class: "gp-hint" }, `The nearest of the first ${count} training digits is shown. ` +
+          `Half of the generator's samples lie within ${medians.samples_shipped.toFixed(1)} of one of ` +
+          `these, half of MNIST's test digits within ${medians.test_shipped.toFixed(1)}.`),
         ui.linkMaker("explorer", () => this.link()),
         this.announcer.element);
       [this.first, this.second] = [4, 9].map((label) => this.start(label, 1));

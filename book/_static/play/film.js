@@ -58,18 +58,19 @@
       };
       const [step, stepText] = figure("Step");
       const [time, timeText] = figure("Seconds of one core");
+      const [read, readText] = figure("Read as asked");
       const [lossD, lossDText] = figure("Loss of D");
       const [lossG, lossGText] = figure("Loss of G");
-      const [distance, distanceText] = figure("Fréchet distance, in floors");
-      Object.assign(this, { stepText, timeText, lossDText, lossGText, distanceText });
+      const [distance, distanceText] = figure("Fréchet distance");
+      Object.assign(this, { stepText, timeText, readText, lossDText, lossGText, distanceText });
       this.announcer = new ui.Announcer();
       holder.append(
         this.canvas, this.slider,
         h("div", { class: "gp-row" }, this.playButton),
+        h("dl", { class: "gp-figures gp-many" }, step, time, read, distance, lossG, lossD),
         h("div", { class: "gp-columns" },
-          h("div", { class: "gp-left" }, this.losses, this.distances),
-          h("div", { class: "gp-right" },
-            h("dl", { class: "gp-figures" }, step, time, lossD, lossG, distance))),
+          h("div", { class: "gp-right" }, this.distances),
+          h("div", { class: "gp-right" }, this.losses)),
         ui.linkMaker("film", () => new URLSearchParams({ v: "1", frame: this.slider.value }).toString()),
         this.announcer.element);
       this.show();
@@ -115,15 +116,16 @@
 
     /** Writes the figures of the frame, and draws. */
     show() {
-      const { step, cpu_seconds: seconds, frechet_ratio: ratio } = this.data.frames[this.frame];
+      const { step, cpu_seconds: seconds, frechet_ratio: ratio, read } = this.data.frames[this.frame];
       const loss = rowAt(this.data.losses, step);
       this.stepText.textContent = step.toLocaleString("en");
       this.timeText.textContent = seconds.toFixed(1);
+      this.readText.textContent = `${read} of ${this.data.classes * this.data.latents}`;
       this.lossDText.textContent = step ? loss.d_loss.toFixed(3) : "none yet";
       this.lossGText.textContent = step ? loss.g_loss.toFixed(3) : "none yet";
-      this.distanceText.textContent = ratio.toFixed(1);
+      this.distanceText.textContent = `${ratio.toFixed(1)} floors`;
       this.slider.setAttribute("aria-valuetext", `step ${step}`);
-      this.announcer.settle(`Step ${step}, Fréchet distance ${ratio.toFixed(1)} floors.`);
+      this.announcer.settle(`Step ${step}: ${this.readText.textContent} read as asked, Fréchet distance ${ratio.toFixed(1)} floors.`);
       this.draw();
     }
 
@@ -144,7 +146,7 @@
     chart(canvas, rows, curves, logarithmic) {
       const colours = ui.colours();
       const { context, width, height } = ui.prepare(canvas);
-      const [left, right, top, bottom] = [42, width - 16, 20, height - 30];
+      const [left, right, top, bottom] = [48, width - 20, 20, height - 30];
       const { frames } = this.data;
       const last = frames[frames.length - 1].step;
       const [least, most] = bounds(rows, curves.map(([name]) => name), logarithmic);
@@ -157,7 +159,7 @@
       context.strokeRect(left, top, right - left, bottom - top);
       context.fillStyle = colours.ink;
       context.textAlign = "center";
-      for (const step of [0, 0.04, 0.25, 1].map((share) => Math.round(share * last))) {
+      for (const step of [0, last / 24, last / 4, last]) {
         context.fillText(step.toLocaleString("en"), x(step), bottom + 14);
       }
       context.fillText("step", (left + right) / 2, height - 4);
@@ -193,7 +195,7 @@
 
   root.gantutPlay.frames = film;
   if (document.getElementById("film")) {
-    ui.opener("film", "Open the film (loads 0.5 MB)", ["film-data.js"], async (holder) => {
+    ui.opener("film", "Open the film (loads 0.3 MB)", ["film-data.js"], async (holder) => {
       const data = root.gantutPlay.filmData;
       const sprite = new Image();
       sprite.src = data.sprite;
