@@ -50,11 +50,11 @@ METHODS = {
 
 
 def save(figure: Any, name: str, *, greys: bool = False) -> None:
-    """Writes a figure into the page's folder; one that is mostly grey with 48 colours only."""
+    """Writes a figure into the page's folder; one that is mostly grey with 128 colours only."""
     with atomic_write(STATIC / name) as path:
         figure.savefig(path, dpi=110, metadata={"Software": None})
         if greys:
-            Image.open(path).convert("RGB").quantize(48).save(path, "PNG", optimize=True)
+            Image.open(path).convert("RGB").quantize(128).save(path, "PNG", optimize=True)
     plt.close(figure)
 
 

@@ -323,6 +323,12 @@ def test_a_figure_stands_in_where_scripts_are_off(open_page):
         assert picture.count() == 1
         assert len(picture.get_attribute("alt")) > 100
         assert picture.bounding_box()["width"] > 300
+    for name in ("film", "explorer"):
+        picture = page.locator(f"#{name} img")
+        assert len(picture.get_attribute("alt")) > 100
+        picture.scroll_into_view_if_needed()
+        assert picture.bounding_box()["width"] > 300
+        assert page.locator(f"#{name} button").count() == 0
     assert page.locator("button.gp-load:visible").count() == 0
 
 
@@ -354,14 +360,22 @@ FILES = ("tfjs/tf-core.es2017.min.js", "tfjs/tf-backend-cpu.es2017.min.js", "pla
 
 
 @pytest.fixture
-def open_widget(open_page, site):
+def exported(site):
+    """The folder of static files, with what the explorer loads in it."""
+    folder = site.parent.parent / "_static"
+    missing = [file for file in FILES if not (folder / file).is_file()]
+    if missing and site != BUILT:
+        pytest.skip(f"{missing} missing: run tools/vendor.py and tools/export_generator.py")
+    assert missing == []
+    return folder
+
+
+@pytest.fixture
+def open_widget(open_page, exported):
     """Opens the page, and in it a widget that waits for the reader."""
 
-    def start(name, page=None, **settings):
-        missing = [f for f in FILES if not (site.parent.parent / "_static" / f).is_file()]
-        if name == "explorer" and missing and site != BUILT:
-            pytest.skip(f"{missing} missing: run tools/vendor.py and tools/export_generator.py")
-        page = page or open_page(**settings)
+    def start(name, page=None):
+        page = page or open_page()
         page.locator(f"#{name} > button").click()
         page.wait_for_function(f"window.gantutPlay.{name}")
         return page
@@ -402,12 +416,9 @@ def one_hot(*labels):
 
 
 @pytest.mark.parametrize("name", ["film", "explorer"])
-def test_a_large_widget_loads_when_it_is_opened_and_says_how_much(open_page, site, name):
+def test_a_large_widget_loads_when_it_is_opened_and_says_how_much(open_page, exported, name):
     page = open_page()
-    static = site.parent.parent / "_static"
-    files = [static / file for file in (FILES if name == "explorer" else ("play/film-data.js",))]
-    if not all(file.is_file() for file in files):
-        pytest.skip("run tools/vendor.py and tools/export_generator.py")
+    files = [exported / file for file in (FILES if name == "explorer" else ("play/film-data.js",))]
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     before = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
@@ -467,7 +478,7 @@ def test_the_buttons_choose_the_class(open_widget, generator):
         page.locator("#explorer").get_by_label(str(label), exact=True).check()
         np.testing.assert_allclose(place(page), z)
         assert np.abs(shown(page) - generator([z], one_hot(label))).max() <= 1e-5
-        assert page.locator("#explorer figcaption").first.inner_text().endswith(f": {label}")
+        assert page.locator("#explorer .gp-caption").first.inner_text().endswith(f": {label}")
         read.append(int(judge.probabilities(shown(page).astype(np.float32)).argmax()))
     assert read == [7, 0, 2, 9]
     before = shown(page)
@@ -480,7 +491,7 @@ def test_the_nearest_training_digit_stands_beside_it(open_widget):
     digits = gantut.load_mnist()
     found = metrics.nearest_training_images(shown(page), digits.x_train[:4000])
     (distance,), (index,) = found.distances[0], found.indices[0]
-    caption = page.locator("#explorer figcaption").nth(1).inner_text()
+    caption = page.locator("#explorer .gp-caption").nth(1).inner_text()
     assert caption == f"training digit no. {index + 1:,}: {digits.y_train[index]}"
     # The page's digits have 16 greys.
     assert abs(float(page.locator("#explorer dd").inner_text()) - distance) < 0.1
@@ -497,12 +508,12 @@ def test_the_map_is_walked_by_pointer_keys_and_sliders(open_widget, generator):
     page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"])
     page.mouse.up()
     np.testing.assert_allclose(directions[:2] @ place(page), [1.75, 1.75], atol=0.03)
-    before = picture(page, "#explorer figure canvas >> nth=0")
+    before = picture(page, "#explorer .gp-pair canvas >> nth=0")
     pad.focus()
     for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowDown"):
         page.keyboard.press(key)
     np.testing.assert_allclose(directions[:2] @ place(page), [1.25, 0.75], atol=0.03)
-    assert picture(page, "#explorer figure canvas >> nth=0") != before
+    assert picture(page, "#explorer .gp-pair canvas >> nth=0") != before
     slide(page, "explorer", "Down to up: place", -3)
     np.testing.assert_allclose(directions[:2] @ place(page), [1.25, -3], atol=0.03)
     assert np.abs(shown(page) - generator([place(page)], one_hot(4))).max() <= 1e-5
@@ -528,7 +539,7 @@ def test_the_way_leads_from_one_digit_to_the_other(open_widget, generator):
         assert np.abs(shown(page) - generator(z, shares)).max() <= 1e-5
     page.locator("#explorer").get_by_label("Share of the way", exact=True).focus()
     page.keyboard.press("ArrowLeft")
-    caption = page.locator("#explorer figcaption").first.inner_text()
+    caption = page.locator("#explorer .gp-caption").first.inner_text()
     assert caption == "generated, 99 % of the way from 1 to 8"
 
 
@@ -552,13 +563,11 @@ def test_a_link_restores_the_explorer(open_widget, open_page):
         assert said == "This link cannot be read."
 
 
-def test_a_button_of_the_text_opens_the_explorer_at_its_place(open_page, open_widget):
-    page = open_page()
-    open_widget("explorer", page)
+def test_a_button_of_the_text_opens_the_explorer_at_its_place(open_page, exported):
     page = open_page()
     page.locator("button[data-widget=explorer]").last.click()
     page.wait_for_function(f"window.{EXPLORER} && {EXPLORER}.walking")
-    caption = page.locator("#explorer figcaption").first.inner_text()
+    caption = page.locator("#explorer .gp-caption").first.inner_text()
     assert caption == "generated, 50 % of the way from 1 to 0"
 
 

@@ -164,8 +164,8 @@
       }));
       this.t = h("input", { type: "range", min: 0, max: 1, step: 0.01, value: 0, class: "gp-wide-range",
         "aria-label": "Share of the way", oninput: () => this.walked() });
-      this.asked = h("figcaption", {});
-      this.found = h("figcaption", {});
+      this.asked = h("p", { class: "gp-caption" });
+      this.found = h("p", { class: "gp-caption" });
       this.distance = h("dd", {});
       this.announcer = new ui.Announcer();
       const count = labels.length.toLocaleString("en");
@@ -173,8 +173,8 @@
         h("div", { class: "gp-columns" },
           h("div", { class: "gp-left" },
             h("div", { class: "gp-pair" },
-              h("figure", {}, this.picture, this.asked),
-              h("figure", {}, this.neighbour, this.found)),
+              h("div", {}, this.picture, this.asked),
+              h("div", {}, this.neighbour, this.found)),
             h("dl", { class: "gp-figures gp-wide" },
               h("div", {}, h("dt", {}, "Distance of the two"), this.distance)),
             this.label,

@@ -57,7 +57,7 @@
         return [h("div", {}, h("dt", {}, name), value), value];
       };
       const [step, stepText] = figure("Step");
-      const [time, timeText] = figure("Seconds of one core");
+      const [time, timeText] = figure("Core seconds");
       const [read, readText] = figure("Read as asked");
       const [lossD, lossDText] = figure("Loss of D");
       const [lossG, lossGText] = figure("Loss of G");
