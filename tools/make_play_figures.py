@@ -1,21 +1,29 @@
-"""Draws the two figures that stand in for the widgets of book/play.md where scripts are off.
+"""Draws the figures that stand in for the widgets of book/play.md where scripts are off.
 
-    python tools/make_play_figures.py
+    python tools/make_play_figures.py [playground | orbits | film | explorer ...]
 
-The trainings are those of the page, by the package: the same networks, data, rates and losses.
-They take about a minute of one core. The figures go to book/_static/play/.
+The trainings in the plane are those of the page, by the package: the same networks, data, rates and
+losses. They take about a minute of one core. The film's pictures come from film-data.js, the
+explorer's from the generator that ships. The figures go to book/_static/play/.
 """
 
+import argparse
+import base64
+import io
+import json
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
+from export_generator import DIGITS, NAME, find_directions
 from matplotlib.colors import LinearSegmentedColormap
+from PIL import Image
 from project import BOOK
 
-from gantut import data, dynamics, plotting, toys
+from gantut import data, dynamics, load, metrics, plotting, sampling, toys
 from gantut._io import atomic_write
+from gantut.applications import conditional
 
 STATIC = BOOK / "_static/play"
 STEPS = 800
@@ -41,10 +49,12 @@ METHODS = {
 }
 
 
-def save(figure: Any, name: str) -> None:
-    """Writes a figure into the page's folder."""
+def save(figure: Any, name: str, *, greys: bool = False) -> None:
+    """Writes a figure into the page's folder; one that is mostly grey with 128 colours only."""
     with atomic_write(STATIC / name) as path:
         figure.savefig(path, dpi=110, metadata={"Software": None})
+        if greys:
+            Image.open(path).convert("RGB").quantize(128).save(path, "PNG", optimize=True)
     plt.close(figure)
 
 
@@ -116,13 +126,99 @@ def draw_orbits() -> None:
     save(figure, "orbits.png")
 
 
+FRAMES = (0, 64, 256, 1024, 2048, 6000)
+
+
+def draw_film() -> None:
+    """Draws six frames of the film above its curves."""
+    text = (STATIC / "film-data.js").read_text("utf-8")
+    film = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    sprite = np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(film["sprite"].partition(",")[2]))).convert("L")
+    )
+    height = film["latents"] * film["side"]
+    steps = [frame["step"] for frame in film["frames"]]
+    figure = plt.figure(figsize=(7.6, 5.6), layout="constrained")
+    axes = figure.subplot_mosaic([["0", "1", "2"], ["3", "4", "5"], ["curves"] * 3])
+    for i, step in enumerate(FRAMES):
+        top = steps.index(step) * height
+        axes[str(i)].imshow(sprite[top : top + height], cmap="gray", vmin=0, vmax=255)
+        axes[str(i)].set_title(f"step {step:,}", fontsize=11)
+        axes[str(i)].axis("off")
+    ax = axes["curves"]
+    columns = {name: [row[name] for row in film["losses"]] for name in ("step", "d_loss", "g_loss")}
+    ax.plot(columns["step"], columns["d_loss"], color=plotting.REAL, label="loss of D")
+    ax.plot(columns["step"], columns["g_loss"], "--", color=plotting.FAKE, label="loss of G")
+    ratios = [frame["frechet_ratio"] for frame in film["frames"]]
+    ax.plot(steps, ratios, "k:", label="Fréchet distance, in floors")
+    ax.set_xscale("function", functions=(np.sqrt, np.square))
+    ax.set_yscale("log")
+    ax.set_xticks([0, 250, 1000, 2000, 4000, 6000])
+    ax.set_xlabel("step")
+    ax.legend(fontsize=9)
+    save(figure, "film.png", greys=True)
+
+
+def draw_explorer() -> None:
+    """Draws a map of latent space, ten labels, a way between classes, samples and neighbours."""
+    generator = load(NAME)
+    (across, up), _ = (part[:2] for part in find_directions(generator))
+    z = np.random.default_rng(4).standard_normal(generator.inputs[0].shape[-1])
+    rest = z - across * (across @ z) - up * (up @ z)
+    at = np.arange(-3, 4)
+    places = [rest + u * across + v * up for v in at[::-1] for u in at]
+    figure, axes = plt.subplot_mosaic(
+        [["map", "labels"], ["map", "way"], ["map", "near"]],
+        figsize=(7.6, 3.7),
+        width_ratios=(1, 1.25),
+        height_ratios=(2, 1.2, 2),
+        layout="constrained",
+    )
+
+    def show(name: str, images: Any, columns: int, title: str) -> None:
+        size = images.shape[1]
+        rows = images.reshape(-1, columns, size, size).transpose(0, 2, 1, 3)
+        picture = rows.reshape(-1, columns * size)
+        reach = at[-1] + 0.5
+        extent = (-reach, reach, -reach, reach) if name == "map" else None
+        axes[name].imshow(picture, cmap="gray", vmin=-1, vmax=1, extent=extent)
+        axes[name].set_title(title, fontsize=11)
+        axes[name].grid(False)
+        if name != "map":
+            axes[name].axis("off")
+
+    show(
+        "map", sampling.render(generator, places, [4] * len(places)), 7, "A plane through z: fours"
+    )
+    axes["map"].set_xlabel("place along direction 1")
+    axes["map"].set_ylabel("along direction 2")
+    show("labels", sampling.render(generator, [z] * 10, np.arange(10)), 5, "One z, ten labels")
+    show("way", conditional.between_classes(generator, [z], [4], [9])[0], 9, "From a 4 to a 9")
+    digits = data.load_mnist().x_train[:DIGITS]
+    samples = sampling.sample(generator, 5, seed=2)
+    near = digits[metrics.nearest_training_images(samples, digits).indices[:, 0]]
+    show("near", np.concatenate([samples, near]), 5, "Samples; below them the nearest digits")
+    save(figure, "explorer.png", greys=True)
+
+
+DRAWINGS = {
+    "orbits": draw_orbits,
+    "playground": draw_playground,
+    "film": draw_film,
+    "explorer": draw_explorer,
+}
+
+
 def main() -> None:
-    """Draws both."""
+    """Draws those that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DRAWINGS)}")
+    names = parser.parse_args().names or list(DRAWINGS)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     plotting.use_style()
-    draw_orbits()
-    draw_playground()
+    for name in names:
+        DRAWINGS[name]()
 
 
 if __name__ == "__main__":

@@ -24,14 +24,15 @@ MODULES = ROOT / "node_modules"
 STATIC = BUILD / "static"
 # Where a page finds them, below _static; Sphinx 7 configures MathJax 3.
 MATHJAX = "mathjax/tex-chtml.js"
-TENSORFLOW = "tfjs/tf.es2017.min.js"
+TENSORFLOW = ("tfjs/tf-core.es2017.min.js", "tfjs/tf-backend-cpu.es2017.min.js")
 # What is copied from node_modules, and to where below _build/static. The packages of TensorFlow.js
 # hold no copy of their licence, which is MathJax's too: the text of Apache 2.0.
 COPIES = (
     ("mathjax/es5/tex-chtml.js", MATHJAX),
     ("mathjax/es5/output/chtml/fonts/woff-v2", "mathjax/output/chtml/fonts/woff-v2"),
     ("mathjax/LICENSE", "mathjax/LICENSE"),
-    ("@tensorflow/tfjs/dist/tf.es2017.min.js", TENSORFLOW),
+    ("@tensorflow/tfjs-core/dist/tf-core.es2017.min.js", TENSORFLOW[0]),
+    ("@tensorflow/tfjs-backend-cpu/dist/tf-backend-cpu.es2017.min.js", TENSORFLOW[1]),
     ("mathjax/LICENSE", "tfjs/LICENSE"),
 )
 AXE = MODULES / "axe-core/axe.min.js"  # for the tests: no page loads it

@@ -3,9 +3,14 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 from project import BOOK, BUILD
+
+import gantut
+from gantut import judge, metrics, sampling, tables
+from gantut.applications import conditional
 
 pytestmark = pytest.mark.built
 
@@ -22,6 +27,8 @@ THEME = re.compile(r"^\[(PST|togglebutton)\]:")
 def assemble(folder):
     """Makes a page without the theme from book/play.md and book/_static."""
     shutil.copytree(BOOK / "_static/play", folder / "_static/play")
+    if (BUILD / "static").is_dir():  # what the widgets load that open later
+        shutil.copytree(BUILD / "static", folder / "_static", dirs_exist_ok=True)
     text = (BOOK / "play.md").read_text("utf-8")
     raw = re.sub(r"^:::\{raw\} html\n(.*?)^:::$", r"\1", text, flags=re.MULTILINE | re.DOTALL)
     (folder / "book").mkdir()
@@ -293,7 +300,7 @@ def test_every_control_has_a_name_and_figures_are_read_out(open_page):
           .map((e) => e.outerHTML)"""
     )
     assert nameless == []
-    assert page.locator(".gp [aria-live=polite]").count() == 2
+    assert page.locator(".gp [aria-live=polite]").count() == 4
 
 
 @pytest.mark.parametrize("width", [360, 768])
@@ -316,6 +323,12 @@ def test_a_figure_stands_in_where_scripts_are_off(open_page):
         assert picture.count() == 1
         assert len(picture.get_attribute("alt")) > 100
         assert picture.bounding_box()["width"] > 300
+    for name in ("film", "explorer"):
+        picture = page.locator(f"#{name} img")
+        assert len(picture.get_attribute("alt")) > 100
+        picture.scroll_into_view_if_needed()
+        assert picture.bounding_box()["width"] > 300
+        assert page.locator(f"#{name} button").count() == 0
     assert page.locator("button.gp-load:visible").count() == 0
 
 
@@ -338,3 +351,291 @@ def test_the_orbit_follows_the_controls(open_page):
     again = open_page(fragment="#" + page.url.split("#")[1])
     same = "JSON.stringify(gantutPlay.orbits.path)"
     assert again.evaluate(same) == page.evaluate(same)
+
+
+# --- Film and explorer ---------------------------------------------------------------------------
+
+EXPLORER = "gantutPlay.explorer"
+FILES = ("tfjs/tf-core.es2017.min.js", "tfjs/tf-backend-cpu.es2017.min.js", "play/explorer-data.js")
+
+
+@pytest.fixture
+def exported(site):
+    """The folder of static files, with what the explorer loads in it."""
+    folder = site.parent.parent / "_static"
+    missing = [file for file in FILES if not (folder / file).is_file()]
+    if missing and site != BUILT:
+        pytest.skip(f"{missing} missing: run tools/vendor.py and tools/export_generator.py")
+    assert missing == []
+    return folder
+
+
+@pytest.fixture
+def open_widget(open_page, exported):
+    """Opens the page, and in it a widget that waits for the reader."""
+
+    def start(name, page=None):
+        page = page or open_page()
+        page.locator(f"#{name} > button").click()
+        page.wait_for_function(f"window.gantutPlay.{name}")
+        return page
+
+    return start
+
+
+def slide(page, name, label, value):
+    """Moves a slider as a hand does."""
+    page.locator(f"#{name}").get_by_label(label, exact=True).evaluate(
+        "(e, value) => { e.value = value; e.dispatchEvent(new Event('input')); }", value
+    )
+
+
+def picture(page, selector):
+    return page.locator(selector).evaluate("(canvas) => canvas.toDataURL()")
+
+
+def shown(page):
+    """The explorer's picture as an array (1, 28, 28, 1)."""
+    return np.array(page.evaluate(f"Array.from({EXPLORER}.pixels)")).reshape(1, 28, 28, 1)
+
+
+def place(page):
+    """The latent vector of the mark on the map."""
+    return np.array(page.evaluate(f"{EXPLORER}.vector({EXPLORER}.here())"))
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """What Keras makes of latent vectors and shares of the classes."""
+    model = sampling.soft_labels(gantut.load("conditional_fast"))
+    return lambda z, shares: sampling.render(model, z, np.asarray(shares, np.float32))
+
+
+def one_hot(*labels):
+    return np.eye(10)[list(labels)]
+
+
+@pytest.mark.parametrize("name", ["film", "explorer"])
+def test_a_large_widget_loads_when_it_is_opened_and_says_how_much(open_page, exported, name):
+    page = open_page()
+    files = [exported / file for file in (FILES if name == "explorer" else ("play/film-data.js",))]
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    before = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert not any(url.endswith(file.name) for file in files for url in before)
+    assert page.locator(f"#{name} img").count() == 1
+    button = page.locator(f"#{name} > button")
+    total = sum(file.stat().st_size for file in files)
+    assert button.inner_text().endswith(f"(loads {total / 1e6:.1f} MB)")
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(f"window.gantutPlay.{name}")
+    scripts = [url.rsplit("/", 1)[1] for url in asked if url.endswith(".js")]
+    assert scripts == [file.name for file in files]
+    assert page.locator(f"#{name} img").count() == 0
+    assert page.evaluate(f"document.activeElement.closest('#{name}') !== null")
+
+
+def test_both_open_from_a_server(open_widget, open_page, site, serve):
+    page = open_page(address=serve(site.parent.parent))
+    open_widget("film", page)
+    open_widget("explorer", page)
+    assert page.locator("#film canvas, #explorer canvas").count() == 7
+
+
+def test_what_cannot_be_loaded_is_said_and_the_figure_stays(open_page):
+    page = open_page()
+    page.route("**/film-data.js", lambda route: route.fulfill(status=200, body=""))
+    page.locator("#film > button").click()
+    page.wait_for_function(
+        "document.querySelector('#film [role=status]').textContent.startsWith('This did not work:')"
+    )
+    assert page.locator("#film img").count() == 1
+    assert page.locator("#film > button").is_visible()
+
+
+def test_the_explorers_pictures_are_those_of_keras(open_widget, generator):
+    page = open_widget("explorer")
+    rng = np.random.default_rng(11)
+    z = rng.standard_normal((60, 32)).astype(np.float32)
+    z[50:] *= 2.0
+    shares = np.concatenate([one_hot(*(i % 10 for i in range(40))), rng.dirichlet([1] * 10, 20)])
+    shares = shares.astype(np.float32)
+    found = page.evaluate(
+        f"([z, y]) => Array.from({EXPLORER}.generator.pictures(z, y))",
+        [z.tolist(), shares.tolist()],
+    )
+    wanted = generator(z, shares)
+    assert np.abs(np.reshape(found, wanted.shape) - wanted).max() <= 1e-5
+    assert wanted.std() > 0.3  # these are pictures
+
+
+def test_the_buttons_choose_the_class(open_widget, generator):
+    page = open_widget("explorer")
+    z = place(page)
+    read = []
+    for label in (7, 0, 2, 9):
+        page.locator("#explorer").get_by_label(str(label), exact=True).check()
+        np.testing.assert_allclose(place(page), z)
+        assert np.abs(shown(page) - generator([z], one_hot(label))).max() <= 1e-5
+        assert page.locator("#explorer .gp-caption").first.inner_text().endswith(f": {label}")
+        read.append(int(judge.probabilities(shown(page).astype(np.float32)).argmax()))
+    assert read == [7, 0, 2, 9]
+    before = shown(page)
+    page.locator("#explorer").get_by_role("button", name="Another draw").click()
+    assert np.abs(shown(page) - before).max() > 0.5
+
+
+def test_the_nearest_training_digit_stands_beside_it(open_widget):
+    page = open_widget("explorer")
+    digits = gantut.load_mnist()
+    found = metrics.nearest_training_images(shown(page), digits.x_train[:4000])
+    (distance,), (index,) = found.distances[0], found.indices[0]
+    caption = page.locator("#explorer .gp-caption").nth(1).inner_text()
+    assert caption == f"training digit no. {index + 1:,}: {digits.y_train[index]}"
+    # The page's digits have 16 greys.
+    assert abs(float(page.locator("#explorer dd").inner_text()) - distance) < 0.1
+
+
+def test_the_map_is_walked_by_pointer_keys_and_sliders(open_widget, generator):
+    page = open_widget("explorer")
+    pad = page.locator("#explorer .gp-drag")
+    directions = np.array(page.evaluate(f"{EXPLORER}.data.directions"))
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"])
+    page.mouse.up()
+    np.testing.assert_allclose(directions[:2] @ place(page), [1.75, 1.75], atol=0.03)
+    before = picture(page, "#explorer .gp-pair canvas >> nth=0")
+    pad.focus()
+    for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    np.testing.assert_allclose(directions[:2] @ place(page), [1.25, 0.75], atol=0.03)
+    assert picture(page, "#explorer .gp-pair canvas >> nth=0") != before
+    slide(page, "explorer", "Down to up: place", -3)
+    np.testing.assert_allclose(directions[:2] @ place(page), [1.25, -3], atol=0.03)
+    assert np.abs(shown(page) - generator([place(page)], one_hot(4))).max() <= 1e-5
+    # Another direction turns the map; two axes never have the same.
+    page.locator("#explorer").get_by_label("Left to right", exact=True).select_option("1")
+    assert page.evaluate(f"{EXPLORER}.here().directions") == [1, 0]
+
+
+def test_the_way_leads_from_one_digit_to_the_other(open_widget, generator):
+    page = open_widget("explorer")
+    first = place(page)
+    press_in = page.locator("#explorer").get_by_role("button", name="Map's digit as the first")
+    page.locator("#explorer").get_by_label("1", exact=True).check()
+    press_in.click()
+    page.locator("#explorer").get_by_role("button", name="Another draw").click()
+    page.locator("#explorer").get_by_label("8", exact=True).check()
+    second = place(page)
+    page.locator("#explorer").get_by_role("button", name="Map's digit as the second").click()
+    for t in (0, 0.25, 0.5, 1):
+        slide(page, "explorer", "Share of the way", t)
+        z = conditional.slerp(first, second, [t])
+        shares = (1 - t) * one_hot(1) + t * one_hot(8)
+        assert np.abs(shown(page) - generator(z, shares)).max() <= 1e-5
+    page.locator("#explorer").get_by_label("Share of the way", exact=True).focus()
+    page.keyboard.press("ArrowLeft")
+    caption = page.locator("#explorer .gp-caption").first.inner_text()
+    assert caption == "generated, 99 % of the way from 1 to 8"
+
+
+def test_a_link_restores_the_explorer(open_widget, open_page):
+    page = open_widget("explorer")
+    page.locator("#explorer").get_by_label("6", exact=True).check()
+    page.locator("#explorer").get_by_label("Down to up", exact=True).select_option("3")
+    slide(page, "explorer", "Left to right: place", 1.5)
+    slide(page, "explorer", "Share of the way", 0.3)
+    page.locator("#explorer").get_by_role("button", name="Link to this state").click()
+    again = open_page(fragment="#" + page.url.split("#")[1])
+    again.wait_for_function(f"window.{EXPLORER} && {EXPLORER}.walking")
+    for state in ("pixels", "here()", "first", "second"):
+        read = f"JSON.stringify({EXPLORER}.{state})"
+        assert again.evaluate(read) == page.evaluate(read)
+    for broken in ("v=2", "v=1&at=4_1_0_0_0_0&first=4_1_0_1_0_0&second=9_1_0_1_0_0",
+                   "v=1&at=4_1_0_1_9_0&first=4_1_0_1_0_0&second=9_1_0_1_0_0"):  # fmt: skip
+        page = open_page(fragment=f"#explorer?{broken}")
+        page.wait_for_function(f"window.{EXPLORER}")
+        said = page.locator("#explorer [role=status]").inner_text()
+        assert said == "This link cannot be read."
+
+
+def test_a_button_of_the_text_opens_the_explorer_at_its_place(open_page, exported):
+    page = open_page()
+    page.locator("button[data-widget=explorer]").last.click()
+    page.wait_for_function(f"window.{EXPLORER} && {EXPLORER}.walking")
+    caption = page.locator("#explorer .gp-caption").first.inner_text()
+    assert caption == "generated, 50 % of the way from 1 to 0"
+
+
+def frame(page):
+    return page.evaluate("gantutPlay.film.frame")
+
+
+def test_the_film_is_scrubbed_and_its_curves_follow(open_widget, open_page):
+    page = open_widget("film")
+    rows = tables.load("film")["rows"]
+    frames = tables.select(rows, kind="frame")
+    losses = tables.select(rows, kind="loss")
+    curves = ["#film .gp-history >> nth=0", "#film .gp-history >> nth=1"]
+    seen = set()
+    for i in (0, 12, 32):
+        slide(page, "film", "Frame", i)
+        row = frames[i]
+        figures = page.locator("#film dd").all_inner_texts()
+        assert figures[0] == f"{row['step']:,}"
+        assert figures[2] == f"{row['read']} of 50"
+        assert figures[3] == f"{row['frechet_ratio']:.1f} floors"
+        before = [loss for loss in losses if loss["step"] <= row["step"]]
+        wanted = f"{before[-1]['g_loss']:.3f}" if before else "none yet"
+        assert figures[4] == wanted
+        seen.add((picture(page, "#film .gp-picture"), *(picture(page, one) for one in curves)))
+    assert [len(set(column)) for column in zip(*seen, strict=True)] == [3, 3, 3]
+    page.locator("#film").get_by_label("Frame", exact=True).focus()
+    page.keyboard.press("ArrowLeft")
+    assert frame(page) == 31
+    page.locator("#film").get_by_role("button", name="Link to this state").click()
+    again = open_page(fragment="#" + page.url.split("#")[1])
+    again.wait_for_function("window.gantutPlay.film && gantutPlay.film.frame === 31")
+
+
+def test_the_film_plays_and_pauses(open_widget):
+    page = open_widget("film")
+    button = page.locator("#film > .gp-row button")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert button.inner_text() == "Pause"
+    page.wait_for_function("gantutPlay.film.frame >= 2")
+    page.keyboard.press("Enter")
+    stopped = frame(page)
+    page.wait_for_timeout(600)
+    assert frame(page) == stopped
+    assert button.inner_text() == "Play"
+    slide(page, "film", "Frame", 31)
+    button.click()
+    page.wait_for_function("gantutPlay.film.frame === 32 && gantutPlay.film.timer === null")
+    assert button.inner_text() == "Play"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_opened_widgets_fit_a_phone_and_have_names(open_page, open_widget, theme):
+    page = open_page(viewport={"width": 360, "height": 740}, device_scale_factor=2)
+    page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
+    open_widget("film", page)
+    open_widget("explorer", page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    inside = page.evaluate(
+        """[...document.querySelectorAll(".gp *")].filter((e) => e.offsetParent
+          && e.getBoundingClientRect().right > innerWidth + 0.5).map((e) => e.outerHTML)"""
+    )
+    assert inside == []
+    nameless = page.evaluate(
+        """[...document.querySelectorAll(".gp input, .gp select, .gp button, .gp canvas")]
+          .filter((e) => !(e.labels && e.labels.length) && !e.getAttribute("aria-label")
+            && !(e.tagName === "BUTTON" && e.textContent.trim()))
+          .map((e) => e.outerHTML)"""
+    )
+    assert nameless == []

@@ -1,6 +1,9 @@
-/* What the widgets of the page share: making elements, the theme's colours, sharp canvases, links. */
+/* What the widgets of the page share: making elements, the theme's colours, sharp canvases, links,
+ * loading what only some readers open. */
 (function (root) {
   "use strict";
+
+  const FOLDER = document.currentScript.src; // known only while the script itself runs
 
   /** Makes an element: h("button", { type: "button", onclick }, "Play"). */
   function h(tag, attributes, ...children) {
@@ -99,7 +102,15 @@
       this.last = 0;
     }
 
+    /** Says it once nothing newer has come for a moment: not while a slider is on its way. */
+    settle(text) {
+      clearTimeout(this.waiting);
+      this.element.textContent = "";
+      this.waiting = setTimeout(() => this.say(text, true), 700);
+    }
+
     say(text, always) {
+      clearTimeout(this.waiting);
       const now = Date.now();
       if (!always && now - this.last < 5000) return;
       this.last = now;
@@ -151,6 +162,65 @@
     read();
   }
 
+  const loaded = new Map();
+
+  /** Runs a script once; its path begins at the folder of this one. */
+  function loadScript(path) {
+    if (!loaded.has(path)) {
+      loaded.set(path, new Promise((resolve, reject) => {
+        const script = h("script", { src: new URL(path, FOLDER).href, onload: resolve, onerror: () => {
+          script.remove();
+          loaded.delete(path); // so that the reader can try again
+          reject(new Error(`${path} cannot be loaded`));
+        } });
+        document.head.append(script);
+      }));
+    }
+    return loaded.get(path);
+  }
+
+  /** Opens a widget when the reader asks for it, by its button, a button of the text or a link.
+   *
+   * Until then its place holds the figure that also stands where scripts are off. Then the scripts
+   * are loaded in turn, and build(holder) makes the widget in the figure's place.
+   */
+  function opener(name, text, scripts, build) {
+    const holder = document.getElementById(name);
+    const announcer = new Announcer();
+    let opening = null;
+    const load = async () => {
+      announcer.say("Loading", true);
+      for (const script of scripts) await loadScript(script);
+      const hadFocus = document.activeElement === button;
+      holder.replaceChildren();
+      await build(holder);
+      if (hadFocus) holder.querySelector("input, select, button, [tabindex]").focus();
+    };
+    const still = [...holder.childNodes];
+    const open = () => {
+      opening = opening || load().catch((error) => {
+        opening = null;
+        holder.replaceChildren(...still, button, announcer.element);
+        announcer.say(`This did not work: ${error.message}.`, true);
+        throw error;
+      });
+      return opening;
+    };
+    const button = h("button", { type: "button", class: "gp-main", onclick: () => open().catch(() => {}) },
+      text);
+    holder.append(button, announcer.element);
+    for (const shortcut of document.querySelectorAll(`button[data-widget="${name}"]`)) {
+      shortcut.hidden = false;
+      shortcut.addEventListener("click", () => open().then(() => shortcut.click(), () => {}),
+        { once: true });
+    }
+    const read = () => {
+      if (fromAddress(name)) open().catch(() => {});
+    };
+    window.addEventListener("hashchange", read);
+    read();
+  }
+
   /** Adds an arrow to a canvas' path, from one point to another, with a head of a length. */
   function arrow(context, [x, y], [u, v], head) {
     const angle = Math.atan2(v - y, u - x);
@@ -165,6 +235,7 @@
   root.gantutPlay = Object.assign(root.gantutPlay || {}, {
     ui: {
       h, arrow, labelled, select, radios, colours, onChange, prepare, Announcer, linkMaker, onSettings,
+      opener,
     },
   });
 })(self);
