@@ -9,13 +9,16 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv test long versions book notebooks sync setup-cells format colab dist check-repository clean
+.PHONY: help venv vendor test long versions book notebooks sync setup-cells format colab dist check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
 
 venv: ## make .venv and install the project there
 	@$(PYTHON) tools/make_venv.py
+
+vendor: venv ## put the scripts of the pages, from npm, into _build/static
+	$(VENV_PYTHON) tools/vendor.py
 
 test: venv ## lint, types, unit tests, and each notebook run once
 	$(VENV_PYTHON) tools/run_tests.py
@@ -51,5 +54,5 @@ dist: venv ## build the wheel and the source package into dist/
 check-repository: venv ## fail unless GITHUB_REPOSITORY is the repository of _config.yml
 	$(VENV_PYTHON) tools/check_repository.py
 
-clean: ## remove what was built and run; .venv stays
+clean: ## remove what was built and run; .venv and node_modules stay
 	rm -rf _build build dist

@@ -1,4 +1,4 @@
-"""The book's own Sphinx extension: only current results, the table of runs, MathJax from here."""
+"""The book's own Sphinx extension: only current results, the table of runs, scripts from here."""
 
 import re
 from typing import Any
@@ -6,12 +6,13 @@ from typing import Any
 import execute_notebooks
 from docutils import nodes
 from docutils.statemachine import StringList
-from fetch_mathjax import SCRIPT, STATIC
 from numpy.typing import ArrayLike
 from project import chapters
+from sphinx.errors import ConfigError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
+from vendor import MATHJAX, STATIC
 
 import gantut
 
@@ -56,11 +57,12 @@ class RunTable(SphinxDirective):
         return holder.children
 
 
-def use_local_mathjax(app: Any, config: Any) -> None:
-    """Takes MathJax from _build/static if fetch_mathjax.py has put it there."""
-    if SCRIPT.exists():
-        config.html_static_path.append(str(STATIC))
-        config.mathjax_path = SCRIPT.relative_to(STATIC).as_posix()
+def use_vendored_scripts(app: Any, config: Any) -> None:
+    """Adds what vendor.py has put into _build/static to the pages' static files."""
+    if not (STATIC / MATHJAX).is_file():
+        raise ConfigError(f"{STATIC / MATHJAX} is not there: run tools/vendor.py")
+    config.html_static_path.append(str(STATIC))
+    config.mathjax_path = MATHJAX
 
 
 def keep_current_results(app: Any) -> None:
@@ -117,7 +119,7 @@ def tidy_scripts(app: Any, page: str, template: str, context: dict[str, Any], _:
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("run-table", RunTable)
-    app.connect("config-inited", use_local_mathjax)
+    app.connect("config-inited", use_vendored_scripts)
     app.connect("builder-inited", keep_current_results)
     app.connect("env-get-outdated", outdated)
     app.connect("missing-reference", resolve_short_name)

@@ -1,6 +1,7 @@
 """Builds the book from the results of its notebooks, strictly, and checks the pages.
 
-What ``make book`` runs: the notebooks that are not current, then Jupyter Book with warnings as
+What ``make book`` runs: the notebooks that are not current, npm for the scripts of the pages where
+they are not there yet, then Jupyter Book with warnings as
 errors and nothing kept from an earlier build, then the tests of the built pages.
 """
 
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-import fetch_mathjax
+import vendor
 from project import BUILD, ROOT
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
@@ -49,7 +50,8 @@ def main() -> None:
     status = subprocess.run(execute, cwd=ROOT, check=False).returncode
     if status:
         sys.exit(status)
-    fetch_mathjax.fetch()
+    vendor.install()
+    vendor.copy()
     status = build()
     if status:
         sys.exit(status)
