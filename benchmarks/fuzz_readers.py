@@ -12,7 +12,6 @@ program with the file written down.
 import argparse
 import gzip
 import io
-import platform
 import resource
 import sys
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from gantut._fetch import decode_idx, open_npz
-from gantut._io import write_json
+from gantut._io import environment, write_json
 
 SECONDS = 1.0
 SLACK = 1_000_000
@@ -103,8 +102,8 @@ def fuzz(files: int, seed: int, folder: Path | None = None) -> dict[str, object]
         folder: Where a file is written at which a reader fails; the present one if None.
 
     Returns:
-        How many were read and refused, the longest time for one in seconds, and the most memory
-        beside the file's own in bytes.
+        Rows that say how many of each kind were read and refused, the longest time for one in
+        seconds, and the most memory beside the file's own in bytes.
 
     Raises:
         AssertionError: a reader failed.
@@ -141,7 +140,14 @@ def fuzz(files: int, seed: int, folder: Path | None = None) -> dict[str, object]
     tracemalloc.stop()
     return {
         "files": files,
-        "outcomes": dict(sorted(outcomes.items())),
+        "rows": [
+            {
+                "kind": kind,
+                "read": outcomes[f"{kind} read"],
+                "refused": outcomes[f"{kind} refused"],
+            }
+            for kind in seeds
+        ],
         "slowest_seconds": round(slowest, 4),
         "largest_bytes": largest,
     }
@@ -164,7 +170,7 @@ def main() -> None:
         **found,
         "cpu_seconds": round(time.process_time() - began, 1),
         "peak_mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "environment": {"python": platform.python_version(), "numpy": np.__version__},
+        "environment": environment(),
     }
     write_json(options.out, record)
     print(record, file=sys.stderr)

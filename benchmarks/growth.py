@@ -3,13 +3,12 @@
     python benchmarks/growth.py                # writes benchmarks/results/growth.json
 
 Each measurement is a process of its own, so that its peak memory is its own. The features are as
-the judge gives them: 64 non-negative numbers a sample. TensorFlow is not imported.
+the judge gives them: 64 non-negative numbers a sample. No measurement imports TensorFlow.
 """
 
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from gantut import metrics
-from gantut._io import write_json
+from gantut._io import environment, write_json
 
 FEATURES = 64
 SIZES = ((1_000, 1_000), (2_000, 2_000), (5_000, 5_000), (10_000, 10_000), (50_000, 10_000))
@@ -102,11 +101,7 @@ def main() -> None:
         "features": FEATURES,
         "imports": {name: import_seconds(name) for name in ("gantut", "gantut.metrics")},
         "rows": rows,
-        "environment": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "machine": f"{platform.machine()}, one of {os.cpu_count()} cores",
-        },
+        "environment": environment(),
     }
     write_json(options.out, record)
 

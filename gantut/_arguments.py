@@ -13,6 +13,7 @@ import functools
 import inspect
 import numbers
 import operator
+import os
 import re
 import types
 import typing
@@ -27,27 +28,22 @@ from gantut._fetch import describe
 Test = Callable[[Any], bool]
 
 
-def check_public(namespace: dict[str, Any]) -> None:
+def check_public(namespace: dict[str, Any], leave: tuple[str, ...] = ()) -> None:
     """Makes the public functions and classes of a module name the argument that an error is about.
 
     Args:
-        namespace: The module's ``globals()``. Its functions are replaced in place; layers and
-            models of Keras, which Keras makes from their settings, look themselves.
+        namespace: The module's ``globals()``. Its functions are replaced in place, those without
+            parameters left alone.
+        leave: The names of further ones to leave alone.
     """
     module = namespace["__name__"]
     for name, value in list(namespace.items()):
-        if name.startswith("_") or getattr(value, "__module__", None) != module:
+        if name.startswith("_") or name in leave or getattr(value, "__module__", None) != module:
             continue
-        if inspect.isfunction(value) and not inspect.isgeneratorfunction(inspect.unwrap(value)):
+        if inspect.isfunction(value) and inspect.signature(value).parameters:
             namespace[name] = _checked(value)
         elif inspect.isclass(value) and inspect.isfunction(vars(value).get("__init__")):
-            ours = not any(base.__module__.startswith("keras") for base in value.__mro__)
-            if ours or value.__mro__[1].__name__ == "Callback" or _is_timed(value):
-                type.__setattr__(value, "__init__", _checked(vars(value)["__init__"]))
-
-
-def _is_timed(value: type) -> bool:
-    return any(base.__name__ == "Callback" for base in value.__mro__)
+            type.__setattr__(value, "__init__", _checked(vars(value)["__init__"]))
 
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,8 +65,8 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-_ELSEWHERE = (ArithmeticError, AttributeError, LookupError)
-_EXPLAINED = "_gantut_explained"
+_ELSEWHERE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError)
+_FIRST = "_gantut_first"
 
 
 def _explain(
@@ -87,8 +83,6 @@ def _explain(
     )
     if not (ours or isinstance(error, _ELSEWHERE) or _is_tensorflows(error)):
         return None
-    if hasattr(error, _EXPLAINED):
-        return None
     names = [name for name in signature.parameters if name != "self"]
     if ours and any(re.search(rf"\b{re.escape(name)}\b", str(error)) for name in names):
         return None
@@ -97,13 +91,21 @@ def _explain(
     except TypeError:
         return None  # Python's own message names what is missing or too much
     given.pop("self", None)
+    if ours and any(_is_text(value) and str(value) in str(error) for value in given.values()):
+        return None  # a file, or a name, is as good
     explained = _wrong_kind(function, signature, given)
     if explained is None:
         what = ", ".join(f"{name}={_show(value)}" for name, value in given.items())
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        explained = kind(f"{describe(error) if not ours else error} (given {what})")
-    setattr(explained, _EXPLAINED, True)
+        # A function that calls another one tells the first error of all with its own arguments.
+        first = getattr(error, _FIRST, None) or (str(error) if ours else describe(error))
+        explained = kind(f"{first} (given {what})")
+        setattr(explained, _FIRST, first)
     return explained
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | os.PathLike) and len(str(value)) > 2
 
 
 def _is_tensorflows(error: Exception) -> bool:

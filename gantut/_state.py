@@ -129,10 +129,11 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
                 f"there and {tuple(variable.shape)} here"
             )
     for name, variable in state.items():
-        if saved[name].dtype != np.asarray(variable).dtype:
+        wanted = str(getattr(variable.dtype, "name", variable.dtype))
+        if saved[name].dtype.name != wanted:
             raise ValueError(
                 f"{path} belongs to other networks: {name!r} has dtype {saved[name].dtype} there "
-                f"and {np.asarray(variable).dtype} here"
+                f"and {wanted} here"
             )
     for name, variable in state.items():
         variable.assign(saved[name])

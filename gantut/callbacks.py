@@ -761,10 +761,7 @@ class _Slot:
     """Takes what a file holds as a variable does; assigned nothing where the file does not fit."""
 
     def __init__(self, value: np.ndarray) -> None:
-        self.value, self.shape = value, value.shape
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self.value
+        self.value, self.shape, self.dtype = value, value.shape, value.dtype
 
     def assign(self, value: np.ndarray) -> None:
         self.value = value

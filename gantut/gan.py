@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gantut import distribution, losses
+from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.optimizers import Unrolled
@@ -561,3 +562,6 @@ def _check_networks(generator: Any, discriminator: Any) -> None:
             f"both networks must take a label, or none: the generator has {len(generator.inputs)} "
             f"inputs, the discriminator {len(discriminator.inputs)}"
         )
+
+
+_check_public(globals())

@@ -785,6 +785,14 @@ def batches(
         ValueError: labels were given for stacked images, which have several each, or a number is
             out of range.
     """
+    for name, value, least in (
+        ("batch_size", batch_size, 1),
+        ("stack", stack, 1),
+        ("skip", skip, 0),
+    ):
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or value < least:
+            raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
     if stack > 1 and y is not None:
         raise ValueError(f"stacked images have {stack} labels each; wanted y=None")
     # Constants, not NumPy arrays: a function that closes over an array copies it in each step.

@@ -106,6 +106,17 @@ def test_ci_runs_the_targets_in_order():
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 
+def test_the_versions_that_are_tried_are_those_that_are_allowed():
+    script = (ROOT / ".ci/versions").read_text("utf-8")
+    assert os.access(ROOT / ".ci/versions", os.X_OK)
+    names = [
+        c.rsplit(" ", 1)[1] for c in PYPROJECT["project"]["classifiers"] if "Python :: 3." in c
+    ]
+    assert f"3.1{{{','.join(name.removeprefix('3.1') for name in names)}}}:" in script
+    wanted = set(re.search(r"\^\((.+?)\)==", script)[1].split("|"))
+    assert wanted == {re.match(r"\w+", d)[0] for d in PYPROJECT["project"]["dependencies"]}
+
+
 def test_pages_are_published_from_the_named_repository_only():
     url = "https://github.com/gantut/gantut"
     assert check_repository.problem("gantut/gantut", url) is None

