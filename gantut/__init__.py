@@ -26,6 +26,7 @@ _MODULES = {
     "diagnosis",
     "dynamics",
     "evaluation",
+    "export",
     "gan",
     "judge",
     "losses",
