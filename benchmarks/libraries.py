@@ -2,10 +2,11 @@
 
     python benchmarks/libraries.py --folder DIR
 
-Each library is installed by uv (``pip install uv``) into a virtual environment of its own under DIR,
-with today's TensorFlow or PyTorch where it runs on them, and does one small thing that needs no
-network. Its result is the last line of that; the libraries of metrics are given the same numbers as
-`gantut.metrics`. Several gigabytes come from the package index; DIR may be deleted afterwards.
+Each library, in its newest version, is installed by uv (``pip install uv``) into a virtual
+environment of its own under DIR, with today's TensorFlow or PyTorch where it runs on them, and does
+one small thing that needs no network. Its result is the last line of that; the libraries of metrics
+are given the same numbers as `gantut.metrics`. Several gigabytes come from the package index; DIR
+may be deleted afterwards.
 
 ``--only`` names libraries to try again; other rows are kept. Writes
 benchmarks/results/libraries.json after each library.
@@ -139,7 +140,8 @@ TRIALS = (
         "networks outside of Python: ONNX",
         "export a small Keras network, and run it",
         DENSE
-        + 'y_keras = net.predict(x, verbose=0)\nnet.export("net.onnx", format="onnx", verbose=False)\n'
+        + "y_keras = net.predict(x, verbose=0)\n"
+        + 'net.export("net.onnx", format="onnx", verbose=False)\n'
         + "import onnxruntime\n"
         + 'session = onnxruntime.InferenceSession("net.onnx")\n'
         + "(y,) = session.run(None, {session.get_inputs()[0].name: x})\n"
@@ -185,7 +187,7 @@ TRIALS = (
     Trial(
         "torch-mimicry",
         "GANs in PyTorch, after their papers",
-        "draw from its untrained SNGAN",
+        "draw from its untrained SNGAN, with tensorboard",
         "from torch_mimicry.nets import sngan\n"
         "print('drew', tuple(sngan.SNGANGenerator32().generate_images(4).shape))",
         TORCH,
@@ -207,7 +209,7 @@ TRIALS = (
     Trial(
         "lightning-bolts",
         "GANs for PyTorch Lightning",
-        "build its GAN",
+        "build its GAN, with an older setuptools",
         "from pl_bolts.models.gans import GAN\nGAN(1, 28, 28)\nprint('built')",
         TORCH,
         ("setuptools<81",),
@@ -300,7 +302,8 @@ TRIALS = (
         "    num_features = 8\n"
         "    def forward(self, x):\n"
         "        return x.flatten(1)\n"
-        "fid = FrechetInceptionDistance(Features(), input_img_size=(1, 1, 8)).set_dtype(torch.double)\n"
+        "fid = FrechetInceptionDistance(Features(), input_img_size=(1, 1, 8))\n"
+        "fid = fid.set_dtype(torch.double)\n"
         "for x, real in ((a, True), (b, False)):\n"
         "    fid.update(torch.tensor(x)[:, None, None], real=real)\n"
         "print(f'{float(fid.compute()):.6f}')",
@@ -421,7 +424,8 @@ def main() -> None:
     use_one_thread()
     arguments.folder.mkdir(parents=True, exist_ok=True)
 
-    record = Record(arguments.out, expected=expected())
+    command = "python benchmarks/libraries.py --folder DIR"
+    record = Record(arguments.out, command=command, expected=expected())
     for trial in TRIALS:
         if trial.library in arguments.only:
             group = rows(trial, arguments.folder.absolute(), record.head["expected"])

@@ -2,10 +2,10 @@
 
     python benchmarks/outlook.py
 
-The generator ``fast`` is exported as a LiteRT file in four ways. From the same latent vectors, 10,000
-a seed, Keras and each file make images; recorded are their Frechet distance as a multiple of the
-floor, how far they are from Keras' and how often a judge reads the same digit in both. Then each
-makes single images, in turns, so that what else the machine does falls on all alike.
+The generator ``fast`` is exported as a LiteRT file in four ways. From the same latent vectors,
+10,000 per seed, Keras and each file make images; recorded are their Frechet distance as a multiple
+of the floor, how far they are from Keras' and how often a judge reads the same digit in both. Then
+each makes single images, in turns, so that what else the machine does falls on all alike.
 
 All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
 benchmarks/results/outlook.json after each seed.

@@ -150,7 +150,7 @@ def test_bad_files_and_threads_are_refused(files, tmp_path):
     bad.write_bytes(b"not a network")
     with pytest.raises(ValueError, match=r"bad\.tflite holds no LiteRT network"):
         export.LiteRTGenerator(bad)
-    with pytest.raises(ValueError, match="threads .* got 0"):
+    with pytest.raises(ValueError, match=r"threads .* got 0"):
         export.LiteRTGenerator(files["none"], threads=0)
     with pytest.raises(ValueError, match="n must be a positive integer, got 0"):
         export.LiteRTGenerator(files["none"]).sample(0)
