@@ -9,6 +9,7 @@ Python and without TensorFlow. A file holds the network and its weights::
     images = export.LiteRTGenerator("fast.tflite").sample(16, seed=0)
 """
 
+import contextlib
 import os
 import tempfile
 import warnings
@@ -106,7 +107,7 @@ def _convert(generator: Any, quantise: str, calibration: int) -> bytes:
     z = np.random.default_rng(0).standard_normal(
         (calibration, 1, generator.inputs[0].shape[-1]), dtype=np.float32
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _no_news():
         generator.export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if quantise != "none":
@@ -120,6 +121,18 @@ def _convert(generator: Any, quantise: str, calibration: int) -> bytes:
             # In and out stay float32, which the converter finds worth a warning.
             warnings.simplefilter("ignore")
             return converter.convert()
+
+
+@contextlib.contextmanager
+def _no_news() -> Iterator[None]:
+    """Keeps TensorFlow from telling in a notebook which temporary files it writes."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _interpreter(content: bytes, threads: int) -> Any:

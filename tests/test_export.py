@@ -1,10 +1,12 @@
 """gantut.export: generators as LiteRT files, and images from such files."""
 
+import logging
+
 import numpy as np
 import pytest
 
 from gantut import export, networks
-from gantut._backend import keras
+from gantut._backend import keras, tf
 from gantut.sampling import sample, soft_labels
 
 
@@ -123,9 +125,14 @@ def test_a_network_that_the_converter_does_not_take_leaves_the_old_file(tmp_path
     capfd.readouterr()  # the converter's own complaint is long
 
 
-def test_nothing_is_printed(plain, tmp_path, capsys):
+def test_nothing_is_printed(plain, tmp_path, capsys, caplog, monkeypatch):
+    logger = tf.get_logger()  # in a notebook it writes to the page
+    monkeypatch.setattr(logger, "propagate", True)
+    monkeypatch.setattr(logger, "level", logging.INFO)
     export.export_litert(plain, tmp_path / "net.tflite", "dynamic")
     assert capsys.readouterr().out == ""
+    assert [record.message for record in caplog.records] == []
+    assert logger.level == logging.INFO
 
 
 @pytest.mark.parametrize(
@@ -157,8 +164,6 @@ def test_bad_files_and_threads_are_refused(files, tmp_path):
 
 
 def test_a_network_with_other_inputs_is_refused(tmp_path):
-    from gantut._backend import tf
-
     net = networks.mlp_discriminator((4, 4, 1))
     path = tmp_path / "d.tflite"
     net.export(str(tmp_path / "saved"), verbose=False)
