@@ -27,6 +27,7 @@ _MODULES = {
     "distribution",
     "dynamics",
     "evaluation",
+    "export",
     "gan",
     "judge",
     "losses",

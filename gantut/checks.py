@@ -1462,11 +1462,12 @@ def _everything_back(*networks: Any) -> Iterator[Callable[[], None]]:
     variables, optimizers = [], []
     kinds: dict[type, type | None] = {}
     for thing in gc.get_objects():
-        # By type, not by isinstance: that would wake lazy modules and dead proxies.
+        # By type, not by isinstance: that would wake lazy modules and dead proxies. And by the
+        # list of bases: issubclass asks abstract classes, which takes seconds for thousands.
         kind = type(thing)
         if kind not in kinds:
             bases = (tf.Variable, keras.optimizers.Optimizer)
-            kinds[kind] = next((base for base in bases if issubclass(kind, base)), None)
+            kinds[kind] = next((base for base in bases if base in kind.__mro__), None)
         if kinds[kind] is tf.Variable:
             with contextlib.suppress(Exception):  # made in a graph, or not initialised
                 variables.append((thing, tf.identity(tf.convert_to_tensor(thing))))

@@ -1,0 +1,273 @@
+"""Generators outside of Keras: LiteRT files, in full precision or quantised.
+
+LiteRT (until 2024 TensorFlow Lite) runs a network on telephones and single-board computers, without
+Python and without TensorFlow. A file holds the network and its weights::
+
+    from gantut import export, load
+
+    export.export_litert(load("fast"), "fast.tflite", "dynamic")
+    images = export.LiteRTGenerator("fast.tflite").sample(16, seed=0)
+"""
+
+import contextlib
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gantut._backend import keras, tf
+from gantut._io import atomic_write
+from gantut.sampling import check_labels, is_conditional
+
+QUANTISATIONS = ("none", "float16", "dynamic", "int8")
+"""What `export_litert` can do to the weights, and to what flows between the layers."""
+
+
+def export_litert(
+    generator: Any,
+    path: str | os.PathLike[str],
+    quantise: str = "none",
+    *,
+    calibration: int = 256,
+) -> Path:
+    """Writes a generator as a LiteRT file.
+
+    The four ways differ in how numbers are kept and what is calculated with:
+
+    - ``"none"``: float32 throughout; the file's images are those of Keras up to rounding.
+    - ``"float16"``: weights in half precision, which are widened again before use.
+    - ``"dynamic"``: weights as 8-bit integers with a scale; what flows between the layers is
+      rounded to 8 bits image by image, with a scale from the numbers at hand.
+    - ``"int8"``: both in 8 bits, with scales that are settled beforehand by `calibration`.
+
+    Latent vectors go in and images come out as float32 in all of them. (This is the quantisation
+    after training that TensorFlow's converter does:
+    https://tensorflow.org/lite/performance/post_training_quantization.)
+
+    Args:
+        generator: A Keras model from latent vectors (batch, latent_dim), or [latents, integer
+            labels], to images.
+        path: The file to write, ending in ``.tflite``; whole or not at all.
+        quantise: One of `QUANTISATIONS`.
+        calibration: For ``"int8"``: how many latent vectors, drawn from N(0, I) with seed 0,
+            settle the scales.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        TypeError: ``generator`` is not a Keras model.
+        ValueError: it has other inputs, the file's ending or ``quantise`` is another,
+            ``calibration`` is not a positive integer, ``"int8"`` is wanted of a generator with
+            labels (the converter's network draws other images then, without a warning), or there
+            are layers that the converter does not take (recurrent ones).
+        OSError: the file cannot be written.
+    """
+    if not isinstance(generator, keras.Model):
+        raise TypeError(f"generator: wanted a Keras model, got {type(generator).__name__}")
+    inputs = generator.inputs or []
+    kinds = [np.dtype(one.dtype).kind for one in inputs]
+    if kinds not in (["f"], ["f", "i"]) or len(inputs[0].shape) != 2:
+        raise ValueError(
+            "generator: wanted latent vectors (batch, latent_dim), or [latents, integer labels], "
+            f"as inputs, got {[(one.dtype, one.shape) for one in inputs]}"
+        )
+    target = Path(path)
+    if target.suffix != ".tflite":
+        raise ValueError(f"path must end in .tflite, got {target.name!r}")
+    if quantise not in QUANTISATIONS:
+        raise ValueError(f"quantise must be one of {', '.join(QUANTISATIONS)}, got {quantise!r}")
+    if isinstance(calibration, bool) or not isinstance(calibration, int) or calibration < 1:
+        raise ValueError(f"calibration must be a positive integer, got {calibration!r}")
+
+    if quantise == "int8" and is_conditional(generator):
+        raise ValueError(
+            f"quantise: 'int8' is for generators without labels, got {generator.name!r}: with them "
+            "the converter's network draws other images, and nothing says so"
+        )
+
+    try:
+        content = _convert(generator, quantise, calibration)
+    except Exception as error:  # the converter's own class is private
+        raise ValueError(
+            f"the converter does not take {generator.name!r}: {str(error).splitlines()[0][:200]}"
+        ) from error
+    with atomic_write(target) as temporary:
+        temporary.write_bytes(content)
+    return target
+
+
+def _convert(generator: Any, quantise: str, calibration: int) -> bytes:
+    """The content of the file."""
+    z = np.random.default_rng(0).standard_normal(
+        (calibration, 1, generator.inputs[0].shape[-1]), dtype=np.float32
+    )
+    with tempfile.TemporaryDirectory() as folder, _no_news():
+        generator.export(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if quantise != "none":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantise == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if quantise == "int8":
+            converter.representative_dataset = lambda: ([row] for row in z)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        with warnings.catch_warnings():
+            # In and out stay float32, which the converter finds worth a warning.
+            warnings.simplefilter("ignore")
+            return converter.convert()
+
+
+@contextlib.contextmanager
+def _no_news() -> Iterator[None]:
+    """Keeps TensorFlow from telling in a notebook which temporary files it writes."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _interpreter(content: bytes, threads: int) -> Any:
+    """LiteRT's interpreter: its own package's where installed, else TensorFlow's."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        Interpreter = tf.lite.Interpreter
+    with warnings.catch_warnings():
+        # TensorFlow says that its interpreter moves to that package.
+        warnings.simplefilter("ignore")
+        return Interpreter(model_content=content, num_threads=threads)
+
+
+class LiteRTGenerator:
+    """A generator from a LiteRT file, with which one samples as with any other.
+
+    `gantut.evaluate` and `gantut.evaluation.quick_frechet` take it as it is.
+
+    Args:
+        path: A file that `export_litert` wrote.
+        threads: Processor threads for a call.
+
+    Attributes:
+        latent_dim: Length of a latent vector.
+        image_shape: Of one image, such as (28, 28, 1).
+        conditional: Whether it takes labels.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds no network, or one that does not make images from latent vectors, or
+            ``threads`` is not a positive integer.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise ValueError(f"threads must be a positive integer, got {threads!r}")
+        name = Path(path).name
+        try:
+            self._network = _interpreter(Path(path).read_bytes(), threads)
+        except ValueError as error:
+            raise ValueError(f"{name} holds no LiteRT network: {error}") from error
+        inputs = self._network.get_input_details()
+        outputs = self._network.get_output_details()
+        self._latents = [one for one in inputs if np.dtype(one["dtype"]).kind == "f"]
+        self._labels = [one for one in inputs if np.dtype(one["dtype"]).kind == "i"]
+        if (
+            len(self._latents) != 1
+            or len(self._latents[0]["shape"]) != 2
+            or len(self._labels) > 1
+            or len(outputs) != 1
+        ):
+            raise ValueError(
+                f"{name}: wanted a network from latent vectors (and labels) to images, got inputs "
+                f"{[(one['dtype'].__name__, tuple(one['shape'])) for one in inputs]}"
+            )
+        self._output = outputs[0]["index"]
+        self.latent_dim = int(self._latents[0]["shape"][1])
+        self.image_shape = tuple(int(n) for n in outputs[0]["shape"][1:])
+        self.conditional = bool(self._labels)
+        self._rows = 0
+
+    def __call__(
+        self, z: npt.ArrayLike, labels: npt.ArrayLike | None = None, *, batch_size: int = 500
+    ) -> npt.NDArray[np.float32]:
+        """What the generator makes of given latent vectors.
+
+        Args:
+            z: Latent vectors (n, latent_dim), n >= 1.
+            labels: One label for all, or integers (n,), for a conditional generator.
+            batch_size: Images made at a time; bounds the memory.
+
+        Returns:
+            Images (n, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: shapes or values do not fit, or labels are missing or not wanted.
+        """
+        latents = np.asarray(z, dtype=np.float32)
+        if (
+            latents.ndim != 2
+            or not len(latents)
+            or latents.shape[1] != self.latent_dim
+            or not np.isfinite(latents).all()
+        ):
+            raise ValueError(
+                f"z must be finite latent vectors of shape (n, {self.latent_dim}), got shape "
+                f"{latents.shape}"
+            )
+        if self.conditional != (labels is not None):
+            wanted = "labels" if self.conditional else "no labels"
+            raise ValueError(f"this generator takes {wanted} beside latent vectors")
+        classes = None if labels is None else check_labels(labels, len(latents), None)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
+        return np.concatenate(list(self._batches(latents, classes, batch_size)))
+
+    def _batches(
+        self, latents: npt.NDArray[Any], labels: npt.NDArray[Any] | None, size: int
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        network = self._network
+        for start in range(0, len(latents), size):
+            part = latents[start : start + size]
+            given = [(self._latents[0], part)]
+            if labels is not None:
+                (kind,) = self._labels
+                column = labels[start : start + size].astype(kind["dtype"])
+                given.append((kind, column.reshape(-1, *kind["shape"][1:])))
+            if len(part) != self._rows:
+                for kind, values in given:
+                    network.resize_tensor_input(kind["index"], values.shape)
+                network.allocate_tensors()
+                self._rows = len(part)
+            for kind, values in given:
+                network.set_tensor(kind["index"], values)
+            network.invoke()
+            yield network.get_tensor(self._output)
+
+    def sample(
+        self, n: int, labels: npt.ArrayLike | None = None, *, seed: int | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Draws images, from the same latent vectors as `gantut.sampling.sample` with that seed.
+
+        Args:
+            n: How many.
+            labels: One label for all, or integers (n,), for a conditional generator.
+            seed: Fixes the latent vectors, which are drawn from N(0, I).
+
+        Returns:
+            Images (n, height, width, channels) in [-1, 1].
+
+        Raises:
+            ValueError: ``n`` is not a positive integer, or labels are missing or do not fit.
+        """
+        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"n must be a positive integer, got {n!r}")
+        z = np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype=np.float32)
+        return self(z, labels)
