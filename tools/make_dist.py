@@ -50,7 +50,7 @@ def zip_book(html: Path, target: Path) -> None:
     if not (html / "index.html").is_file():
         raise FileNotFoundError(f"{html / 'index.html'} is not there: run make book first")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(html.rglob("*")):
             if path.is_file() and path.name != ".buildinfo":
                 inside = zipfile.ZipInfo(f"{target.stem}/{path.relative_to(html).as_posix()}")
