@@ -40,6 +40,8 @@ def check_public(namespace: dict[str, Any], leave: tuple[str, ...] = ()) -> None
     for name, value in list(namespace.items()):
         if name.startswith("_") or name in leave or getattr(value, "__module__", None) != module:
             continue
+        if hasattr(value, "ag_artifact"):
+            continue  # by an earlier call
         if inspect.isfunction(value) and inspect.signature(value).parameters:
             namespace[name] = _checked(value)
         elif inspect.isclass(value) and inspect.isfunction(vars(value).get("__init__")):

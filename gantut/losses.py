@@ -130,6 +130,9 @@ def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
     return tf.reduce_mean(tf.math.softplus(real - fake))
 
 
+# Before the table: `get_loss` compares its functions with those of the module.
+_check_public(globals())
+
 LOSSES: dict[str, AdversarialLoss] = {
     loss.name: loss
     for loss in (
