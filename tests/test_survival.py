@@ -541,9 +541,10 @@ def test_a_training_leaves_nothing_behind(tiny, x):
 
 
 @pytest.mark.long
-def test_ten_trainings_in_one_process_grow_by_what_tensorflow_keeps_alone(tmp_path):
+def test_each_of_ten_trainings_in_one_process_grows_by_little(tmp_path):
     memory = work("memory", tmp_path, 10)["mebibytes"]
-    # The first ones load what is loaded once. No network outlives its training (above), but
-    # TensorFlow 2.21 keeps 8.8 MiB of compiled functions for each, the same every time.
+    # The first ones load what is loaded once. After each further one there were 8.8 MiB more, the
+    # same every time. No network outlives its training (above), so we suspect compiled functions
+    # that TensorFlow 2.21 keeps.
     growth = np.diff(memory[2:])
     assert growth.max() < 12, memory
