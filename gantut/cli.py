@@ -237,6 +237,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _make_parser().parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
+    for name, value in vars(options).items():
+        if value == []:  # what argparse makes of --steps=--
+            option = name.replace("_", "-")
+            _tell(f"gantut {options.command_name}: error: --{option}: wanted a value, got '--'")
+            return 2
     options.command = shlex.join(["gantut", *arguments])
     try:
         with _quiet():

@@ -315,8 +315,8 @@ def test_no_module_unpickles():
 
 def test_an_array_of_objects_is_refused_in_any_member(tmp_path):
     path = tmp_path / "x.npz"
-    np.savez(path, images=np.zeros((2, 3, 3), np.uint8) + 7, other=np.array([{}], dtype=object))
-    assert data.load_images(path).shape == (2, 3, 3, 1)  # the other one is not read
+    np.savez(path, images=np.zeros((2, 4, 4), np.uint8) + 7, other=np.array([{}], dtype=object))
+    assert data.load_images(path).shape == (2, 4, 4, 1)  # the other one is not read
     np.savez(path, images=np.array([{}], dtype=object))
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
         data.load_images(path)

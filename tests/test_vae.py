@@ -421,8 +421,8 @@ def test_command_line_trains_samples_and_evaluates(tmp_path, capsys):
     train = ["train", "vae", "--out", str(folder), "--data", str(archive), "--steps", "16"]
     assert cli.main([*train, "--samples", "20"]) == 0
     assert sorted(path.name for path in folder.iterdir()) == [
-        "encoder.keras", "generator.keras", "grids", "history.csv", "metrics.json", "run.json",
-        "state.npz",
+        ".lock", "encoder.keras", "generator.keras", "grids", "history.csv", "metrics.json",
+        "run.json", "state.npz",
     ]  # fmt: skip
     assert json.loads((folder / "run.json").read_text())["settings"]["likelihood"] == "bernoulli"
     assert cli.main(["sample", str(folder), "-n", "4", "--out", str(tmp_path / "s.npz")]) == 0
