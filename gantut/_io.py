@@ -17,7 +17,7 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 def _cannot_write(target: Path, error: OSError) -> OSError:
-    """The same error, naming the file that was to be written."""
+    """An error of the same type and number that names the file which was to be written."""
     return type(error)(
         error.errno, f"cannot write {target.name!r} in {str(target.parent)!r}: {error.strerror}"
     )

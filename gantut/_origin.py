@@ -62,7 +62,7 @@ def find_origin(
         before = {name: variable.numpy() for name, variable in model._state().items()}
         model.reset_metrics()
         logs = step_function(batch)
-        if _finite(logs) and all(map(_finite, model._state().values())):
+        if is_finite(logs) and all(map(is_finite, model._state().values())):
             continue
         _put(model, before)
         samples, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
@@ -82,7 +82,7 @@ def optimizers(model: Any) -> list[Any]:
 def lost_weight(model: Any) -> str | None:
     """The first variable of the state that is not finite, by its path; None if all are."""
     for name, variable in model._state().items():
-        if not _finite(variable):
+        if not is_finite(variable):
             return f"the weight {getattr(variable, 'path', name)!r}"
     return None
 
@@ -92,14 +92,15 @@ def _put(model: Any, state: Mapping[str, np.ndarray]) -> None:
         variable.assign(state[name])
 
 
-def _finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Whether all floating-point numbers in a structure of arrays or tensors are finite."""
     parts = [np.asarray(part) for part in tf.nest.flatten(value) if part is not None]
     return all(np.isfinite(part).all() for part in parts if part.dtype.kind == "f")
 
 
 def _in_gan(gan: GAN, real: Any, labels: Any, step: int, before: Mapping[str, np.ndarray]) -> str:
     """The first thing that is not finite in a step of a GAN, in the order of its computation."""
-    if not _finite(real):
+    if not is_finite(real):
         return "the data itself"
     penalised = bool(gan.penalties) and step % gan.penalty_every == 0
     found = _in_discriminator_step(gan, real, labels, penalised)
@@ -136,11 +137,11 @@ def _in_discriminator_step(gan: GAN, real: Any, labels: Any, penalised: bool) ->
                 return found
             logits.append(output)
         loss = gan.adversarial_loss.discriminator(*logits)
-        if not _finite(loss):
+        if not is_finite(loss):
             return "the discriminator's loss"
         if penalised:
             penalty = gan.penalty(real, fake, labels)
-            if not _finite(penalty):
+            if not is_finite(penalty):
                 return "the discriminator's gradient penalty"
             loss += gan.penalty_every * penalty
     return _gradients(tape, loss, gan.discriminator, "discriminator")
@@ -158,7 +159,7 @@ def _in_generator_step(gan: GAN, real: Any, labels: Any) -> str | None:
         others = gan.discriminate(real, labels) if gan.adversarial_loss.relativistic else None
         adversarial = gan.adversarial_loss.generator(logits, others)
         loss = gan.generator_loss(real, fake, adversarial)
-        if not _finite(loss):
+        if not is_finite(loss):
             return "the generator's loss"
     return _gradients(tape, loss, gan.generator, "generator")
 
@@ -170,7 +171,7 @@ def _forward(network: Any, inputs: Any, name: str, what: str) -> tuple[Any, str 
     def watched(layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
         def watch(*args: Any, **kwargs: Any) -> Any:
             output = call(*args, **kwargs)
-            if not found and not _finite(output):
+            if not found and not is_finite(output):
                 found.append(f"layer {layer.name!r} of the {name}, {what}")
             return output
 
@@ -185,7 +186,7 @@ def _forward(network: Any, inputs: Any, name: str, what: str) -> tuple[Any, str 
     finally:
         for layer in layers:
             layer.__dict__.pop("call", None)
-    if found or _finite(output):
+    if found or is_finite(output):
         return output, next(iter(found), None)
     return output, f"the {name}, {what}"
 
@@ -195,13 +196,13 @@ def _gradients(tape: Any, loss: Any, network: Any, name: str) -> str | None:
     gradients = tape.gradient(loss, variables)
     # They are computed from the last layer to the first.
     for variable, gradient in reversed(list(zip(variables, gradients, strict=True))):
-        if gradient is not None and not _finite(gradient):
+        if gradient is not None and not is_finite(gradient):
             return f"the gradient of {variable.path!r} of the {name}"
     return None
 
 
 def _update(network: Any, optimizer: Any, name: str) -> str | None:
     for variable in (*network.variables, *optimizer.variables):
-        if not _finite(variable):
+        if not is_finite(variable):
             return f"the update of {variable.path!r} of the {name}"
     return None

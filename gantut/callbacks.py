@@ -23,7 +23,7 @@ from gantut import diagnosis
 from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._io import atomic_write
-from gantut._origin import Origin, find_origin, optimizers
+from gantut._origin import Origin, find_origin, is_finite, optimizers
 from gantut._state import numbered, read_meta, read_state, write_state
 from gantut.data import Mixture
 from gantut.gan import GAN
@@ -225,10 +225,7 @@ class LearningRateSchedule(_Timed):
         """Notes the learning rates that the schedule multiplies."""
         super().on_train_begin(logs)
         self._first_step = _step(self.model)
-        names = ("g_optimizer", "d_optimizer")  # a VAE has the first only
-        self._optimizers = [
-            getattr(self.model, name) for name in names if hasattr(self.model, name)
-        ]
+        self._optimizers = optimizers(self.model)
         self._rates = [float(o.learning_rate.numpy()) for o in self._optimizers]
         self.take_up()
 
@@ -520,23 +517,23 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Frees the copy, after a last look at the weights."""
-        if self.diverged_at is None and not _finite(_copy(self.model)):
+        if self.diverged_at is None and not is_finite(_copy(self.model)):
             self._go_back(_step(self.model))
         self._good = {}
 
     def _go_back(self, step: int) -> None:
         self.diverged_at = step
-        if self.batches is not None and self._rates_since and _finite(self._good):
+        if self.batches is not None and self._rates_since and is_finite(self._good):
             self.origin = find_origin(self.model, self._good, self.batches, self._rates_since)
         for name, variable in self.model._state().items():
             variable.assign(self._good[name])
-        if self.directory is not None and _finite(self._good):
+        if self.directory is not None and is_finite(self._good):
             self.model.save(self.directory)
 
     def _keep(self) -> None:
         state = _copy(self.model)
         # Weights can be lost in the very step whose loss was still finite.
-        if _finite(state) or not self._good:
+        if is_finite(state) or not self._good:
             self._good = state
             self._good_step = _step(self.model)
             self._rates_since = []
@@ -712,7 +709,7 @@ class Checkpoints(keras.callbacks.Callback):
     def write(self) -> None:
         """Writes a checkpoint of the present state, if it is finite, and drops the oldest."""
         state = _copy(self.model)
-        if not _finite(state):
+        if not is_finite(state):
             return
         step = _step(self.model)
         meta = {
@@ -774,10 +771,6 @@ def _means(model: Any) -> dict[str, Any]:
 
 def _copy(model: Any) -> dict[str, np.ndarray]:
     return {name: variable.numpy().copy() for name, variable in model._state().items()}
-
-
-def _finite(state: dict[str, np.ndarray]) -> bool:
-    return all(np.isfinite(value).all() for value in state.values())
 
 
 class Diagnosis(StopOnDivergence):
