@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gantut._fetch import decode_idx, Npz
+from gantut._fetch import Npz, decode_idx
 from gantut._io import environment, write_json
 
 SECONDS = 1.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut._fetch import describe, Npz
+from gantut._fetch import Npz, describe
 from gantut._io import atomic_write
 
 

@@ -19,10 +19,10 @@ from gantut._fetch import (
     MNIST,
     Arrays,
     DataUnavailableError,
+    Npz,
     data_folder,
     describe,
     load_arrays,
-    Npz,
 )
 
 __all__ = [

@@ -39,7 +39,7 @@ def test_import_is_light():
     # The processor's seconds, since those of the clock are other programs' too; the best of
     # three, and one thread, since the libraries' threads would spin. Python's start included, it
     # was .32 here.
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     seconds = [
         float(
             subprocess.run(
