@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gantut._fetch import decode_idx, open_npz
+from gantut._fetch import Npz, decode_idx
 from gantut._io import environment, write_json
 
 SECONDS = 1.0
@@ -89,7 +89,7 @@ def read(data: bytes, kind: str) -> int:
     """Reads a file as the package does, and returns the bytes of its arrays."""
     if kind == "idx":
         return decode_idx(data).nbytes
-    with open_npz(io.BytesIO(data)) as archive:
+    with Npz(io.BytesIO(data)) as archive:
         return sum(archive[name].nbytes for name in archive.files)
 
 

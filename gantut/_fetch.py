@@ -208,15 +208,10 @@ def _as_value_error() -> Iterator[None]:
         raise ValueError(describe(error)) from error
 
 
-def open_npz(file: IO[bytes]) -> Npz:
-    """Opens an npz archive, to be closed by the caller. Arrays of objects raise ValueError."""
-    return Npz(file)
-
-
 def read_npz(path: Path) -> Arrays:
     if not path.exists():
         raise MissingError("no such file")
-    with path.open("rb") as file, open_npz(file) as archive:
+    with path.open("rb") as file, Npz(file) as archive:
         return {name: archive[name] for name in IDX_NAMES}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut._fetch import describe, open_npz
+from gantut._fetch import Npz, describe
 from gantut._io import atomic_write
 
 
@@ -82,7 +82,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: the file is damaged, or holds nothing of the kind.
     """
-    with _naming(path), path.open("rb") as file, open_npz(file) as archive:
+    with _naming(path), path.open("rb") as file, Npz(file) as archive:
         meta = json.loads(archive[_META].tobytes())
         if not isinstance(meta, dict):
             raise ValueError(f"wanted a record, got {type(meta).__name__}")
@@ -112,7 +112,7 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or has other names or shapes.
     """
-    with _naming(path), path.open("rb") as file, open_npz(file) as archive:
+    with _naming(path), path.open("rb") as file, Npz(file) as archive:
         saved = {name: archive[name] for name in archive.files if name != _META}
         # Each array is read, and so checked, before any is used; the record too.
         if _META in archive.files:

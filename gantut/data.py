@@ -19,10 +19,10 @@ from gantut._fetch import (
     MNIST,
     Arrays,
     DataUnavailableError,
+    Npz,
     data_folder,
     describe,
     load_arrays,
-    open_npz,
 )
 
 __all__ = [
@@ -664,7 +664,7 @@ def _array_from_npz(path: Path) -> NDArray[Any]:
     """The image array of an npz file: "images", "x_train" or the only one."""
     wanted = "an npz file with one array of images, named 'images' or 'x_train' or the only one"
     try:
-        with path.open("rb") as file, open_npz(file) as archive:
+        with path.open("rb") as file, Npz(file) as archive:
             names = list(archive.files)
             name: str | None = next((n for n in ("images", "x_train") if n in names), None)
             if name is None and len(names) == 1:

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
-from gantut._fetch import open_npz
+from gantut._fetch import Npz
 from gantut._io import atomic_write, environment, write_json
 from gantut.data import check_images, load_mnist
 
@@ -123,7 +123,7 @@ def load_judge() -> keras.Model:
         model = build_judge(initializer="zeros")
         with (
             resources.files("gantut").joinpath(_WEIGHTS).open("rb") as file,
-            open_npz(file) as arrays,
+            Npz(file) as arrays,
         ):
             stored = {name: arrays[name] for name in arrays.files}
         wanted = {_weight_name(variable): variable for variable in model.weights}

@@ -815,6 +815,20 @@ def tutorial_dcgan_discriminator() -> Model:
     return keras.Model(image, x, name="tutorial_dcgan_discriminator")
 
 
+def _upsampled(x: Any, filters: int, name: str, odd: bool) -> Any:
+    """A transposed convolution, kernel 3x3, from side n to 2 n, or to 2 n - 1."""
+    if not odd:
+        return layers.Conv2DTranspose(filters, 3, strides=2, padding="same", name=name)(x)
+    try:
+        return layers.Conv2DTranspose(
+            filters, 3, strides=2, padding="same", output_padding=0, name=name
+        )(x)
+    except ValueError:
+        # Keras before 3.11 refuses 0. Without the first row and column it is the same.
+        layer = layers.Conv2DTranspose(filters, 3, strides=2, padding="same", name=f"{name}_even")
+        return layers.Cropping2D(((1, 0), (1, 0)), name=name)(layer(x))
+
+
 def stacked_generator() -> Model:
     """The small generator for Stacked MNIST of Metz et al. 2017, as published with PacGAN.
 
@@ -830,16 +844,8 @@ def stacked_generator() -> Model:
     x = layers.Dense(4 * 4 * 64, name="dense")(z)
     x = layers.Reshape((4, 4, 64), name="reshape")(x)
     x = layers.ReLU(name="relu_1")(layers.BatchNormalization(momentum=0.9, name="batch_norm_1")(x))
-    # From side 4 to side 7: without output padding a transposed convolution gives 2 n - 1.
-    for i, (filters, padding) in enumerate(((32, 0), (16, None), (8, None)), start=2):
-        x = layers.Conv2DTranspose(
-            filters,
-            3,
-            strides=2,
-            padding="same",
-            output_padding=padding,
-            name=f"upsample_{i - 1}",
-        )(x)
+    for i, filters in enumerate((32, 16, 8), start=2):
+        x = _upsampled(x, filters, f"upsample_{i - 1}", odd=i == 2)
         x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
         x = layers.ReLU(name=f"relu_{i}")(x)
     x = layers.Conv2D(3, 3, padding="same", activation="tanh", name="image")(x)

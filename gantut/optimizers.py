@@ -15,7 +15,23 @@ class FusedAdam(keras.optimizers.Adam):
     large dense layers and small batches, that traffic costs as much as the gradients. This class
     takes the same arguments and the same steps (up to rounding), and leaves what the fused kernel
     does not know (amsgrad, weights that are not float32) to Keras.
+
+    A training with Keras' own optimizers is never freed: on one device too, they have TensorFlow
+    sum the gradients over all replicas, by a function with a gradient of its own, and each graph
+    that such a function is traced in stays in TensorFlow's table of gradients for good, some MiB
+    a training. This class asks for that sum only where there are several replicas.
     """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[tuple[Any, Any]]:
+        """The gradients, summed over the replicas where there are several."""
+        pairs = list(grads_and_vars)
+        dense = [gradient for gradient, _ in pairs if gradient is not None]
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        if replicas > 1 or not dense or any(isinstance(g, tf.IndexedSlices) for g in dense):
+            return super()._all_reduce_sum_gradients(pairs)
+        # The sum has all gradients computed before the first weight changes, and so has this.
+        computed = iter(tf.identity_n(dense))
+        return [(None if g is None else next(computed), v) for g, v in pairs]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable, as Keras' method of the same name does."""

@@ -27,7 +27,7 @@ import numpy as np
 from gantut import networks, recipes
 from gantut._arguments import check_public as _check_public
 from gantut._backend import keras
-from gantut._fetch import open_npz
+from gantut._fetch import Npz
 from gantut._io import atomic_write, environment, write_json
 from gantut._state import load_model
 from gantut.sampling import count_classes, is_conditional
@@ -100,7 +100,7 @@ def load(name: str = "fast") -> keras.Model:
 
 
 def _build(record: dict[str, Any], content: bytes) -> keras.Model:
-    with open_npz(io.BytesIO(content)) as archive:
+    with Npz(io.BytesIO(content)) as archive:
         weights = [archive[key].astype(np.float32) for key in sorted(archive.files)]
     # Initialisers without a seed take one from Python's generator.
     state = random.getstate()
