@@ -232,6 +232,23 @@ def test_the_text_loads_its_experiments(open_page):
     assert "converges" in page.locator("#orbits [role=status]").inner_text()
 
 
+def test_each_solution_shows_what_it_says(open_page, exported):
+    """A button of a solution carries what must come true after it was pressed: data-assert."""
+    page = open_page()
+    page.set_default_timeout(120_000)  # the longest replays 300 steps
+    buttons = page.locator("button[data-assert]")
+    widgets = buttons.evaluate_all("(all) => all.map((e) => e.dataset.widget)")
+    assert {"playground", "orbits", "explorer"} <= set(widgets)
+    # A solution is folded away where the page has its theme.
+    page.locator(".solution .toggle-button").evaluate_all("(all) => all.forEach((e) => e.click())")
+    for i, widget in enumerate(widgets):
+        button = buttons.nth(i)
+        claim = button.get_attribute("data-assert")
+        assert not page.evaluate(f"Boolean(window.gantutPlay.{widget} && ({claim}))"), claim
+        button.click()
+        page.wait_for_function(f"window.gantutPlay.{widget} && ({claim})")
+
+
 def test_the_reader_draws_points_with_the_pointer_and_by_keyboard(open_page):
     page = open_page()
     playground(page, "Data").select_option("drawn")
