@@ -14,9 +14,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from project import BOOK
+from scipy import stats
 
 import gantut
-from gantut import data, dynamics, judge, losses, metrics, sampling, tables
+from gantut import data, dynamics, evaluation, judge, losses, metrics, sampling, tables
 from gantut.applications import conditional
 
 PLAY = BOOK / "_static/play"
@@ -357,6 +358,22 @@ def test_what_the_page_says_of_a_discriminator_that_trains_alone(run_js):
     assert saturating_after < arrow_after / 10
 
 
+def test_what_the_page_says_of_one_penalty_alone(run_js):
+    modes = run_js(
+        """
+        const rules = { train: "both", loss: "relativistic", penalty: "r1", weight: 0.3,
+          rateD: 0.001, rateG: 0.002 };
+        return [0, 1, 2, 3, 4].map((seed) => {
+          const t = new engine.Trainer({ data: "ring", seed, rules });
+          for (let i = 0; i < 300; i++) t.step();
+          return t.coverage().modes;
+        });""",
+        None,
+    )
+    said = f"With R1 alone {', '.join(map(str, modes[:4]))} and {modes[4]} modes are covered"
+    assert said in (BOOK / "play.md").read_text("utf-8")
+
+
 # --- Orbits --------------------------------------------------------------------------------------
 
 
@@ -412,6 +429,29 @@ def test_what_the_page_says_of_an_orbit(run_js, method, update, said):
     given |= {"start": [1, 1], "update": update, "method": method}
     found = run_js("return dynamics.verdict(dynamics.simulate(input.method, input));", given)
     assert found == said
+
+
+def test_what_the_page_says_of_the_largest_step(run_js):
+    def size(h, start, update="simultaneous", steps=20_000):
+        given = {"strength": 0.1, "steps": steps, "stepSize": h, "start": [start, start]}
+        given |= {"update": update}
+        path = np.array(run_js("return dynamics.simulate('r1', input);", given))
+        return np.hypot(*path.T)
+
+    # So near the equilibrium that only the matrix counts: it grows as the determinant's root.
+    for h in (0.38, 0.42):
+        radius = size(h, 1e-6, steps=500)
+        growth = np.log(radius[500] / radius[100]) / 400
+        assert abs(growth - np.log(1 - 0.1 * h + h * h / 4) / 2) < 3e-4
+    for h in (0.44, 1.0):
+        radius = size(h, 1e-3, "alternating", steps=100)
+        growth = np.log(radius[100] / radius[20]) / 80
+        assert abs(growth - np.log(1 - 0.1 * h) / 2) < 3e-3
+    for start in (0.1, 1.0):
+        radius = size(0.44, start)[-500:]
+        assert abs(radius.min() - 0.88) < 0.005
+        assert abs(radius.max() - 0.99) < 0.005
+    assert "0.88 to 0.99 from the equilibrium" in (BOOK / "play.md").read_text("utf-8")
 
 
 def test_an_orbit_that_leaves_the_numbers_is_said_to_fly_apart(run_js):
@@ -527,6 +567,33 @@ def test_what_the_page_says_of_the_maps_rim(generator, directions):
     assert abs(read[1] - 0.88) < 0.02
     text = (BOOK / "play.md").read_text("utf-8")
     assert "the judge reads 98 % as what was asked for, of those at 3.5 from it 88 %" in text
+
+
+def test_what_the_page_says_of_the_straight_way(generator):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 2000, 32))
+    labels = np.arange(2000) % 10
+    circle = np.concatenate([conditional.slerp(*ends, [0.5]) for ends in zip(a, b, strict=True)])
+    lengths = [np.linalg.norm(z, axis=1) for z in (a, (a + b) / 2, circle)]
+    low, high = np.sqrt(stats.chi2.ppf([0.025, 0.975], 32))
+    assert (round(low, 1), round(high, 1)) == (4.3, 7.0)
+    assert abs(lengths[1].mean() - 4.0) < 0.05
+    assert 0.005 < stats.chi2.cdf(4.0**2, 32) < 0.01
+    assert abs(lengths[2].mean() - lengths[0].mean()) < 0.05
+    pictures = [sampling.render(generator, z, labels) for z in (a, (a + b) / 2, circle)]
+    read = [(judge.probabilities(x).argmax(1) == labels).mean() for x in pictures]
+    assert abs(read[1] - 0.997) < 0.002
+    assert abs(read[2] - 0.98) < 0.01
+    assert abs(read[0] - 0.98) < 0.01
+    deviation = [x.reshape(200, 10, -1).std(axis=0).mean() for x in pictures]
+    assert abs(1 - deviation[1] / deviation[2] - 0.16) < 0.015
+    distance = [evaluation.quick_frechet(x) for x in pictures]
+    assert abs(distance[1] / distance[2] - 1.6) < 0.15
+    assert abs(distance[2] / distance[0] - 1) < 0.2
+    text = (BOOK / "play.md").read_text("utf-8")
+    assert "the judge reads 99.7 % as what was asked for; on the great circle it is 98 %" in text
+    assert "deviate by 16 % less from their means" in text
+    assert "1.6 times as large" in text
 
 
 def test_what_the_page_says_of_the_nearest_digits(generator):

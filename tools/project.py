@@ -194,12 +194,12 @@ def chapter_problems(page: str, root: Path = ROOT) -> list[str]:
     exercises = re.findall(r"^:::+\{exercise(?:-start)?\}.*\n:label: (\S+)", text, re.MULTILINE)
     solutions = re.findall(r"^:::+\{solution(?:-start)?\} (\S+)", text, re.MULTILINE)
     opening = page == toc_pages()[0]  # tells what is to come: nothing to recapitulate yet
-    if not exercises and not opening:
+    if not exercises:
         problems.append(f"{page}: no exercise")
     if sorted(exercises) != sorted(solutions):
         problems.append(f"{page}: exercises {exercises} and solutions {solutions} do not match")
     return problems + [
         f"{page}: no section '## {heading}'"
-        for heading in ("Recap", "Exercises")
-        if not opening and not re.search(rf"^## {heading}$", text, re.MULTILINE)
+        for heading in (["Exercises"] if opening else ["Recap", "Exercises"])
+        if not re.search(rf"^## {heading}$", text, re.MULTILINE)
     ]

@@ -92,6 +92,18 @@ def test_the_chapter_keeps_the_rules(page):
     assert project.chapter_problems(page) == []
 
 
+def test_each_solution_on_the_page_of_widgets_claims_what_the_browser_tests_check():
+    text = (BOOK / "play.md").read_text("utf-8")
+    exercises = re.findall(r"^:::\{exercise-start\} .*\n:label: (\S+)", text, re.MULTILINE)
+    solutions = re.findall(
+        r"^:::\{solution-start\} (\S+)\n(.*?)^:::\{solution-end\}", text, re.MULTILINE | re.DOTALL
+    )
+    assert len(exercises) >= 3
+    assert [name for name, _ in solutions] == exercises
+    for name, solution in solutions:
+        assert 'data-assert="' in solution, name
+
+
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_ids_of_cells_are_unique(page):
     notebook = nbformat.read(ROOT / f"{page}.ipynb", as_version=4)

@@ -227,9 +227,26 @@ def test_the_text_loads_its_experiments(open_page):
     assert step_number(page) < 800
     assert playground(page, "Loss").input_value() == "relativistic"
     assert playground(page, "Penalty on D").input_value() == "r1_r2"
-    page.locator("button[data-widget=orbits]").last.click()
+    page.locator("button[data-widget=orbits]:not([data-assert])").last.click()
     assert page.locator("#orbits").get_by_label("Method", exact=True).input_value() == "r1"
     assert "converges" in page.locator("#orbits [role=status]").inner_text()
+
+
+def test_each_solution_shows_what_it_says(open_page, exported):
+    """A button of a solution carries what must come true after it was pressed: data-assert."""
+    page = open_page()
+    page.set_default_timeout(120_000)  # the longest replays 300 steps
+    buttons = page.locator("button[data-assert]")
+    widgets = buttons.evaluate_all("(all) => all.map((e) => e.dataset.widget)")
+    assert {"playground", "orbits", "explorer"} <= set(widgets)
+    # A solution is folded away where the page has its theme.
+    page.locator(".solution .toggle-button").evaluate_all("(all) => all.forEach((e) => e.click())")
+    for i, widget in enumerate(widgets):
+        button = buttons.nth(i)
+        claim = button.get_attribute("data-assert")
+        assert not page.evaluate(f"Boolean(window.gantutPlay.{widget} && ({claim}))"), claim
+        button.click()
+        page.wait_for_function(f"window.gantutPlay.{widget} && ({claim})")
 
 
 def test_the_reader_draws_points_with_the_pointer_and_by_keyboard(open_page):
@@ -565,7 +582,7 @@ def test_a_link_restores_the_explorer(open_widget, open_page):
 
 def test_a_button_of_the_text_opens_the_explorer_at_its_place(open_page, exported):
     page = open_page()
-    page.locator("button[data-widget=explorer]").last.click()
+    page.locator("button[data-widget=explorer]:not([data-assert])").last.click()
     page.wait_for_function(f"window.{EXPLORER} && {EXPLORER}.walking")
     caption = page.locator("#explorer .gp-caption").first.inner_text()
     assert caption == "generated, 50 % of the way from 1 to 0"
