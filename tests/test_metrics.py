@@ -61,7 +61,7 @@ def test_the_growth_that_was_measured():
     # All pairs in float64 would be 3,815 MiB.
     assert taken["neighbours", 50_000] < 500
     for metric in ("frechet", "kernel", "neighbours"):
-        assert taken[metric, 50_000] < 5 * taken[metric, 10_000]
+        assert taken[metric, 50_000] < 1.3 * 2.5 * taken[metric, 20_000]
     # The Frechet distance takes time in proportion to the samples, and a training none of it.
     seconds = {key: row["cpu_seconds"] for key, row in found.items()}
     assert seconds["frechet", 50_000] < 5 * seconds["frechet", 10_000]
