@@ -1,72 +1,204 @@
-"""Seconds and peak memory of the metrics against the number of samples, and of importing them.
+"""Processor seconds and peak memory of training and of measuring, as what they are given grows.
 
-    python benchmarks/growth.py                # writes benchmarks/results/growth.json
+    python benchmarks/growth.py
 
-Each measurement is a process of its own, so that its peak memory is its own. The features are as
-the judge gives them: 64 non-negative numbers a sample. No measurement imports TensorFlow.
+Each point is a process of its own on one thread, which notes its memory before the work and the
+highest that it had since (Linux counts both), and the processor seconds of all that it did:
+
+- ``images``, ``width``, ``batch``: the recipe ``fast`` on so many images (60,000 of MNIST, repeated
+  or cut off), with so many times the units in each hidden layer, with so many images in a batch.
+- ``classes``: the recipe ``conditional_fast`` with made-up labels of so many classes.
+- ``frechet``, ``kernel``, ``neighbours``: the metrics of so many made-up samples against 10,000, 64
+  non-negative numbers each, as the judge gives them; no TensorFlow in the process.
+- ``import``: the seconds until a module can be used, medians over so many processes.
+
+Seconds are the least of several runs, because other work on the machine can only add to them; a
+training's are those of a step, from executions of 16 steps without the first, which compiles.
+``prepare_seconds`` pass before that. ``--rows`` names experiments to run again,
+``--values`` their values; other rows are kept. Writes benchmarks/results/growth.json after each.
 """
 
-import argparse
+import dataclasses
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from gantut import metrics
-from gantut._io import environment, write_json
-
 FEATURES = 64
-SIZES = ((1_000, 1_000), (2_000, 2_000), (5_000, 5_000), (10_000, 10_000), (50_000, 10_000))
+REFERENCES = 10_000
+IMAGES = 10_000  # where something else grows
+EXECUTIONS = 6  # of a training, of which the least counts: other work can only add to it
 METRICS = {
-    "frechet": metrics.frechet_distance,
-    "kernel": metrics.kernel_distance,
-    "neighbours": metrics.manifold_metrics,
+    "frechet": "frechet_distance",
+    "kernel": "kernel_distance",
+    "neighbours": "manifold_metrics",
+}
+SAMPLES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+VALUES: dict[str, tuple[int, ...]] = {
+    "images": (10_000, 60_000, 240_000),
+    "width": (1, 2, 4),
+    "batch": (16, 64, 256, 1024),
+    "classes": (10, 100, 1000),
+    **dict.fromkeys(METRICS, SAMPLES),
+    "import": (5,),
 }
 
 
-def features(n: int, seed: int) -> np.ndarray:
-    """Features as those of the judge: float32 (n, 64), none below 0."""
-    rng = np.random.default_rng(seed)
-    return np.maximum(rng.normal(0.3, 1.0, (n, FEATURES)), 0).astype(np.float32)
+class Meter:
+    """Processor seconds and memory from the moment that it is made."""
+
+    def __init__(self) -> None:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak so far
+        self.before = self._mebibytes("VmRSS")
+        self.began = time.process_time()
+
+    @staticmethod
+    def _mebibytes(what: str) -> float:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        (line,) = (line for line in lines if line.startswith(what))
+        return int(line.split()[1]) / 1024
+
+    def row(self, seconds: float | None = None) -> dict[str, float]:
+        """What was used until now; ``seconds`` stand for those since the beginning."""
+        spent = time.process_time() - self.began if seconds is None else seconds
+        return {
+            "cpu_seconds": round(spent, 4),
+            "before_mebibytes": round(self.before, 1),
+            "peak_mebibytes": round(self._mebibytes("VmHWM"), 1),
+        }
 
 
-def measure(metric: str, n: int, m: int) -> dict[str, float]:
-    """One evaluation in this process.
+def repeated(work: Callable[..., Any], *arguments: Any) -> dict[str, float]:
+    """The row of some work: the least seconds of five times, or of fewer that take a second."""
+    meter, spent = Meter(), []
+    while len(spent) < 5 and sum(spent) < 1:
+        began = time.process_time()
+        work(*arguments)
+        spent.append(time.process_time() - began)
+    return meter.row(min(spent))
+
+
+def digits(n: int) -> Any:
+    """So many of MNIST's training images, from the first again after the last."""
+    from gantut import load_mnist
+
+    return np.resize(load_mnist().x_train, (n, 28, 28, 1))
+
+
+def widened(times: int) -> Any:
+    """The recipe ``fast`` with ``times`` the units in each hidden layer."""
+    from gantut import networks, recipes
+
+    def generator(shape: Any, num_classes: int, mean_image: Any) -> Any:
+        widths = (256 * times, 512 * times)
+        return networks.mlp_generator(64, shape, widths, batch_norm=True, mean_image=mean_image)
+
+    def discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
+        widths = (512 * times, 256 * times)
+        return networks.mlp_discriminator(shape, widths, mean_image=mean_image)
+
+    return dataclasses.replace(
+        recipes.get("fast"), generator=generator, discriminator=discriminator
+    )
+
+
+def training(recipe: Any, n: int, num_classes: int | None = None) -> dict[str, float]:
+    """The row of a training on n images.
 
     Args:
-        metric: A key of ``METRICS``.
-        n: Samples of the one set.
-        m: Samples of the other.
+        recipe: A recipe.
+        n: Images.
+        num_classes: Classes of the made-up labels; None gives none.
 
     Returns:
-        CPU seconds, the peak of the process's memory, and what it was before, in MiB.
+        Seconds before the training, seconds a step, memory, and parameters of both networks.
     """
-    a, b = features(n, 0), features(m, 1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    began = time.process_time()
-    METRICS[metric](a, b)
+    from gantut import recipes
+    from gantut._backend import keras
+
+    class Executions(keras.callbacks.Callback):  # type: ignore[misc]
+        """The processor time at the beginning, and after each execution."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.at: list[float] = []
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.at.append(time.process_time())
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.at.append(time.process_time())
+
+    x = digits(n)
+    labels = None if num_classes is None else np.arange(n) % num_classes
+    executions, meter = Executions(), Meter()
+    steps = (1 + EXECUTIONS) * recipe.steps_per_execution
+    gan = recipes.train(recipe, x, labels, steps=steps, callbacks=[executions]).gan
+    slices = np.diff(executions.at)[1:]
     return {
-        "cpu_seconds": round(time.process_time() - began, 3),
-        "peak_mebibytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        "before_mebibytes": round(before, 1),
+        **meter.row(),
+        "prepare_seconds": round(executions.at[0] - meter.began, 4),
+        "step_milliseconds": round(1000 * min(slices) / recipe.steps_per_execution, 3),
+        "samples_mebibytes": round(x.nbytes / 2**20, 1),
+        "parameters": gan.generator.count_params() + gan.discriminator.count_params(),
     }
+
+
+def features(n: int) -> Any:
+    """Made-up features as those of the judge: float32 (n, 64), none below 0."""
+    random = np.random.default_rng(n).normal(0.3, 1.0, (n, FEATURES))
+    return np.maximum(random, 0).astype(np.float32)
+
+
+def measure(what: str, value: int) -> dict[str, Any]:
+    """The row of one point, measured in this process.
+
+    Args:
+        what: A key of ``VALUES``, without ``import``.
+        value: One of its values.
+
+    Returns:
+        Seconds and memory.
+    """
+    if what in METRICS:
+        from gantut import metrics
+
+        return repeated(getattr(metrics, METRICS[what]), features(value), features(REFERENCES))
+
+    from recording import use_one_thread
+
+    from gantut import recipes
+
+    use_one_thread()
+    if what == "images":
+        return training(recipes.get("fast"), value)
+    if what == "width":
+        return training(widened(value), IMAGES)
+    if what == "batch":
+        return training(dataclasses.replace(recipes.get("fast"), batch_size=value), IMAGES)
+    return training(recipes.get("conditional_fast"), IMAGES, num_classes=value)
 
 
 def apart(*arguments: str) -> str:
     """What Python prints, run with these arguments on one core."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ, **one},
     ).stdout
 
 
-def import_seconds(module: str, repeats: int = 5) -> dict[str, float]:
+def import_seconds(module: str, repeats: int) -> dict[str, Any]:
     """Medians over new processes of the seconds that an import takes, by the clock and the CPU."""
     program = (
         "import sys, time; a, b = time.perf_counter(), time.process_time(); "
@@ -75,36 +207,33 @@ def import_seconds(module: str, repeats: int = 5) -> dict[str, float]:
     )
     runs = [[float(v) for v in apart("-c", program).split()] for _ in range(repeats)]
     wall, busy = (statistics.median(column) for column in zip(*runs, strict=True))
-    return {"wall_seconds": round(wall, 3), "cpu_seconds": round(busy, 3)}
+    return {"module": module, "wall_seconds": round(wall, 3), "cpu_seconds": round(busy, 3)}
 
 
-def main() -> None:
-    """Measures all, and writes the record."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--one", nargs=3, metavar=("METRIC", "N", "M"), help="print one")
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).with_name("results") / "growth.json"
-    )
-    options = parser.parse_args()
-    if options.one:
-        metric, n, m = options.one
-        print(json.dumps(measure(metric, int(n), int(m))))
-        return
-    rows = []
-    for metric in METRICS:
-        for n, m in SIZES:
-            found = json.loads(apart(__file__, "--one", metric, str(n), str(m)))
-            rows.append({"metric": metric, "n": n, "m": m, **found})
-            print(rows[-1], flush=True)
-    record = {
-        "command": "python benchmarks/growth.py",
-        "features": FEATURES,
-        "imports": {name: import_seconds(name) for name in ("gantut", "gantut.metrics")},
-        "rows": rows,
-        "environment": environment(),
-    }
-    write_json(options.out, record)
+def experiment(name: str) -> Callable[[int], Iterator[dict[str, Any]]]:
+    """What yields the rows of an experiment for a value, each measured in a new process."""
+
+    def rows(value: int) -> Iterator[dict[str, Any]]:
+        if name == "import":
+            for module in ("gantut", "gantut.metrics"):
+                yield import_seconds(module, value)
+        else:
+            yield json.loads(apart(__file__, "--one", name, str(value)))
+
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(measure(sys.argv[2], int(sys.argv[3]))))
+    else:
+        from recording import main
+
+        main(
+            __doc__,
+            {name: experiment(name) for name in VALUES},
+            {"value": VALUES},
+            features=FEATURES,
+            references=REFERENCES,
+            images=IMAGES,
+        )

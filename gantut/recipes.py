@@ -769,8 +769,9 @@ def batches(
     """An endless dataset of full batches in random order, each image once a pass.
 
     Args:
-        x: Samples (n, ...), n >= 1.
-        y: Labels (n,), or None.
+        x: Samples (n, ...), n >= 1. They are not copied, so leave them as they are while the
+            dataset is in use.
+        y: Labels (n,), or None; not copied either.
         batch_size: Samples in a batch; one batch can hold the end of a pass and the beginning of
             the next.
         seed: Fixes the order, which is another in each pass.
@@ -795,15 +796,22 @@ def batches(
             raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
     if stack > 1 and y is not None:
         raise ValueError(f"stacked images have {stack} labels each; wanted y=None")
-    # Constants, not NumPy arrays: a function that closes over an array copies it in each step.
-    with tf.device("CPU:0"):
-        images = tf.constant(x)
-        labels = None if y is None else tf.constant(y)
+    data = [np.asarray(part) for part in (x, y) if part is not None]
 
     def gather(rows: Any) -> Any:
-        if labels is None:
-            return tf.gather(images, rows)
-        return tf.gather(images, rows), tf.gather(labels, rows)
+        # NumPy picks the rows, and the array stays the only one. TensorFlow would hold the data
+        # three times: its copy, which it makes from a copy, and another that tf.data makes.
+        picked = tf.numpy_function(
+            lambda rows: [part.take(rows, axis=0) for part in data],
+            [rows],
+            [part.dtype for part in data],
+            stateful=False,
+        )
+        shaped = [
+            tf.ensure_shape(part, (*rows.shape, *whole.shape[1:]))
+            for part, whole in zip(picked, data, strict=True)
+        ]
+        return shaped[0] if y is None else tuple(shaped)
 
     def shuffled(number: Any) -> Any:
         # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
@@ -811,28 +819,27 @@ def batches(
         rows = tf.random.experimental.stateless_shuffle(
             tf.range(count), seed=tf.stack([tf.constant(seed, tf.int64), number])
         )
-        return tf.data.Dataset.from_tensor_slices(rows)
+        return rows[tf.where(number == passes, left_out, 0) :]
 
     def stacked(number: Any) -> Any:
-        chosen = tf.random.stateless_uniform(
+        rows = tf.random.stateless_uniform(
             (batch_size, stack),
             seed=tf.stack([tf.constant(seed, tf.int64), number]),
             maxval=count,
             dtype=tf.int32,
         )
-        _, height, width, channels = x.shape
-        layers = tf.transpose(tf.gather(images, chosen), [0, 2, 3, 1, 4])
+        _, height, width, channels = data[0].shape
+        layers = tf.transpose(gather(rows), [0, 2, 3, 1, 4])
         return tf.reshape(layers, (batch_size, height, width, stack * channels))
 
-    count = len(x)
+    count = len(data[0])
     if stack > 1:
         return tf.data.Dataset.counter(skip).map(stacked, num_parallel_calls=1).prefetch(2)
-    passes, rows = divmod(skip * batch_size, count)
+    passes, left_out = divmod(skip * batch_size, count)
     return (
         tf.data.Dataset.counter(passes)
-        .flat_map(shuffled)
-        .skip(rows)
-        .batch(batch_size, drop_remainder=True)
+        .map(shuffled)
+        .rebatch(batch_size, drop_remainder=True)
         .map(gather, num_parallel_calls=1)
         .prefetch(2)
     )

@@ -68,13 +68,24 @@ def test_memory_grows_with_the_samples_and_not_with_their_pairs():
 
 
 def test_the_growth_that_was_measured():
-    rows = json.loads((ROOT / "benchmarks/results/growth.json").read_text("utf-8"))["rows"]
-    found = {(row["metric"], row["n"]): row for row in rows}
-    assert found["neighbours", 50_000]["m"] == 10_000
-    assert found["neighbours", 50_000]["peak_mebibytes"] < 2048
-    # What five times the samples take beside the process itself, five times and no more.
-    taken = {n: row["peak_mebibytes"] - 42 for (kind, n), row in found.items() if kind == "frechet"}
-    assert taken[50_000] < 5 * taken[10_000]
+    record = json.loads((ROOT / "benchmarks/results/growth.json").read_text("utf-8"))
+    assert record["references"] == 10_000
+    found = {(row["experiment"], row["value"]): row for row in record["rows"]}
+    taken = {
+        key: row["peak_mebibytes"] - row["before_mebibytes"]
+        for key, row in found.items()
+        if key[0] != "import"
+    }
+    # All pairs in float64 would be 3,815 MiB.
+    assert taken["neighbours", 50_000] < 500
+    for metric in ("frechet", "kernel", "neighbours"):
+        assert taken[metric, 50_000] < 1.3 * 2.5 * taken[metric, 20_000]
+    # The Frechet distance takes time in proportion to the samples, and a training none of it.
+    seconds = {key: row["cpu_seconds"] for key, row in found.items()}
+    assert seconds["frechet", 50_000] < 5 * seconds["frechet", 10_000]
+    assert abs(taken["images", 240_000] - taken["images", 10_000]) < 50
+    imports = {row["module"]: row for row in record["rows"] if row["experiment"] == "import"}
+    assert imports["gantut.metrics"]["cpu_seconds"] < 1
 
 
 # --- Frechet distance ----------------------------------------------------------------------------

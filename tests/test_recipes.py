@@ -1,7 +1,10 @@
 """Recipes build what they say, train for as long as they are told, and repeat themselves."""
 
 import math
+import re
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -424,6 +427,34 @@ def test_batches_hold_each_image_once_a_pass_in_changing_order():
     assert not np.array_equal(passes[0], passes[1])
     np.testing.assert_array_equal(draw(1), passes)
     assert not np.array_equal(draw(2), passes)
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(12, 4), (10, 4), (3, 8)])
+def test_batches_can_begin_anywhere(n, batch_size):
+    """Also within a pass, and where a batch is larger than the data."""
+    x = np.arange(n, dtype=np.float32)[:, None]
+    whole = list(recipes.batches(x, batch_size=batch_size, seed=1).take(9))
+    for skip in range(1, 9):
+        rest = recipes.batches(x, batch_size=batch_size, seed=1, skip=skip).take(9 - skip)
+        np.testing.assert_array_equal(list(rest), whole[skip:])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of the memory is read from Linux")
+def test_batches_do_not_copy_the_data():
+    def peak():
+        (line,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        return int(line) / 1024
+
+    recipes.make_deterministic(0)  # under which tf.data makes a copy of what its functions hold
+    x = np.ones((40_000, 28, 28, 1), np.float32)
+    next(iter(recipes.batches(x[:100], batch_size=64)))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = peak()
+    for data in ({"x": x, "y": np.arange(len(x))}, {"x": x, "stack": 3}):
+        for _ in recipes.batches(**data, batch_size=64).take(3):
+            pass
+    # The array has 120 MiB.
+    assert peak() - before < 30
 
 
 def test_stacked_batches_draw_each_channel_alone():
