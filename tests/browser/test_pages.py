@@ -36,6 +36,9 @@ FORMULAS = r"""() => {
   }
   return found;
 }"""
+# Tables that have to be scrolled sideways. The window is 1280 pixels wide.
+CUT_OFF = """() => [...document.querySelectorAll(".pst-scrollable-table-container")]
+  .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText.slice(0, 80))"""
 # Most of a page's elements are inside formulas, which are MathJax's affair, in highlighted code,
 # whose few colours are the same everywhere (they are kept in the page CODE only), and in the
 # entries of the API reference and the index, all made alike: two of each module are kept.
@@ -131,6 +134,7 @@ def test_the_page_opens_from_its_file(page, from_file, record_property):
     assert from_file.complaints == []
     assert from_file.elsewhere() == []
     assert tab.evaluate(FORMULAS) == []
+    assert tab.evaluate(CUT_OFF) == []
     colab = tab.locator("a[href*='colab.research.google.com']").evaluate_all(
         "(links) => links.map((link) => link.href)"
     )
