@@ -1,0 +1,290 @@
+"""Time to quality: the Frechet distance by steps, for what a second of two cores pays for.
+
+    python benchmarks/quality.py
+    python benchmarks/quality.py --rows tutorial_dcgan --seeds 0 --checkpoints runs/quality
+
+Each row is one generator at one step of one training: 10,000 samples of its averaged weights where
+it has them, judged by `gantut.evaluation.quick_frechet`, as a distance and as a multiple of the
+floor. All of it runs on one thread, so that two trainings side by side do not disturb each other;
+the seconds that a step takes on both cores of a quiet machine are benchmarks/throughput.py's to
+measure, and book/speed.md multiplies the two. ``cpu_seconds`` are the training's up to there,
+without the evaluations.
+
+Two kinds of row ("kind"): "recipe", recipes of ours and what they are measured against; "change",
+the recipe ``fast`` with one of its choices undone, or with something added that was tried.
+
+A training of some hours can be stopped and started again with ``--checkpoints``.
+Writes benchmarks/results/quality.json.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from recording import RESULTS, Record, use_one_thread
+
+from gantut import evaluation, load_mnist, networks, recipes, stabilisers
+from gantut._backend import keras
+from gantut.callbacks import Resumable
+
+SAMPLES = 10_000
+RESULT = RESULTS / "quality.json"
+# Of `fast`, in steps; a minute of two cores is about 5,500.
+MARKS = (512, 1024, 2048, 3072, 4096, 6144, 8192, 12_288)
+
+
+class Marks(keras.callbacks.Callback, Resumable):
+    """Evaluates the generator each time that the training reaches one of the steps."""
+
+    KEPT = ("rows", "spent")
+
+    def __init__(self, marks: tuple[int, ...]) -> None:
+        super().__init__()
+        self.marks = marks
+        self.rows: list[dict[str, Any]] = []
+        self.spent = 0.0
+        self.floor = evaluation.frechet_floor(SAMPLES)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Starts the clock."""
+        self.take_up()
+        self.since = time.process_time()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Adds a row if a mark is reached."""
+        self.spent += time.process_time() - self.since
+        step = int(self.model.step_counter.numpy())
+        due = [mark for mark in self.marks if mark <= step]
+        if len(due) > len(self.rows):
+            self.rows.append(judged(self.model, step, self.spent, self.floor))
+            print(self.rows[-1], flush=True)
+        self.since = time.process_time()
+
+
+def judged(samples: Any, step: int, cpu_seconds: float, floor: float) -> dict[str, Any]:
+    """The row of a generator, or of its samples."""
+    distance = evaluation.quick_frechet(samples, n=SAMPLES)
+    return {
+        "step": step,
+        "cpu_seconds": round(cpu_seconds, 2),
+        "frechet_distance": distance,
+        "frechet_ratio": distance / floor,
+    }
+
+
+def by_recipe(recipe: recipes.AnyRecipe, marks: tuple[int, ...]) -> Callable[..., Any]:
+    """A training by a recipe, up to the last of its marks."""
+
+    def rows(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
+        data = load_mnist()
+        camera = Marks(marks)
+        folder = None if checkpoints is None else checkpoints / f"{recipe.name}-{seed}"
+        recipes.train(
+            recipe,
+            data.x_train,
+            data.y_train,
+            steps=marks[-1],
+            seed=seed,
+            callbacks=[camera],
+            checkpoints=folder,
+            resume=folder is not None,
+        )
+        return camera.rows
+
+    return rows
+
+
+def named(name: str, *marks: int) -> Callable[..., Any]:
+    """A recipe of the package."""
+    return by_recipe(recipes.get(name), marks)
+
+
+def plain_fast() -> recipes.Recipe:
+    """The networks of ``fast``, trained as Radford et al. 2016 do it: nothing else of it."""
+    return replace(
+        recipes.get("fast"),
+        name="fast, plainly trained",
+        loss="non_saturating",
+        penalties={},
+        ema=None,
+        g_learning_rate=2e-4,
+        d_learning_rate=2e-4,
+        beta_1=0.5,
+        beta_2=0.999,
+    )
+
+
+def in_torch(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
+    """The recipe ``fast`` in PyTorch, from the weights that ours starts with."""
+    import peers
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    images, recipe = load_mnist().x_train, recipes.get("fast")
+    twin = peers.Twin(recipe.build(seed=seed, mean_image=images.mean(0)), recipe)
+    batch = peers.first_batches(images, recipe.batch_size, seed)
+    floor, rows, spent = evaluation.frechet_floor(SAMPLES), [], 0.0
+    for mark in MARKS:
+        begin = time.process_time()
+        while twin.steps < mark:
+            twin.step(batch())
+        spent += time.process_time() - begin
+        rows.append(judged(twin.sample(SAMPLES), mark, spent, floor))
+        print(rows[-1], flush=True)
+    return rows
+
+
+def keras_guide(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
+    """The GAN of Keras' guide to ``train_step``, whose images lie in [0, 1]."""
+    from textbook import batches, guide_gan
+
+    keras.utils.set_random_seed(seed)
+    marks = (16, 32, 64, 128, 256, 512, 768)
+    camera = Marks(marks)
+    data = batches((load_mnist().x_train + 1) / 2, 64)
+    guide_gan().fit(data, steps_per_epoch=marks[-1], verbose=0, callbacks=[camera])
+    return camera.rows
+
+
+def _patch_generator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+    layers = keras.layers
+    z = keras.Input((64,))
+    x = z
+    for units in (256, 7 * 7 * 32):
+        x = layers.Dense(units, use_bias=False)(x)
+        x = layers.LeakyReLU(0.2)(layers.BatchNormalization(momentum=0.9)(x))
+    x = layers.Reshape((7, 7, 32))(x)
+    # Each of 7 x 7 places draws its 4 x 4 pixels: Shi et al. 2016's pixel shuffle.
+    x = layers.Dense(16)(x)
+    x = layers.Reshape((7, 7, 4, 4))(x)
+    x = layers.Reshape((28, 28, 1))(layers.Permute((1, 3, 2, 4))(x))
+    return keras.Model(z, layers.Activation("tanh")(x))
+
+
+def _patch_discriminator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+    layers = keras.layers
+    image = keras.Input(shape)
+    x = layers.LeakyReLU(0.2)(layers.Conv2D(32, 4, strides=4)(image))
+    x = layers.LeakyReLU(0.2)(layers.Dense(256)(layers.Flatten()(x)))
+    return keras.Model(image, layers.Dense(1)(x))
+
+
+def changed(name: str, **settings: Any) -> recipes.Recipe:
+    """The recipe ``fast`` with other settings."""
+    return replace(recipes.get("fast"), name=name, **settings)
+
+
+def widths(factor: float) -> recipes.Recipe:
+    """``fast`` with wider or narrower networks."""
+
+    def generator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+        units = [round(factor * width) for width in (256, 512)]
+        return networks.mlp_generator(64, shape, units, batch_norm=True, mean_image=mean_image)
+
+    def discriminator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+        units = [round(factor * width) for width in (512, 256)]
+        return networks.mlp_discriminator(shape, units, mean_image=mean_image)
+
+    return changed(f"width x {factor:g}", generator=generator, discriminator=discriminator)
+
+
+def without_batch_norm(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+    """The generator of ``fast`` without batch normalisation."""
+    return networks.mlp_generator(64, shape, (256, 512), mean_image=mean_image)
+
+
+def convolutions(rate: float) -> recipes.Recipe:
+    """The settings of ``fast`` with the networks of ``dcgan``."""
+    dcgan = recipes.get("dcgan")
+    return changed(
+        "convolutions",
+        generator=dcgan.generator,
+        discriminator=dcgan.discriminator,
+        centred=False,
+        g_learning_rate=rate,
+        d_learning_rate=rate,
+    )
+
+
+STEPS = (1024, 2048, 4096)
+# What takes a multiple of the time a step is given fewer steps, and the other way round.
+FEW, MANY = (256, 512, 1024, 2048), (1024, 2048, 4096, 8192)
+CHANGES: Mapping[str, tuple[recipes.Recipe, tuple[int, ...]]] = {
+    "fast as it is": (changed("fast"), MANY),
+    # One choice undone.
+    "non-saturating loss": (changed("loss", loss="non_saturating"), STEPS),
+    "no penalties": (changed("penalties", penalties={}), STEPS),
+    "no average of the weights": (changed("ema", ema=None), STEPS),
+    "images not centred": (changed("centre", centred=False), STEPS),
+    "no batch normalisation": (changed("batch norm", generator=without_batch_norm), STEPS),
+    "a tenth of the rates": (changed("rates", g_learning_rate=2e-4, d_learning_rate=1e-4), STEPS),
+    "momentum 0.5": (changed("beta", beta_1=0.5, beta_2=0.999), STEPS),
+    "all of it: plainly trained": (plain_fast(), STEPS),
+    # Changes that were tried.
+    "penalties at each step": (changed("every 1", penalty_every=1), (512, 1024, 2048)),
+    "penalties every 64 steps": (changed("every 64", penalty_every=64), STEPS),
+    "ten times the penalties": (changed("gamma", penalties={"r1": 10.0, "r2": 10.0}), STEPS),
+    "longer average, 0.9995": (changed("long", ema=0.9995), STEPS),
+    "shorter average, 0.98": (changed("short", ema=0.98), STEPS),
+    "rates that fall to 0": (changed("decay", schedule=recipes.linear_decay()), STEPS),
+    "rates that rise at first": (
+        changed("warm-up", schedule=lambda done: min(1.0, done / 0.1)), STEPS
+    ),
+    "batches of 16": (changed("batch 16", batch_size=16), MANY),
+    "batches of 256": (changed("batch 256", batch_size=256), FEW),
+    "half the width": (widths(0.5), MANY),
+    "twice the width": (widths(2.0), FEW),
+    "augmented images": (
+        replace(stabilisers.stabilise("fast", diff_augment="translation"), name="augment"), FEW
+    ),
+    "patches and pixel shuffle, not centred": (
+        changed("patches", generator=_patch_generator, discriminator=_patch_discriminator,
+                centred=False), STEPS
+    ),
+    "convolutions, not centred": (convolutions(1e-3), FEW),
+}  # fmt: skip
+
+RECIPES: Mapping[str, Callable[..., Any]] = {
+    # An hour of two cores is about 4,000 steps.
+    "tutorial_dcgan": named(
+        "tutorial_dcgan", 16, 32, 64, 128, 256, 512, 1024, 1536, 2048, 2560, 3072, 3584, 4096
+    ),
+    "fast": named("fast", *MARKS),
+    "fast, plainly trained": by_recipe(plain_fast(), MARKS),
+    "fast in PyTorch": in_torch,
+    "Keras' guide": keras_guide,
+    "mlp": named("mlp", 512, 1024, 2048, 3072, 4096),
+    "dcgan": named("dcgan", 256, 512, 1024, 2048),
+    "conditional_fast": named("conditional_fast", 1024, 2048, 4096, 8192, 16_384),
+    "conditional_dcgan": named("conditional_dcgan", 256, 512, 1024, 2048),
+}
+
+
+def main() -> None:
+    """Trains what is asked for, and writes the file after each training."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    changes = {name: by_recipe(*change) for name, change in CHANGES.items()}
+    kinds = {"recipe": RECIPES, "change": changes}
+    names = {name: kind for kind, methods in kinds.items() for name in methods}
+    parser.add_argument("--rows", nargs="+", choices=names, default=[*names])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--checkpoints", type=Path, help="folder to go on from")
+    parser.add_argument("--out", type=Path, default=RESULT)
+    arguments = parser.parse_args()
+    use_one_thread()
+    record = Record(arguments.out, samples=SAMPLES, floor=evaluation.frechet_floor(SAMPLES))
+    for name in arguments.rows:
+        kind = names[name]
+        for seed in arguments.seeds:
+            rows = kinds[kind][name](seed, arguments.checkpoints)
+            record.put(rows, kind=kind, method=name, seed=seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,433 @@
+"""Images a second of several ways to write the same training step, side by side in one run.
+
+    python benchmarks/throughput.py
+
+Needs PyTorch for its rows: ``pip install -e ".[peers]"``. Nothing else should run on the machine.
+Rows by "group":
+
+- one network and one batch size: ways to train it, with the plain non-saturating loss and Adam.
+  Each way is a process of its own that keeps its networks; the processes take turns, and all but
+  one of them wait. A row has the seconds a step in each turn, and from their median the images a
+  second, the arithmetic a second and its share of the peak;
+- "pace": the seconds that a training of benchmarks/quality.py needs until its first 16 steps are
+  done, and for each step after them.
+
+The peak is measured in the same turns: products of 2048 x 2048 matrices by each library.
+Writes benchmarks/results/throughput.json.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from recording import RESULTS, Record
+
+from gantut import load_mnist, networks, recipes
+
+RESULT = RESULTS / "throughput.json"
+ROUNDS, SECONDS = 5, 2.0
+MATRIX = 2048
+PRODUCT = 2 * MATRIX**3
+IMAGES = 10_000
+# Steps in a call of the recipes' graphs.
+FIRST = 16
+
+Run = Callable[[int], Any]
+
+NETWORKS: dict[str, tuple[str, int]] = {
+    "mlp, batch 64": ("mlp", 64),
+    "dcgan, batch 64": ("dcgan", 64),
+    "tutorial_dcgan, batch 64": ("tutorial_dcgan", 64),
+}
+
+
+# --- Ways to train -----------------------------------------------------------------------------
+# Each takes a recipe's name and a batch size, and returns a function that trains n steps.
+
+
+def images() -> Any:
+    """What is trained on: part of MNIST, because each of a dozen processes keeps a copy."""
+    return load_mnist().x_train[:IMAGES]
+
+
+def plain(name: str, batch_size: int) -> tuple[Any, Any, Any]:
+    """The recipe's networks, and its settings with the plain loss."""
+    recipes.make_deterministic(0)
+    recipe = recipes.get(name)
+    shape = networks.MNIST_SHAPE
+    return recipe, recipe.generator(shape, 10), recipe.discriminator(shape, 10)
+
+
+def fit(name: str, batch_size: int, *, fused: bool = True, together: int = 16) -> Run:
+    """`gantut.GAN.fit` as the recipes call it."""
+    import keras
+
+    from gantut import GAN
+    from gantut.optimizers import FusedAdam
+
+    recipe, G, D = plain(name, batch_size)
+    adam = FusedAdam if fused else keras.optimizers.Adam
+    gan = GAN(G, D, seed=0)
+    gan.compile(
+        adam(recipe.d_learning_rate, beta_1=recipe.beta_1),
+        adam(recipe.g_learning_rate, beta_1=recipe.beta_1),
+        steps_per_execution=together,
+    )
+    batches = recipes.batches(images(), batch_size=batch_size)
+    return lambda n: gan.fit(batches.take(n), steps_per_epoch=n, verbose=0)
+
+
+def fit_adam(name: str, batch_size: int) -> Run:
+    """The same with Keras' own Adam."""
+    return fit(name, batch_size, fused=False)
+
+
+def fit_single(name: str, batch_size: int) -> Run:
+    """The same with one step a call of the graph."""
+    return fit(name, batch_size, together=1)
+
+
+def graph_loop(name: str, batch_size: int) -> Run:
+    """TensorFlow's DCGAN tutorial: a ``tf.function`` of one step, called in a loop."""
+    import tensorflow as tf
+
+    recipe, G, D = plain(name, batch_size)
+    cross_entropy = tf.keras.losses.BinaryCrossentropy(from_logits=True)
+    d_adam = tf.keras.optimizers.Adam(recipe.d_learning_rate, beta_1=recipe.beta_1)
+    g_adam = tf.keras.optimizers.Adam(recipe.g_learning_rate, beta_1=recipe.beta_1)
+    x = images()
+    data = tf.data.Dataset.from_tensor_slices(x).shuffle(len(x)).batch(batch_size, True).repeat()
+    batches = iter(data)
+
+    @tf.function
+    def train_step(real: Any) -> None:
+        z = tf.random.normal([batch_size, G.input_shape[-1]])
+        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
+            fake = G(z, training=True)
+            real_logits, fake_logits = D(real, training=True), D(fake, training=True)
+            g_loss = cross_entropy(tf.ones_like(fake_logits), fake_logits)
+            d_loss = cross_entropy(tf.ones_like(real_logits), real_logits) + cross_entropy(
+                tf.zeros_like(fake_logits), fake_logits
+            )
+        g_gradients = g_tape.gradient(g_loss, G.trainable_variables)
+        d_gradients = d_tape.gradient(d_loss, D.trainable_variables)
+        g_adam.apply_gradients(zip(g_gradients, G.trainable_variables, strict=True))
+        d_adam.apply_gradients(zip(d_gradients, D.trainable_variables, strict=True))
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            train_step(next(batches))
+
+    return run
+
+
+def keras_step(name: str, batch_size: int) -> Run:
+    """The GAN of Keras' guide to ``train_step``."""
+    from textbook import TextbookGAN, batches
+
+    recipe, G, D = plain(name, batch_size)
+    gan = TextbookGAN(G, D, recipe.d_learning_rate, recipe.g_learning_rate, recipe.beta_1)
+    data = batches(images(), batch_size)
+    return lambda n: gan.fit(data, steps_per_epoch=n, verbose=0)
+
+
+def frozen(name: str, batch_size: int) -> Run:
+    """The recipe of many notebooks: D, and D frozen behind G, each by ``train_on_batch``."""
+    import keras
+
+    recipe, G, D = plain(name, batch_size)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    D.compile(keras.optimizers.Adam(recipe.d_learning_rate, beta_1=recipe.beta_1), loss)
+    z = keras.Input((G.input_shape[-1],))
+    both = keras.Model(z, D(G(z)))
+    D.trainable = False
+    both.compile(keras.optimizers.Adam(recipe.g_learning_rate, beta_1=recipe.beta_1), loss)
+    x = images()
+    ones, zeros = np.ones((batch_size, 1)), np.zeros((batch_size, 1))
+    random = np.random.default_rng(0)
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            real = x[random.integers(0, len(x), batch_size)]
+            noise = random.normal(0, 1, (batch_size, G.input_shape[-1]))
+            fake = G.predict(noise, verbose=0)
+            D.trainable = True
+            D.train_on_batch(real, ones)
+            D.train_on_batch(fake, zeros)
+            D.trainable = False
+            both.train_on_batch(noise, ones)
+
+    return run
+
+
+def torch_plain(name: str, batch_size: int, *, compiled: bool = False) -> Run:
+    """PyTorch, with the loop that its users write."""
+    import peers
+    import torch
+
+    recipe, G, D = plain(name, batch_size)
+    torch.manual_seed(0)
+    G, D = peers.to_torch(G), peers.to_torch(D)
+    if compiled:
+        G, D = torch.compile(G), torch.compile(D)
+    rates = recipe.d_learning_rate, recipe.g_learning_rate
+    step = peers.plain_step(G, D, rates, recipe.beta_1)
+    batch = peers.first_batches(images(), batch_size)
+    return lambda n: peers.timed_steps(step, batch, n)
+
+
+def torch_compiled(name: str, batch_size: int) -> Run:
+    """The same with both networks behind ``torch.compile``."""
+    return torch_plain(name, batch_size, compiled=True)
+
+
+WAYS: dict[str, Callable[[str, int], Run]] = {
+    "GAN.fit": fit,
+    "GAN.fit, Keras' Adam": fit_adam,
+    "GAN.fit, one step a call": fit_single,
+    "tf.function loop": graph_loop,
+    "Keras train_step": keras_step,
+    "frozen D, train_on_batch": frozen,
+    "PyTorch": torch_plain,
+    "PyTorch, compiled": torch_compiled,
+}
+
+
+# --- Paces and the peak ------------------------------------------------------------------------
+
+
+def recipe_pace(name: Any, batch_size: int) -> Run:
+    """A recipe as `gantut.recipes.train` runs it."""
+    recipe = recipes.get(name)
+    labels = load_mnist().y_train[:IMAGES]
+    gan: list[Any] = [None]
+
+    def run(n: int) -> float:
+        trained = recipes.train(recipe, images(), labels, steps=n, gan=gan[0])
+        gan[0] = trained.gan
+        return trained.seconds
+
+    return run
+
+
+def plain_pace(name: str, batch_size: int) -> Run:
+    """The networks of ``fast``, trained plainly."""
+    from quality import plain_fast
+
+    return recipe_pace(plain_fast(), batch_size)
+
+
+def guide_pace(name: str, batch_size: int) -> Run:
+    """The GAN of Keras' guide."""
+    from textbook import batches, guide_gan
+
+    gan, data = guide_gan(), batches((images() + 1) / 2, batch_size)
+    return lambda n: gan.fit(data, steps_per_epoch=n, verbose=0)
+
+
+def torch_fast(name: str, batch_size: int) -> Run:
+    """The recipe ``fast`` in PyTorch."""
+    import peers
+
+    recipe = recipes.get("fast")
+    twin = peers.Twin(recipe.build(mean_image=images().mean(0)), recipe)
+    batch = peers.first_batches(images(), recipe.batch_size)
+    return lambda n: peers.timed_steps(twin.step, batch, n)
+
+
+def tensorflow_peak(name: str, batch_size: int) -> Run:
+    """TensorFlow's product of large matrices."""
+    import tensorflow as tf
+
+    a = tf.random.normal((MATRIX, MATRIX))
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            b = tf.linalg.matmul(a, a)
+        b.numpy()
+
+    return run
+
+
+def numpy_peak(name: str, batch_size: int) -> Run:
+    """NumPy's."""
+    a = np.random.default_rng(0).standard_normal((MATRIX, MATRIX), dtype=np.float32)
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            a @ a
+
+    return run
+
+
+def torch_peak(name: str, batch_size: int) -> Run:
+    """PyTorch's."""
+    import torch
+
+    a = torch.randn(MATRIX, MATRIX)
+
+    def run(n: int) -> None:
+        for _ in range(n):
+            a @ a
+
+    return run
+
+
+PACES = ("fast", "conditional_fast", "mlp", "dcgan", "conditional_dcgan", "tutorial_dcgan")
+PEAKS = {"TensorFlow": tensorflow_peak, "NumPy": numpy_peak, "PyTorch": torch_peak}
+TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
+    **{
+        f"throughput/{network}/{way}": (make, *NETWORKS[network])
+        for network in NETWORKS
+        for way, make in WAYS.items()
+    },
+    **{f"pace/{name}": (recipe_pace, name, recipes.get(name).batch_size) for name in PACES},
+    "pace/fast, plainly trained": (plain_pace, "fast", 64),
+    "pace/fast in PyTorch": (torch_fast, "fast", 64),
+    "pace/Keras' guide": (guide_pace, "", 64),
+    **{f"peak/{name}": (make, "", 0) for name, make in PEAKS.items()},
+}
+
+
+def work(task: str) -> None:
+    """A process of its own: reads numbers of steps, writes the seconds that they took."""
+    make, name, batch_size = TASKS[task]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries that print do it elsewhere
+
+    def seconds(n: int) -> float:
+        begin = time.perf_counter()
+        inner = run(n)
+        # A recipe's own clock leaves out the callbacks.
+        return inner if isinstance(inner, float) else time.perf_counter() - begin
+
+    begin = time.perf_counter()
+    run = make(name, batch_size)
+    made = time.perf_counter() - begin
+    print(seconds(FIRST if task.startswith("pace/") else 1), made, file=answers, flush=True)
+    for line in sys.stdin:
+        print(seconds(int(line)), file=answers, flush=True)
+
+
+class Worker:
+    """Such a process, seen from outside."""
+
+    def __init__(self, task: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--worker", task],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        answer = self.process.stdout.readline()  # type: ignore[union-attr]
+        if not answer:
+            raise RuntimeError(f"the process for {task!r} ended with {self.process.wait()}")
+        self.first, self.setting_up = (float(x) for x in answer.split())
+        self.steps = FIRST
+        # The first turns only find how many steps fill the seconds of a turn.
+        for _ in range(2):
+            seconds = self.turn()
+            self.steps = max(1, round(SECONDS / seconds * self.steps))
+            if task.startswith(("pace/", "throughput/")) and self.steps > FIRST:
+                self.steps -= self.steps % FIRST
+
+    def turn(self) -> float:
+        """Seconds of one turn."""
+        self.process.stdin.write(f"{self.steps}\n")  # type: ignore[union-attr]
+        self.process.stdin.flush()  # type: ignore[union-attr]
+        return float(self.process.stdout.readline())  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.process.communicate()
+
+
+def operations(name: str) -> int:
+    """Floating-point operations a step does for each image of the batch, with the plain loss.
+
+    D's step: G forward; D forward and both of its backward products (but for the gradient with
+    respect to its input) on a real and a generated image. G's step: G forward and backward; D
+    forward, and the backward product for its input.
+    """
+    _, G, D = plain(name, 1)
+    g, d = networks.multiply_adds(G), networks.multiply_adds(D)
+    firsts = []
+    for model in (G, D):
+        layer = next(layer for layer in model.layers if hasattr(layer, "kernel"))
+        firsts.append(networks._multiply_adds(layer))
+    d_step = g + 2 * (3 * d - firsts[1])
+    g_step = 3 * g - firsts[0] + 2 * d
+    return 2 * (d_step + g_step)
+
+
+def main() -> None:
+    """Runs what is asked for, group by group, and writes the file after each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    paces = [task for task in TASKS if task.startswith("pace/")]
+    parser.add_argument(
+        "--rows", nargs="+", choices=["pace", *NETWORKS], default=["pace", *NETWORKS]
+    )
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--worker", choices=TASKS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        work(arguments.worker)
+        return
+    record = Record(RESULT, rounds=arguments.rounds, turn_seconds=SECONDS)
+    # Paces are not compared with each other so closely that they had to take turns.
+    prefixes = [
+        prefix
+        for group in arguments.rows
+        for prefix in (paces if group == "pace" else [f"throughput/{group}"])
+    ]
+    for prefix in prefixes:
+        kind, group = prefix.split("/")[:2]
+        tasks = [task for task in TASKS if task == prefix or task.startswith(f"{prefix}/")]
+        if kind == "throughput":
+            tasks += [task for task in TASKS if task.startswith("peak/")]
+        workers = {task: Worker(task) for task in tasks}
+        turns: dict[str, list[float]] = {task: [] for task in tasks}
+        for turn in range(arguments.rounds):
+            for i in range(len(tasks)):
+                task = tasks[(i + turn) % len(tasks)]
+                turns[task].append(workers[task].turn() / workers[task].steps)
+        for worker in workers.values():
+            worker.close()
+        middle = {task: statistics.median(seconds) for task, seconds in turns.items()}
+        peak = max((PRODUCT / middle[t] for t in tasks if t.startswith("peak/")), default=None)
+        rows = []
+        for task in tasks:
+            _, name, batch_size = TASKS[task]
+            row: dict[str, Any] = {"way": task.split("/")[-1]}
+            if peak is None:
+                row |= {
+                    "batch_size": batch_size,
+                    "start_seconds": workers[task].first,
+                    "step_seconds": middle[task],
+                }
+            elif task.startswith("peak/"):
+                row |= {"gflops": PRODUCT / middle[task] / 1e9}
+            else:
+                rate = batch_size / middle[task]
+                row |= {
+                    "images_a_second": rate,
+                    "gflops": rate * operations(name) / 1e9,
+                    "share_of_peak": rate * operations(name) / peak,
+                    "start_seconds": workers[task].setting_up + workers[task].first,
+                }
+            rows.append({**row, "turns": turns[task]})
+        record.put(rows, kind=kind, group=group)
+
+
+if __name__ == "__main__":
+    main()
