@@ -92,16 +92,16 @@ def digits(n: int) -> Any:
     return np.resize(load_mnist().x_train, (n, 28, 28, 1))
 
 
-def widened(times: int) -> Any:
+def widened(times: float) -> Any:
     """The recipe ``fast`` with ``times`` the units in each hidden layer."""
     from gantut import networks, recipes
 
     def generator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-        widths = (256 * times, 512 * times)
+        widths = (round(256 * times), round(512 * times))
         return networks.mlp_generator(64, shape, widths, batch_norm=True, mean_image=mean_image)
 
     def discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-        widths = (512 * times, 256 * times)
+        widths = (round(512 * times), round(256 * times))
         return networks.mlp_discriminator(shape, widths, mean_image=mean_image)
 
     return dataclasses.replace(

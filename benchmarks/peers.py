@@ -249,11 +249,11 @@ class Twin:
         self.g_adam.step()
         self.steps += 1
         decay = min(recipe.ema, (1 + self.steps) / (10 + self.steps))
+        new = self.G.state_dict()
         with torch.no_grad():
             for name, value in self.average.state_dict().items():
-                new = self.G.state_dict()[name]
                 if value.dtype.is_floating_point:
-                    value.lerp_(new, 1 - decay)
+                    value.lerp_(new[name], 1 - decay)
         return d_loss, g_loss
 
     def sample(self, n: int, seed: int = 0) -> Any:

@@ -24,6 +24,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from growth import widened
 from recording import RESULTS, Record, use_one_thread
 
 from gantut import evaluation, load_mnist, networks, recipes, stabilisers
@@ -178,20 +179,6 @@ def changed(name: str, **settings: Any) -> recipes.Recipe:
     return replace(recipes.get("fast"), name=name, **settings)
 
 
-def widths(factor: float) -> recipes.Recipe:
-    """``fast`` with wider or narrower networks."""
-
-    def generator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
-        units = [round(factor * width) for width in (256, 512)]
-        return networks.mlp_generator(64, shape, units, batch_norm=True, mean_image=mean_image)
-
-    def discriminator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
-        units = [round(factor * width) for width in (512, 256)]
-        return networks.mlp_discriminator(shape, units, mean_image=mean_image)
-
-    return changed(f"width x {factor:g}", generator=generator, discriminator=discriminator)
-
-
 def without_batch_norm(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
     """The generator of ``fast`` without batch normalisation."""
     return networks.mlp_generator(64, shape, (256, 512), mean_image=mean_image)
@@ -236,8 +223,8 @@ CHANGES: Mapping[str, tuple[recipes.Recipe, tuple[int, ...]]] = {
     ),
     "batches of 16": (changed("batch 16", batch_size=16), MANY),
     "batches of 256": (changed("batch 256", batch_size=256), FEW),
-    "half the width": (widths(0.5), MANY),
-    "twice the width": (widths(2.0), FEW),
+    "half the width": (replace(widened(0.5), name="half"), MANY),
+    "twice the width": (replace(widened(2), name="twice"), FEW),
     "augmented images": (
         replace(stabilisers.stabilise("fast", diff_augment="translation"), name="augment"), FEW
     ),

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def plain(name: str, batch_size: int) -> tuple[Any, Any, Any]:
 
 
 def fit(name: str, batch_size: int, *, fused: bool = True, together: int = 16) -> Run:
-    """`gantut.GAN.fit` as the recipes call it."""
+    """`gantut.GAN.fit`: as the recipes call it, with Keras' own Adam, or a step a call."""
     import keras
 
     from gantut import GAN
@@ -81,16 +82,6 @@ def fit(name: str, batch_size: int, *, fused: bool = True, together: int = 16) -
     )
     batches = recipes.batches(images(), batch_size=batch_size)
     return lambda n: gan.fit(batches.take(n), steps_per_epoch=n, verbose=0)
-
-
-def fit_adam(name: str, batch_size: int) -> Run:
-    """The same with Keras' own Adam."""
-    return fit(name, batch_size, fused=False)
-
-
-def fit_single(name: str, batch_size: int) -> Run:
-    """The same with one step a call of the graph."""
-    return fit(name, batch_size, together=1)
 
 
 def graph_loop(name: str, batch_size: int) -> Run:
@@ -167,7 +158,7 @@ def frozen(name: str, batch_size: int) -> Run:
 
 
 def torch_plain(name: str, batch_size: int, *, compiled: bool = False) -> Run:
-    """PyTorch, with the loop that its users write."""
+    """PyTorch, with the loop that its users write; or both networks behind ``torch.compile``."""
     import peers
     import torch
 
@@ -182,20 +173,15 @@ def torch_plain(name: str, batch_size: int, *, compiled: bool = False) -> Run:
     return lambda n: peers.timed_steps(step, batch, n)
 
 
-def torch_compiled(name: str, batch_size: int) -> Run:
-    """The same with both networks behind ``torch.compile``."""
-    return torch_plain(name, batch_size, compiled=True)
-
-
 WAYS: dict[str, Callable[[str, int], Run]] = {
     "GAN.fit": fit,
-    "GAN.fit, Keras' Adam": fit_adam,
-    "GAN.fit, one step a call": fit_single,
+    "GAN.fit, Keras' Adam": partial(fit, fused=False),
+    "GAN.fit, one step a call": partial(fit, together=1),
     "tf.function loop": graph_loop,
     "Keras train_step": keras_step,
     "frozen D, train_on_batch": frozen,
     "PyTorch": torch_plain,
-    "PyTorch, compiled": torch_compiled,
+    "PyTorch, compiled": partial(torch_plain, compiled=True),
 }
 
 

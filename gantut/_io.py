@@ -17,7 +17,7 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 def _cannot_write(target: Path, error: OSError) -> OSError:
-    """An error of the same type and number that names the file which was to be written."""
+    """The error with the file's name in it; callers tell a full disk by its type and number."""
     return type(error)(
         error.errno, f"cannot write {target.name!r} in {str(target.parent)!r}: {error.strerror}"
     )
