@@ -107,6 +107,18 @@ def _in_gan(gan: GAN, real: Any, labels: Any, step: int, before: Mapping[str, np
     if found is not None:
         return found
     _put(gan, before)
+    if gan.simultaneous:
+        if (found := _in_generator_step(gan, real, labels)) is not None:
+            return found
+        _put(gan, before)
+        gan.simultaneous_step(real, labels, penalised)
+        for network, optimizer, name in (
+            (gan.discriminator, gan.d_optimizer, "discriminator"),
+            (gan.generator, gan.g_optimizer, "generator"),
+        ):
+            if (found := _update(network, optimizer, name)) is not None:
+                return found
+        return "the loss"
     gan.discriminator_step(real, labels, penalised)
     if (found := _update(gan.discriminator, gan.d_optimizer, "discriminator")) is not None:
         return found

@@ -165,12 +165,12 @@ def _own_rows(n: Tensor, draw: Any) -> Tensor:
 
 def check_gan(gan: Any) -> None:
     """Raises ValueError where a GAN has a setting that is not defined on several replicas."""
-    for name, plain in (("d_steps", 1), ("unroll_steps", 0)):
+    for name, plain in (("d_steps", 1), ("unroll_steps", 0), ("simultaneous", False)):
         if getattr(gan, name) != plain:
             raise ValueError(
                 f"a GAN with {name}={getattr(gan, name)} trains on one device only, "
-                f"not on {gan.distribute_strategy.num_replicas_in_sync}: its step changes "
-                f"weights under a condition, which replicas cannot"
+                f"not on {gan.distribute_strategy.num_replicas_in_sync}: on replicas D moves "
+                f"once in each step, and G once after it"
             )
 
 

@@ -12,7 +12,7 @@ from gantut import distribution, losses
 from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._state import numbered, read_state, save_training
-from gantut.optimizers import Unrolled
+from gantut.optimizers import FusedAdam, Unrolled
 from gantut.sampling import (
     check_labels,
     check_samples,
@@ -49,6 +49,9 @@ class GAN(keras.Model):
             goes through them. They follow the rule of D's optimizer (Adam or SGD) from its
             present state and include the penalties, each with its plain weight whatever
             ``penalty_every`` is; nothing of D is changed by them. 0 is the plain step.
+        simultaneous: Both networks move at once, on one batch of samples, and G's gradient is
+            that of D before its update (simultaneous instead of alternating gradient descent,
+            Mescheder et al. 2018). G is run forward once less a step, and D on samples once less.
         seed: Fixes the latent vectors of training. None draws a seed.
 
     Attributes:
@@ -74,6 +77,7 @@ class GAN(keras.Model):
         ema: float | None = None,
         d_steps: int = 1,
         unroll_steps: int = 0,
+        simultaneous: bool = False,
         seed: int | None = None,
         name: str = "gan",
     ) -> None:
@@ -97,6 +101,11 @@ class GAN(keras.Model):
             raise ValueError(f"unroll_steps must be an integer >= 0, got {unroll_steps!r}")
         if ema is not None and not 0.0 <= ema < 1.0:
             raise ValueError(f"ema must lie in [0, 1), got {ema!r}")
+        if not isinstance(simultaneous, bool):
+            raise ValueError(f"simultaneous must be True or False, got {simultaneous!r}")
+        if simultaneous:
+            self._check_simultaneous(d_steps, unroll_steps)
+        self.simultaneous = simultaneous
         self.penalty_every = penalty_every
         self.d_steps = d_steps
         self.unroll_steps = unroll_steps
@@ -141,7 +150,7 @@ class GAN(keras.Model):
         """Sets the optimizers.
 
         Args:
-            d_optimizer: A Keras optimizer for D; Adam(2e-4, beta_1=0.5) if None.
+            d_optimizer: A Keras optimizer for D; FusedAdam(2e-4, beta_1=0.5) if None.
             g_optimizer: Another for G; the same if None. Two objects: each keeps its own state.
             steps_per_execution: Training steps run per call of the compiled graph. On several
                 replicas it is 1 whatever is asked: TensorFlow (2.21) fails to place Keras' loop
@@ -158,7 +167,7 @@ class GAN(keras.Model):
                 "d_optimizer and g_optimizer are the same object; each network needs its own, "
                 "because an optimizer keeps moving averages of one network's gradients"
             )
-        d_optimizer = d_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5)
+        d_optimizer = d_optimizer or FusedAdam(2e-4, beta_1=0.5)
         if self.unroll_steps:
             Unrolled.check(d_optimizer)
         self.d_optimizer = d_optimizer
@@ -170,7 +179,7 @@ class GAN(keras.Model):
                 )
             steps_per_execution = 1
         super().compile(
-            optimizer=g_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
+            optimizer=g_optimizer or FusedAdam(2e-4, beta_1=0.5),
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
             jit_compile=jit_compile,
@@ -321,10 +330,44 @@ class GAN(keras.Model):
     def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
         """Updates G once, and its average. Returns G's loss."""
         loss, gradients = self.generator_gradients(real, labels)
+        self._move_generator(gradients)
+        return loss
+
+    def simultaneous_step(
+        self, real: Tensor, labels: Tensor | None, with_penalty: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Updates both networks from one batch of samples.
+
+        Returns what `discriminator_step` does, and G's loss.
+        """
+        with tf.GradientTape() as g_tape:
+            fake = self.generate(tf.shape(real)[0], labels, training=True)
+            with tf.GradientTape() as d_tape:
+                real_logits = self.discriminate(real, labels)
+                fake_logits = self.discriminate(fake, labels)
+                d_loss = total = self.adversarial_loss.discriminator(real_logits, fake_logits)
+                if with_penalty:
+                    total += self.penalty_every * self.penalty(real, fake, labels)
+            g_loss = self.generator_loss(
+                real,
+                fake,
+                self.adversarial_loss.generator(
+                    fake_logits, real_logits if self.adversarial_loss.relativistic else None
+                ),
+            )
+        d_weights = self.discriminator.trainable_variables
+        g_weights = self.generator.trainable_variables
+        d_gradients = d_tape.gradient(total, d_weights)
+        g_gradients = g_tape.gradient(g_loss, g_weights)
+        with _computed([*d_gradients, *g_gradients]):
+            self.d_optimizer.apply(d_gradients, d_weights)
+        self._move_generator(g_gradients)
+        return d_loss, real_logits, fake_logits, g_loss
+
+    def _move_generator(self, gradients: list[Tensor]) -> None:
         self.g_optimizer.apply(gradients, self.generator.trainable_variables)
         if self.ema is not None:
             self._update_average()
-        return loss
 
     def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
         """What G minimises, the adversarial loss; a GAN with a further aim adds it here.
@@ -372,6 +415,16 @@ class GAN(keras.Model):
         for v in _random_states(self.discriminator, self.seed_generator):
             v.assign(scope.get_current_value(v))
 
+    def _check_simultaneous(self, d_steps: int, unroll_steps: int) -> None:
+        for name, value, plain in (("d_steps", d_steps, 1), ("unroll_steps", unroll_steps, 0)):
+            if value != plain:
+                raise ValueError(f"simultaneous updates go with {name}={plain}, got {value}")
+        for step in ("train_step", "discriminator_step", "generator_step"):
+            if getattr(type(self), step) is not getattr(GAN, step):
+                raise ValueError(
+                    f"{type(self).__name__} has a {step} of its own, which is not simultaneous"
+                )
+
     def average_decay(self) -> Tensor:
         """Decay of the averaged weights at the present update."""
         t = tf.cast(self.g_optimizer.iterations, tf.float32)
@@ -386,7 +439,7 @@ class GAN(keras.Model):
                 average.assign(weight)
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
-        """One step of ``fit``: D, then (every ``d_steps``-th time) G."""
+        """One step of ``fit``: D, then (every ``d_steps``-th time) G; or both at once."""
         real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
         if tf.distribute.has_strategy():
             d_loss, g_loss, real_logits, fake_logits = distribution.train_step(self, real, labels)
@@ -396,17 +449,20 @@ class GAN(keras.Model):
         step = tf.convert_to_tensor(self.step_counter)
         self.step_counter.assign_add(1)
 
-        def d_step(with_penalty: bool) -> tuple[Tensor, Tensor, Tensor]:
-            return self.discriminator_step(real, labels, with_penalty)
+        def d_step(with_penalty: bool) -> tuple[Tensor, ...]:
+            move = self.simultaneous_step if self.simultaneous else self.discriminator_step
+            return move(real, labels, with_penalty)
 
         if self.penalties and self.penalty_every > 1:
-            d_loss, real_logits, fake_logits = tf.cond(
+            d_loss, real_logits, fake_logits, *g_loss = tf.cond(
                 tf.equal(step % self.penalty_every, 0), lambda: d_step(True), lambda: d_step(False)
             )
         else:
-            d_loss, real_logits, fake_logits = d_step(bool(self.penalties))
+            d_loss, real_logits, fake_logits, *g_loss = d_step(bool(self.penalties))
         g_loss_mean = self.trackers[1]
-        if self.d_steps == 1:
+        if self.simultaneous:
+            g_loss_mean.update_state(g_loss[0])
+        elif self.d_steps == 1:
             g_loss_mean.update_state(self.generator_step(real, labels))
         else:
 

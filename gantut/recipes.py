@@ -201,6 +201,7 @@ class Recipe(GameSettings):
         real_label: The target for real data; below 1 it is one-sided label smoothing.
         d_steps: Steps of D for one of G.
         unroll_steps: Further steps of D that G's step looks ahead, as in `gantut.GAN`.
+        simultaneous: Whether both networks move at once, as in `gantut.GAN`.
         callbacks: From the training's length, ``steps=`` or ``seconds=``, to the Keras callbacks
             that belong to the recipe.
         conditional: Whether the networks take labels.
@@ -223,6 +224,7 @@ class Recipe(GameSettings):
     real_label: float = 1.0
     d_steps: int = 1
     unroll_steps: int = 0
+    simultaneous: bool = False
     callbacks: Callable[..., Sequence[Any]] = no_callbacks
     conditional: bool = False
     centred: bool = False
@@ -274,6 +276,7 @@ class Recipe(GameSettings):
             loss=losses.get_loss(self.loss, real_label=self.real_label),
             d_steps=self.d_steps,
             unroll_steps=self.unroll_steps,
+            simultaneous=self.simultaneous,
             seed=seed,
         )
 
@@ -833,16 +836,21 @@ def batches(
         return tf.reshape(layers, (batch_size, height, width, stack * channels))
 
     count = len(data[0])
+    # Nothing here is left to TensorFlow to tune, and the end of a dataset that it tunes waits at
+    # times for its tuner (2.21), which looks after 10 ms, 20, 40 and so on: up to half a training.
+    options = tf.data.Options()
+    options.autotune.enabled = False
     if stack > 1:
-        return tf.data.Dataset.counter(skip).map(stacked, num_parallel_calls=1).prefetch(2)
-    passes, left_out = divmod(skip * batch_size, count)
-    return (
-        tf.data.Dataset.counter(passes)
-        .map(shuffled)
-        .rebatch(batch_size, drop_remainder=True)
-        .map(gather, num_parallel_calls=1)
-        .prefetch(2)
-    )
+        made = tf.data.Dataset.counter(skip).map(stacked, num_parallel_calls=1)
+    else:
+        passes, left_out = divmod(skip * batch_size, count)
+        made = (
+            tf.data.Dataset.counter(passes)
+            .map(shuffled)
+            .rebatch(batch_size, drop_remainder=True)
+            .map(gather, num_parallel_calls=1)
+        )
+    return made.prefetch(2).with_options(options)
 
 
 # --- The recipes -------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.data import check_images
+from gantut.optimizers import FusedAdam
 from gantut.sampling import check_samples, sample
 
 Tensor = Any
@@ -192,13 +193,13 @@ class VAE(keras.Model):
         """Sets the optimizer.
 
         Args:
-            optimizer: A Keras optimizer; Adam(1e-3) if None.
+            optimizer: A Keras optimizer; FusedAdam(1e-3) if None.
             steps_per_execution: Training steps run per call of the compiled graph.
             run_eagerly: Run step by step in Python, for debugging.
             jit_compile: As in Keras.
         """
         super().compile(
-            optimizer=keras.optimizers.Adam(1e-3) if optimizer is None else optimizer,
+            optimizer=FusedAdam(1e-3) if optimizer is None else optimizer,
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
             jit_compile=jit_compile,

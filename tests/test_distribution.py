@@ -196,10 +196,12 @@ def test_workers_take_no_number_of_devices():
         distribution.make_strategy(2, workers=True)
 
 
-@pytest.mark.parametrize(("name", "value"), [("d_steps", 2), ("unroll_steps", 1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("d_steps", 2), ("unroll_steps", 1), ("simultaneous", True)]
+)
 def test_what_is_not_defined_on_replicas_is_refused(name, value):
     class Fake:
-        d_steps, unroll_steps = 1, 0
+        d_steps, unroll_steps, simultaneous = 1, 0, False
         distribute_strategy = _Replicas
 
     setattr(Fake, name, value)

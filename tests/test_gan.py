@@ -988,6 +988,101 @@ def test_saving_over_a_saved_gan(tmp_path):
     assert sorted(os.listdir(tmp_path)) == sorted(before)
 
 
+# --- Both players at once ----------------------------------------------------------------------
+
+
+def both_at_once(loss="non_saturating", **arguments):
+    sgd = keras.optimizers.SGD
+    gan = make(
+        d_optimizer=sgd(0.3), g_optimizer=sgd(0.7), simultaneous=True, loss=loss, **arguments
+    )
+    z = tf.constant(np.random.default_rng(7).normal(size=(8, 3)).astype("float32"))
+    gan.latents = lambda n: z
+    return gan
+
+
+@pytest.mark.parametrize("num_classes", [None, 4], ids=["plain", "conditional"])
+@pytest.mark.parametrize("loss", ["non_saturating", "relativistic"])
+@pytest.mark.parametrize("penalised", [True, False])
+def test_both_at_once_take_the_gradients_at_the_weights_before(loss, penalised, num_classes):
+    """The two gradients, each computed alone at the initial weights, are what both move by."""
+    weights = {"penalties": {"r1": 0.5, "r2": 0.2}, "penalty_every": 3} if penalised else {}
+    gan = both_at_once(loss, ema=0.5, num_classes=num_classes, **weights)
+    real = tf.constant(points(8))
+    labels = None if num_classes is None else tf.constant([0, 1, 2, 3] * 2)
+    before = everything(gan)
+    d_loss, *_, d_gradients = gan.discriminator_gradients(real, labels, penalised)
+    g_loss, g_gradients = gan.generator_gradients(real, labels)
+    for name, variable in gan._state().items():
+        variable.assign(before[name])
+    d, g = (values(n.trainable_variables) for n in (gan.discriminator, gan.generator))
+    logs = gan.simultaneous_step(real, labels, penalised)
+    assert float(logs[0]) == pytest.approx(float(d_loss), rel=1e-6)
+    assert float(logs[-1]) == pytest.approx(float(g_loss), rel=1e-6)
+    for old, new, gradients, rate in (
+        (d, gan.discriminator.trainable_variables, d_gradients, 0.3),
+        (g, gan.generator.trainable_variables, g_gradients, 0.7),
+    ):
+        for was, now, gradient in zip(old, new, gradients, strict=True):
+            step = np.zeros_like(was) if gradient is None else rate * gradient.numpy()
+            np.testing.assert_allclose(now.numpy(), was - step, atol=2e-6)
+    assert any(np.abs(x.numpy()).max() > 1e-3 for x in g_gradients)
+    if num_classes is None:
+        # G's moving statistics have seen one batch.
+        seen = 0.1 * (gan.latents(8) @ g[0]).numpy().mean(axis=0)
+        np.testing.assert_allclose(
+            gan.generator.get_layer("norm").moving_mean.numpy(), seen, atol=1e-6
+        )
+    assert int(gan.g_optimizer.iterations.numpy()) == int(gan.d_optimizer.iterations.numpy()) == 1
+
+
+def test_both_at_once_differ_from_one_after_the_other():
+    after_each_other, at_once = make(), make(simultaneous=True)
+    for gan in (after_each_other, at_once):
+        fit(gan, points(4))
+    one, other = (values(g.discriminator.weights) for g in (after_each_other, at_once))
+    # D's first step sees the same samples; G's gradient then comes from another D.
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    one, other = (values(g.generator.trainable_weights) for g in (after_each_other, at_once))
+    assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_both_at_once_in_a_graph_and_in_python():
+    ends = []
+    for eager, together in ((True, 1), (False, 1), (False, 2)):
+        gan = make(
+            simultaneous=True, penalties={"r1": 0.1}, penalty_every=2, ema=0.9,
+            eager=eager, steps_per_execution=together,
+        )  # fmt: skip
+        logs = fit(gan, points(16), epochs=2)
+        assert set(logs) == {"d_loss", "g_loss", "d_real", "d_fake"}
+        assert int(gan.step_counter.numpy()) == 8
+        ends.append(everything(gan))
+    for end in ends[1:]:
+        for name, value in ends[0].items():
+            np.testing.assert_allclose(end[name], value, atol=2e-5, err_msg=name)
+
+
+class OwnStep(gantut.GAN):
+    def generator_step(self, real, labels):
+        return super().generator_step(real, labels)
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "message"),
+    [
+        (gantut.GAN, {"simultaneous": 1}, "simultaneous must be True or False, got 1"),
+        (gantut.GAN, {"d_steps": 2}, "simultaneous updates go with d_steps=1, got 2"),
+        (gantut.GAN, {"unroll_steps": 1}, "simultaneous updates go with unroll_steps=0, got 1"),
+        (OwnStep, {}, "OwnStep has a generator_step of its own"),
+    ],
+)
+def test_what_cannot_move_at_once(model, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        model(generator(), discriminator(), **{"simultaneous": True, **arguments})
+
+
 # --- Wrong arguments and wrong data ------------------------------------------------------------
 
 
@@ -1145,7 +1240,7 @@ def test_each_network_needs_its_own_optimizer():
         gan.compile(shared, shared)
     gan.compile()
     for optimizer in (gan.d_optimizer, gan.g_optimizer):
-        assert isinstance(optimizer, keras.optimizers.Adam)
+        assert type(optimizer) is optimizers.FusedAdam
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
         assert optimizer.beta_1 == 0.5
     assert gan.d_optimizer is not gan.g_optimizer

@@ -429,6 +429,12 @@ def test_batches_hold_each_image_once_a_pass_in_changing_order():
     assert not np.array_equal(draw(2), passes)
 
 
+@pytest.mark.parametrize("stack", [1, 3])
+def test_the_end_of_a_dataset_waits_for_no_tuner(stack):
+    """With one, a fit of 1.9 s on two cores took 2.6 s in every third try."""
+    assert recipes.batches(images(), batch_size=8, stack=stack).options().autotune.enabled is False
+
+
 @pytest.mark.parametrize(("n", "batch_size"), [(12, 4), (10, 4), (3, 8)])
 def test_batches_can_begin_anywhere(n, batch_size):
     """Also within a pass, and where a batch is larger than the data."""
@@ -572,3 +578,5 @@ def test_unrolled_steps_and_callbacks_of_a_recipe_reach_the_training():
     ends = [run.gan.generator.get_weights()[0] for run in runs]
     assert np.abs(ends[0] - ends[1]).max() > 1e-5
     assert recipes.no_callbacks(seconds=2.0) == ()
+    assert replace(plain, simultaneous=True).build(images().shape[1:]).simultaneous
+    assert not plain.build(images().shape[1:]).simultaneous

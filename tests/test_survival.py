@@ -295,7 +295,9 @@ def spoiled_after(step):
     return lambda progress: 1e30 if progress >= (step - 1) / 24 else 1.0
 
 
-def test_the_step_and_the_layer_of_a_lost_loss_are_named(tiny, x):
+@pytest.mark.parametrize("simultaneous", [False, True], ids=["in turns", "at once"])
+def test_the_step_and_the_layer_of_a_lost_loss_are_named(tiny, x, simultaneous):
+    tiny = replace(tiny, simultaneous=simultaneous)
     recipe = replace(tiny, steps_per_execution=4, schedule=spoiled_after(9))
     good = recipes.train(recipe, x, steps=24, callbacks=[callbacks.StopOnDivergence(every=4)])
     assert good.diverged_at == 12
@@ -323,7 +325,8 @@ class Lost(keras.layers.Layer):
         return inputs / keras.ops.where(self.calls == 11, 0.0, 1.0)
 
 
-def test_the_layer_is_the_one_in_which_it_began(tiny, x):
+@pytest.mark.parametrize("simultaneous", [False, True], ids=["in turns", "at once"])
+def test_the_layer_is_the_one_in_which_it_began(tiny, x, simultaneous):
     def generator(shape, num_classes):
         made = networks.mlp_generator(4, shape, widths=(8, 8))
         hidden = [layer for layer in made.layers if isinstance(layer, keras.layers.Dense)]
@@ -333,12 +336,15 @@ def test_the_layer_is_the_one_in_which_it_began(tiny, x):
             h = layer(h)
         return keras.Model(inputs, keras.layers.Reshape(shape)(keras.ops.tanh(h)))
 
-    recipe = replace(tiny, generator=generator, ema=None, steps_per_execution=8)
+    recipe = replace(
+        tiny, generator=generator, ema=None, steps_per_execution=8, simultaneous=simultaneous
+    )
     run = recipes.train(recipe, x)
     assert run.diverged_at is not None
     step, where = run.origin.split(" in ", 1)
     assert where == "layer 'the_culprit' of the generator, its output"
-    # Two calls a step, of which D's step forgets its own: the eleventh step has the eleventh.
+    # In turns, two calls a step, of which D's step forgets its own: the eleventh step has the
+    # eleventh.
     assert step == "step 11"
 
 
