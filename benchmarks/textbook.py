@@ -105,4 +105,7 @@ def guide_gan() -> TextbookGAN:
 def batches(images: Any, batch_size: int, buffer: int = 1024) -> Any:
     """The guide's data: shuffled in a buffer, in batches, without end."""
     data = tf.data.Dataset.from_tensor_slices(images).shuffle(buffer)
-    return data.batch(batch_size, drop_remainder=True).repeat()
+    # Else `fit` ends with a wait of its own (`gantut.recipes.batches`), which is none of a step's.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.batch(batch_size, drop_remainder=True).repeat().with_options(options)

@@ -9,6 +9,7 @@ Rows by "group":
   Each way is a process of its own that keeps its networks; the processes take turns, and all but
   one of them wait. A row has the seconds a step in each turn, and from their median the images a
   second, the arithmetic a second and its share of the peak;
+- "parts": the seconds that the parts of a step of ``GAN.fit`` take, each alone;
 - "pace": the seconds that a training of benchmarks/quality.py needs until its first 16 steps are
   done, and for each step after them.
 
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,8 +67,10 @@ def plain(name: str, batch_size: int) -> tuple[Any, Any, Any]:
     return recipe, recipe.generator(shape, 10), recipe.discriminator(shape, 10)
 
 
-def fit(name: str, batch_size: int, *, fused: bool = True, together: int = 16) -> Run:
-    """`gantut.GAN.fit`: as the recipes call it, with Keras' own Adam, or a step a call."""
+def fit(
+    name: str, batch_size: int, *, fused: bool = True, together: int = 16, at_once: bool = False
+) -> Run:
+    """`gantut.GAN.fit`: as the recipes call it, or with one thing otherwise."""
     import keras
 
     from gantut import GAN
@@ -74,7 +78,7 @@ def fit(name: str, batch_size: int, *, fused: bool = True, together: int = 16) -
 
     recipe, G, D = plain(name, batch_size)
     adam = FusedAdam if fused else keras.optimizers.Adam
-    gan = GAN(G, D, seed=0)
+    gan = GAN(G, D, simultaneous=at_once, seed=0)
     gan.compile(
         adam(recipe.d_learning_rate, beta_1=recipe.beta_1),
         adam(recipe.g_learning_rate, beta_1=recipe.beta_1),
@@ -177,12 +181,76 @@ WAYS: dict[str, Callable[[str, int], Run]] = {
     "GAN.fit": fit,
     "GAN.fit, Keras' Adam": partial(fit, fused=False),
     "GAN.fit, one step a call": partial(fit, together=1),
-    "tf.function loop": graph_loop,
+    "GAN.fit, both at once": partial(fit, at_once=True),
+    "tf.function loop, both at once": graph_loop,
     "Keras train_step": keras_step,
     "frozen D, train_on_batch": frozen,
     "PyTorch": torch_plain,
     "PyTorch, compiled": partial(torch_plain, compiled=True),
 }
+
+
+def part(name: str, batch_size: int, what: str) -> Run:
+    """What a step of ``GAN.fit`` consists of, each part alone and on the same arrays again."""
+    import tensorflow as tf
+
+    from gantut import GAN
+    from gantut.optimizers import FusedAdam
+
+    recipe, G, D = plain(name, batch_size)
+    if what == "batches":
+        data = recipes.batches(images(), batch_size=batch_size)
+        return lambda n: [None for _ in data.take(n)]
+    gan = GAN(G, D, seed=0)
+    adam = tf.keras.optimizers.Adam if what == "Keras' Adam" else FusedAdam
+    gan.compile(*(adam(recipe.d_learning_rate, beta_1=recipe.beta_1) for _ in range(2)))
+    real = tf.constant(images()[:batch_size])
+    used = tf.Variable(0.0)
+    slopes = [[tf.fill(v.shape, 1e-3) for v in m.trainable_variables] for m in (D, G)]
+    kernels = [[w for w in m.trainable_variables if len(w.shape) == 2] for m in (G, D)]
+    rows = {int(w.shape[0]): tf.random.normal((batch_size, w.shape[0])) for k in kernels for w in k}
+    rows |= {
+        int(w.shape[1]): tf.random.normal((batch_size, w.shape[1])) for k in kernels for w in k
+    }
+
+    def products() -> list[Any]:
+        made = []
+        # As `operations` counts them: (forward, for the weights, for the input) by network.
+        for weights, forward, own, inner in ((kernels[0], 2, 1, 1), (kernels[1], 3, 2, 3)):
+            for i, w in enumerate(weights):
+                x, y = rows[w.shape[0]], rows[w.shape[1]]
+                made += [tf.matmul(x + j, w) for j in range(forward)]
+                made += [tf.matmul(x + j, y, transpose_a=True) for j in range(own)]
+                skipped = 0 if i else 1 if weights is kernels[0] else 2
+                made += [tf.matmul(y + j, w, transpose_b=True) for j in range(inner - skipped)]
+        return made
+
+    def once() -> None:
+        if what == "matrix products":
+            made = products()
+        elif what == "gradients":
+            made = [*gan.discriminator_gradients(real, None, False)[-1]]
+            made += gan.generator_gradients(real, None)[-1]
+        else:
+            gan.d_optimizer.apply(slopes[0], D.trainable_variables)
+            gan.g_optimizer.apply(slopes[1], G.trainable_variables)
+            return
+        # One number of each, so that none is left out as unused.
+        used.assign_add(tf.add_n([tf.reshape(x, [-1])[0] for x in made]))
+
+    @tf.function
+    def steps(n: Any) -> None:
+        for _ in tf.range(n):
+            once()
+
+    def run(n: int) -> None:
+        steps(tf.constant(n))
+        used.numpy()
+
+    return run
+
+
+PARTS = ("batches", "matrix products", "gradients", "FusedAdam", "Keras' Adam")
 
 
 # --- Paces and the peak ------------------------------------------------------------------------
@@ -213,6 +281,11 @@ def plain_pace(name: str, batch_size: int) -> Run:
     from quality import plain_fast
 
     return recipe_pace(plain_fast(), batch_size)
+
+
+def at_once_pace(name: str, batch_size: int) -> Run:
+    """The recipe ``fast`` with both players moving at once."""
+    return recipe_pace(replace(recipes.get("fast"), simultaneous=True), batch_size)
 
 
 def guide_pace(name: str, batch_size: int) -> Run:
@@ -279,8 +352,11 @@ TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
         for network in NETWORKS
         for way, make in WAYS.items()
     },
+    **{f"parts/mlp, batch 64/{what}": (partial(part, what=what), "mlp", 64) for what in PARTS},
+    "parts/mlp, batch 64/whole step": (fit, "mlp", 64),
     **{f"pace/{name}": (recipe_pace, name, recipes.get(name).batch_size) for name in PACES},
     "pace/fast, plainly trained": (plain_pace, "fast", 64),
+    "pace/fast, both at once": (at_once_pace, "fast", 64),
     "pace/fast in PyTorch": (torch_fast, "fast", 64),
     "pace/Keras' guide": (guide_pace, "", 64),
     **{f"peak/{name}": (make, "", 0) for name, make in PEAKS.items()},
@@ -328,7 +404,7 @@ class Worker:
         for _ in range(2):
             seconds = self.turn()
             self.steps = max(1, round(SECONDS / seconds * self.steps))
-            if task.startswith(("pace/", "throughput/")) and self.steps > FIRST:
+            if not task.startswith("peak/") and self.steps > FIRST:
                 self.steps -= self.steps % FIRST
 
     def turn(self) -> float:
@@ -342,12 +418,13 @@ class Worker:
         self.process.communicate()
 
 
-def operations(name: str) -> int:
+def operations(name: str, at_once: bool) -> int:
     """Floating-point operations a step does for each image of the batch, with the plain loss.
 
     D's step: G forward; D forward and both of its backward products (but for the gradient with
     respect to its input) on a real and a generated image. G's step: G forward and backward; D
-    forward, and the backward product for its input.
+    forward, and the backward product for its input. Both at once, the samples are made and judged
+    once.
     """
     _, G, D = plain(name, 1)
     g, d = networks.multiply_adds(G), networks.multiply_adds(D)
@@ -357,6 +434,8 @@ def operations(name: str) -> int:
         firsts.append(networks._multiply_adds(layer))
     d_step = g + 2 * (3 * d - firsts[1])
     g_step = 3 * g - firsts[0] + 2 * d
+    if at_once:
+        g_step -= g + d
     return 2 * (d_step + g_step)
 
 
@@ -366,9 +445,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     paces = [task for task in TASKS if task.startswith("pace/")]
-    parser.add_argument(
-        "--rows", nargs="+", choices=["pace", *NETWORKS], default=["pace", *NETWORKS]
-    )
+    groups = ["pace", "parts", *NETWORKS]
+    parser.add_argument("--rows", nargs="+", choices=groups, default=groups)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--worker", choices=TASKS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -377,10 +455,9 @@ def main() -> None:
         return
     record = Record(RESULT, rounds=arguments.rounds, turn_seconds=SECONDS)
     # Paces are not compared with each other so closely that they had to take turns.
+    several = {"pace": paces, "parts": ["parts/mlp, batch 64"]}
     prefixes = [
-        prefix
-        for group in arguments.rows
-        for prefix in (paces if group == "pace" else [f"throughput/{group}"])
+        prefix for group in arguments.rows for prefix in several.get(group, [f"throughput/{group}"])
     ]
     for prefix in prefixes:
         kind, group = prefix.split("/")[:2]
@@ -401,6 +478,8 @@ def main() -> None:
         for task in tasks:
             _, name, batch_size = TASKS[task]
             row: dict[str, Any] = {"way": task.split("/")[-1]}
+            if task.startswith("peak/"):
+                row["way"] = f"matrix product, {row['way']}"
             if peak is None:
                 row |= {
                     "batch_size": batch_size,
@@ -411,10 +490,12 @@ def main() -> None:
                 row |= {"gflops": PRODUCT / middle[task] / 1e9}
             else:
                 rate = batch_size / middle[task]
+                needed = operations(name, at_once="at once" in task)
                 row |= {
                     "images_a_second": rate,
-                    "gflops": rate * operations(name) / 1e9,
-                    "share_of_peak": rate * operations(name) / peak,
+                    "operations": needed,
+                    "gflops": rate * needed / 1e9,
+                    "share_of_peak": rate * needed / peak,
                     "start_seconds": workers[task].setting_up + workers[task].first,
                 }
             rows.append({**row, "turns": turns[task]})

@@ -1,6 +1,7 @@
 """Keras and TensorFlow, imported once, with a clear error where Keras runs on another backend."""
 
 import os
+from typing import Any
 
 _ADVICE = (
     "gantut trains with TensorFlow's GradientTape, so Keras must run on the TensorFlow backend: "
@@ -22,4 +23,9 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf  # noqa: E402
 
-__all__ = ["keras", "tf"]
+__all__ = ["full_precision", "keras", "tf"]
+
+
+def full_precision(x: Any) -> Any:
+    """The tensor in float32 where it has 16 bits, as what layers compute in a mixed precision."""
+    return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x

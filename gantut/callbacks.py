@@ -21,7 +21,7 @@ import numpy as np
 
 from gantut import diagnosis
 from gantut._arguments import check_public as _check_public
-from gantut._backend import keras, tf
+from gantut._backend import full_precision, keras, tf
 from gantut._io import atomic_write
 from gantut._origin import Origin, find_origin, is_finite, optimizers
 from gantut._state import numbered, read_meta, read_state, write_state
@@ -436,7 +436,7 @@ class SampleGrid(_Timed):
         if step == self._last_step:
             return
         self._last_step = step
-        images = self.model.ema_generator(self._inputs, training=False).numpy()
+        images = full_precision(self.model.ema_generator(self._inputs, training=False)).numpy()
         path = self.folder / f"step-{step:06d}.png"
         save_grid(images, path, columns=self.columns, scale=self.scale)
         self.files.append(path)

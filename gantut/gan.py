@@ -10,7 +10,7 @@ import numpy as np
 
 from gantut import distribution, losses
 from gantut._arguments import check_public as _check_public
-from gantut._backend import keras, tf
+from gantut._backend import full_precision, keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.optimizers import FusedAdam, Unrolled
 from gantut.sampling import (
@@ -259,11 +259,13 @@ class GAN(keras.Model):
     def generate(self, n: Tensor, labels: Tensor | None, training: bool) -> Tensor:
         """Samples of the generator under training, for new latent vectors."""
         z = self.latents(n)
-        return self.generator([z, labels] if self.conditional else z, training=training)
+        inputs = [z, labels] if self.conditional else z
+        return full_precision(self.generator(inputs, training=training))
 
     def discriminate(self, x: Tensor, labels: Tensor | None) -> Tensor:
         """Logits of D in training mode (dropout active)."""
-        return self.discriminator([x, labels] if self.conditional else x, training=True)
+        inputs = [x, labels] if self.conditional else x
+        return full_precision(self.discriminator(inputs, training=True))
 
     def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
         """The weighted sum of the gradient penalties: a scalar."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gantut._arguments import check_public as _check_public
-from gantut._backend import keras, tf
+from gantut._backend import full_precision, keras, tf
 from gantut.data import check_images
 
 
@@ -137,7 +137,7 @@ def sample(
 
     @tf.function(reduce_retracing=True)
     def generate(inputs: Any) -> Any:
-        return generator(inputs, training=False)
+        return full_precision(generator(inputs, training=False))
 
     parts = []
     for start in range(0, n, batch_size):
@@ -184,7 +184,7 @@ def render(generator: Any, z: Any, labels: Any = None, *, batch_size: int = 500)
     for start in range(0, len(z), batch_size):
         part = slice(start, start + batch_size)
         inputs = z[part] if labels is None else [z[part], labels[part]]
-        parts.append(np.asarray(generator(inputs, training=False)))
+        parts.append(full_precision(generator(inputs, training=False)).numpy())
     return np.concatenate(parts)
 
 

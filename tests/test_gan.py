@@ -1083,6 +1083,60 @@ def test_what_cannot_move_at_once(model, arguments, message):
         model(generator(), discriminator(), **{"simultaneous": True, **arguments})
 
 
+# --- Sixteen bits, and XLA ---------------------------------------------------------------------
+
+
+def test_a_mixed_precision_trains_with_losses_and_samples_in_32_bits():
+    """Two steps of it: bfloat16 has three digits, and the losses agree to two."""
+    ends = []
+    for policy in ("float32", "mixed_bfloat16"):
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            gan = make(penalties={"r1": 0.1, "r2": 0.1}, ema=0.9, eager=False)
+        finally:
+            keras.config.set_dtype_policy(before)
+        ends.append(fit(gan, points(8)))
+        assert {v.dtype for v in gan.generator.weights} == {"float32"}
+        fake = gan.generate(4, None, training=False)
+        assert fake.dtype == gan.discriminate(fake, None).dtype == tf.float32
+        assert gan.generator(tf.zeros((1, 3))).dtype == gan.generator.compute_dtype
+        z = np.zeros((1, 3), np.float32)
+        assert (
+            gan.sample(4).dtype == gantut.sampling.render(gan.ema_generator, z).dtype == "float32"
+        )
+    for name, (exact,) in ends[0].items():
+        assert ends[1][name][0] == pytest.approx(exact, rel=0.02)
+        assert ends[1][name][0] != exact
+
+
+XLA = """
+import keras, numpy as np, tensorflow as tf
+import gantut
+from gantut import networks
+losses = []
+for jit in (False, True):
+    keras.utils.set_random_seed(0)
+    gan = gantut.GAN(
+        networks.mlp_generator(4, (6, 6, 1), (8,)), networks.mlp_discriminator((6, 6, 1), (8,)),
+        penalties={"r1": 1.0}, penalty_every=2, ema=0.9, seed=0,
+    )
+    gan.compile(jit_compile=jit, steps_per_execution=2)
+    assert gan.jit_compile is jit
+    x = np.random.default_rng(0).uniform(-1, 1, (32, 6, 6, 1)).astype("float32")
+    gan.latents = lambda n: tf.reshape(tf.linspace(-1.0, 1.0, 4 * 8), (8, 4))
+    losses.append(gan.fit(x, batch_size=8, shuffle=False, verbose=0).history)
+for name, (value,) in losses[0].items():
+    np.testing.assert_allclose(losses[1][name][0], value, rtol=1e-4)
+"""
+
+
+def test_xla_trains_to_the_same_losses():
+    """In a process of its own: Keras refuses XLA where operations have to be deterministic."""
+    done = subprocess.run([sys.executable, "-c", XLA], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 # --- Wrong arguments and wrong data ------------------------------------------------------------
 
 
