@@ -626,13 +626,13 @@ def _cloned(
     pairs: list[tuple[Any, Any]] = []
 
     def remember(old: Any) -> Any:
+        if isinstance(old, keras.Model):  # Keras 3.12's own recursion ends after one level
+            return keras.models.clone_model(old, clone_function=remember, call_function=call)
         new = clone(old)
         pairs.append((old, new))
         return new
 
-    copy = keras.models.clone_model(
-        model, clone_function=remember, call_function=call, recursive=True
-    )
+    copy = remember(model)
     for old, new in pairs:
         is_new = isinstance(new, keras.layers.SpectralNormalization) and type(old) is not type(new)
         target = new.layer if is_new else new
