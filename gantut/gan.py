@@ -332,7 +332,9 @@ class GAN(keras.Model):
     def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
         """Updates G once, and its average. Returns G's loss."""
         loss, gradients = self.generator_gradients(real, labels)
-        self._move_generator(gradients)
+        self.g_optimizer.apply(gradients, self.generator.trainable_variables)
+        if self.ema is not None:
+            self._update_average()
         return loss
 
     def simultaneous_step(
@@ -363,13 +365,10 @@ class GAN(keras.Model):
         g_gradients = g_tape.gradient(g_loss, g_weights)
         with _computed([*d_gradients, *g_gradients]):
             self.d_optimizer.apply(d_gradients, d_weights)
-        self._move_generator(g_gradients)
-        return d_loss, real_logits, fake_logits, g_loss
-
-    def _move_generator(self, gradients: list[Tensor]) -> None:
-        self.g_optimizer.apply(gradients, self.generator.trainable_variables)
+        self.g_optimizer.apply(g_gradients, g_weights)
         if self.ema is not None:
             self._update_average()
+        return d_loss, real_logits, fake_logits, g_loss
 
     def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
         """What G minimises, the adversarial loss; a GAN with a further aim adds it here.
