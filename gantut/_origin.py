@@ -65,9 +65,8 @@ def find_origin(
         if is_finite(logs) and all(map(is_finite, model._state().values())):
             continue
         _put(model, before)
-        samples, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
         if isinstance(model, GAN):
-            return Origin(step, _in_gan(model, samples, labels, step - 1, before))
+            return Origin(step, _in_gan(model, *model.unpack(batch), step - 1, before))
         step_function(batch)
         return Origin(step, lost_weight(model) or "the loss")
     return None

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,7 @@ class GAN(keras.Model):
             self.ema_generator = keras.models.clone_model(generator)
             self.ema_generator.set_weights(generator.get_weights())
             self.ema_generator.trainable = False
+        self._pick: Callable[[Tensor], Any] | None = None
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.step_counter = self.add_weight(
             shape=(),
@@ -237,9 +238,40 @@ class GAN(keras.Model):
             first = next(iter(x.take(1)), None)
             if first is None:
                 raise ValueError("the dataset is empty")
-            samples, labels, _ = keras.utils.unpack_x_y_sample_weight(first)
-            self._check_batch(samples, labels)
+            self._check_batch(*self.unpack(first))
         return super().fit(x, y, *args, **kwargs)
+
+    @contextlib.contextmanager
+    def picking(self, pick: Callable[[Tensor], Any]) -> Iterator[None]:
+        """Inside it, batches are anything from which ``pick`` makes samples, or (samples, labels).
+
+        With row numbers, and a function that gathers these rows of a tensor, the data can lie
+        where the networks are: no batch has to be sent there.
+
+        Args:
+            pick: From a batch, inside the compiled step, to what a dataset for `fit` yields.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            TypeError: ``pick`` is no function.
+        """
+        if not callable(pick):
+            raise TypeError(f"pick must be a function of a batch, got {type(pick).__name__}")
+        # What is compiled holds on to the function, and the function to the data.
+        self._pick, self.train_function = pick, None
+        try:
+            yield
+        finally:
+            self._pick, self.train_function = None, None
+
+    def unpack(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        """Samples and labels (or None) of what a dataset yields."""
+        if self._pick is not None:
+            batch = self._pick(batch)
+        samples, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        return samples, labels
 
     @staticmethod
     def _check_networks(generator: Any, discriminator: Any) -> None:
@@ -441,7 +473,7 @@ class GAN(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Tensor]:
         """One step of ``fit``: D, then (every ``d_steps``-th time) G; or both at once."""
-        real, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        real, labels = self.unpack(data)
         if tf.distribute.has_strategy():
             d_loss, g_loss, real_logits, fake_logits = distribution.train_step(self, real, labels)
             self.step_counter.assign_add(1)

@@ -15,6 +15,7 @@ difference. A training that is limited by time stops at a step that depends on t
 so there a seed fixes the start only.
 """
 
+import contextlib
 import hashlib
 import math
 import os
@@ -515,6 +516,7 @@ def train(
     history_every: int = 100,
     checkpoints: str | os.PathLike[str] | training.Checkpoints | None = None,
     resume: bool = False,
+    on_device: bool | None = None,
 ) -> Run[Any]:
     """Trains a GAN by a recipe.
 
@@ -543,6 +545,9 @@ def train(
         resume: Go on from the newest whole checkpoint of that folder, if there is one. The
             arguments must be those of the training that wrote it; the weights at the end are, bit
             for bit, those of a training that was never interrupted (except with ``seconds``).
+        on_device: Whether all the data is put where the networks are, and a step picks its rows
+            there; the batches are the same. None does so where TensorFlow sees a GPU, one replica
+            of a GAN is trained, and the data is at most 2 GiB.
 
     Returns:
         A `Run`. Its ``steps`` and ``seconds`` count those before the checkpoint too.
@@ -603,22 +608,46 @@ def train(
             "data": _fingerprint(x, y),
         }
 
-    def from_step(step: int) -> Any:
-        return batches(x, y, batch_size=recipe.batch_size, seed=seed, stack=recipe.stack, skip=step)
+    if on_device is None:
+        on_device = has_gpu() and _can_pick(gan) and x.nbytes <= _HELD_BYTES
+    elif on_device and not _can_pick(gan):
+        raise ValueError(
+            f"on_device=True is for one replica of a GAN with a GAN's training step; got "
+            f"{type(gan).__name__}, {gan.distribute_strategy.num_replicas_in_sync} replicas"
+        )
+    held = [tf.constant(part) for part in (x, y) if part is not None] if on_device else []
 
-    done = run(
-        gan,
-        from_step,
-        **length,
-        checkpoints=checkpoints,
-        resume=resume,
-        schedule=recipe.schedule,
-        callbacks=callbacks,
-        last=recipe.callbacks(**length) if isinstance(recipe, Recipe) else (),
-        progress=progress,
-        history_every=history_every,
-    )
+    def pick(rows: Any) -> Any:
+        return _as_batch([tf.gather(part, rows) for part in held], recipe.stack)
+
+    def from_step(step: int) -> Any:
+        order = {"batch_size": recipe.batch_size, "seed": seed, "stack": recipe.stack, "skip": step}
+        return _untuned(_rows(len(x), **order)) if on_device else batches(x, y, **order)
+
+    with gan.picking(pick) if held else contextlib.nullcontext():
+        done = run(
+            gan,
+            from_step,
+            **length,
+            checkpoints=checkpoints,
+            resume=resume,
+            schedule=recipe.schedule,
+            callbacks=callbacks,
+            last=recipe.callbacks(**length) if isinstance(recipe, Recipe) else (),
+            progress=progress,
+            history_every=history_every,
+        )
     return Run.of(done, cpu_seconds=time.process_time() - begin)
+
+
+def _can_pick(gan: Any) -> bool:
+    """Whether the training step looks rows up by itself (`gantut.GAN.picking`)."""
+    alone = gan.distribute_strategy.num_replicas_in_sync == 1
+    return alone and getattr(type(gan), "train_step", None) is GAN.train_step
+
+
+_HELD_BYTES = 2**31
+"""The most that is put on a GPU at once: MNIST as float32 takes a tenth of it."""
 
 
 def _fingerprint(x: Any, y: Any) -> str:
@@ -814,7 +843,14 @@ def batches(
             tf.ensure_shape(part, (*rows.shape, *whole.shape[1:]))
             for part, whole in zip(picked, data, strict=True)
         ]
-        return shaped[0] if y is None else tuple(shaped)
+        return _as_batch(shaped, stack)
+
+    rows = _rows(len(data[0]), batch_size, seed, stack, skip)
+    return _untuned(rows.map(gather, num_parallel_calls=1))
+
+
+def _rows(count: int, batch_size: int, seed: int, stack: int, skip: int) -> Any:
+    """The row numbers of the batches, (batch_size,); above 1 (batch_size, stack)."""
 
     def shuffled(number: Any) -> Any:
         # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
@@ -824,33 +860,38 @@ def batches(
         )
         return rows[tf.where(number == passes, left_out, 0) :]
 
-    def stacked(number: Any) -> Any:
-        rows = tf.random.stateless_uniform(
+    def drawn(number: Any) -> Any:
+        return tf.random.stateless_uniform(
             (batch_size, stack),
             seed=tf.stack([tf.constant(seed, tf.int64), number]),
             maxval=count,
             dtype=tf.int32,
         )
-        _, height, width, channels = data[0].shape
-        layers = tf.transpose(gather(rows), [0, 2, 3, 1, 4])
-        return tf.reshape(layers, (batch_size, height, width, stack * channels))
 
-    count = len(data[0])
+    if stack > 1:
+        return tf.data.Dataset.counter(skip).map(drawn, num_parallel_calls=1)
+    passes, left_out = divmod(skip * batch_size, count)
+    made = tf.data.Dataset.counter(passes).map(shuffled)
+    return made.rebatch(batch_size, drop_remainder=True)
+
+
+def _as_batch(parts: Sequence[Any], stack: int) -> Any:
+    """Images or (images, labels) as a dataset yields them; stacked, one of more channels."""
+    if stack > 1:
+        (images,) = parts
+        batch_size, _, height, width, channels = images.shape
+        images = tf.transpose(images, [0, 2, 3, 1, 4])
+        return tf.reshape(images, (batch_size, height, width, stack * channels))
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _untuned(dataset: Any) -> Any:
+    """The dataset, some batches ahead of who takes them."""
     # Nothing here is left to TensorFlow to tune, and the end of a dataset that it tunes waits at
     # times for its tuner (2.21), which looks after 10 ms, 20, 40 and so on: up to half a training.
     options = tf.data.Options()
     options.autotune.enabled = False
-    if stack > 1:
-        made = tf.data.Dataset.counter(skip).map(stacked, num_parallel_calls=1)
-    else:
-        passes, left_out = divmod(skip * batch_size, count)
-        made = (
-            tf.data.Dataset.counter(passes)
-            .map(shuffled)
-            .rebatch(batch_size, drop_remainder=True)
-            .map(gather, num_parallel_calls=1)
-        )
-    return made.prefetch(2).with_options(options)
+    return dataset.prefetch(2).with_options(options)
 
 
 # --- The recipes -------------------------------------------------------------------------------

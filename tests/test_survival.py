@@ -307,6 +307,11 @@ def test_the_step_and_the_layer_of_a_lost_loss_are_named(tiny, x, simultaneous):
     assert "discriminator" in where
     assert int(good.gan.step_counter.numpy()) == 8
     assert all(np.isfinite(value).all() for value in state(good.gan).values())
+    # Where the data is on the device, the batches of the search are picked there.
+    held = recipes.train(
+        recipe, x, steps=24, callbacks=[callbacks.StopOnDivergence(every=4)], on_device=True
+    )
+    assert (held.diverged_at, held.origin) == (12, good.origin)
     # The good weights are those of the eighth step.
     healthy = replace(recipe, schedule=lambda progress: 1.0)
     same(state(good.gan), state(recipes.train(healthy, x, steps=8).gan))
