@@ -225,6 +225,7 @@ class Method:
         penalties: Weights of the gradient penalties, as in `gantut.GAN`.
         penalty_end: What the weights are multiplied by at the end of the training; on the way
             there they fall geometrically (1: they stay).
+        penalty_every: Steps from penalty to penalty, as in `gantut.GAN`.
         d_steps: Steps of D for one of G.
         packing: Points that D judges together.
         unroll_steps: Steps of D that G looks ahead, as in `gantut.GAN`.
@@ -252,6 +253,7 @@ class Method:
     loss: str = "non_saturating"
     penalties: Mapping[str, float] = field(default_factory=dict)
     penalty_end: float = 1.0
+    penalty_every: int = 1
     d_steps: int = 1
     packing: int = 1
     unroll_steps: int = 0
@@ -540,6 +542,7 @@ def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int
         ),
         method.loss,
         penalties=method.penalties,
+        penalty_every=method.penalty_every,
         ema=method.ema,
         d_steps=method.d_steps,
         unroll_steps=method.unroll_steps,

@@ -228,6 +228,7 @@ def test_build_refuses_penalties_that_vanish_or_rise(end):
 
 def test_the_factor_of_the_penalties_scales_their_gradient():
     x = tf.constant(rows((8, 2)))
+    assert toys.build(dataclasses.replace(TINY, penalty_every=4), RING).penalty_every == 4
     gan = toys.build(dataclasses.replace(TINY, penalties={"r1": 2.0}), RING)
     whole = float(gan.penalty(x, x, None))
     gan.penalty_factor.assign(0.25)
