@@ -288,6 +288,13 @@ def at_once_pace(name: str, batch_size: int) -> Run:
     return recipe_pace(replace(recipes.get("fast"), simultaneous=True), batch_size)
 
 
+def half_pace(name: str, batch_size: int) -> Run:
+    """The recipe ``fast`` with half the units in each hidden layer."""
+    from growth import widened
+
+    return recipe_pace(widened(0.5), batch_size)
+
+
 def guide_pace(name: str, batch_size: int) -> Run:
     """The GAN of Keras' guide."""
     from textbook import batches, guide_gan
@@ -357,6 +364,7 @@ TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
     **{f"pace/{name}": (recipe_pace, name, recipes.get(name).batch_size) for name in PACES},
     "pace/fast, plainly trained": (plain_pace, "fast", 64),
     "pace/fast, both at once": (at_once_pace, "fast", 64),
+    "pace/fast, half the width": (half_pace, "fast", 64),
     "pace/fast in PyTorch": (torch_fast, "fast", 64),
     "pace/Keras' guide": (guide_pace, "", 64),
     **{f"peak/{name}": (make, "", 0) for name, make in PEAKS.items()},
@@ -446,7 +454,7 @@ def main() -> None:
     )
     paces = [task for task in TASKS if task.startswith("pace/")]
     groups = ["pace", "parts", *NETWORKS]
-    parser.add_argument("--rows", nargs="+", choices=groups, default=groups)
+    parser.add_argument("--rows", nargs="+", choices=[*groups, *paces], default=groups)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--worker", choices=TASKS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -457,7 +465,9 @@ def main() -> None:
     # Paces are not compared with each other so closely that they had to take turns.
     several = {"pace": paces, "parts": ["parts/mlp, batch 64"]}
     prefixes = [
-        prefix for group in arguments.rows for prefix in several.get(group, [f"throughput/{group}"])
+        prefix
+        for group in arguments.rows
+        for prefix in several.get(group, [group if group in TASKS else f"throughput/{group}"])
     ]
     for prefix in prefixes:
         kind, group = prefix.split("/")[:2]

@@ -315,6 +315,7 @@ class HistoryWriter(_Timed):
         """Notes where the training starts."""
         super().on_train_begin(logs)
         self._last_step = _step(self.model)
+        self._logs = {}
         columns = (*COLUMNS[:3], *(metric.name for metric in self.model.metrics))
         if tuple(self.history) != columns:
             self.history = {column: [] for column in columns}
@@ -335,11 +336,13 @@ class HistoryWriter(_Timed):
 
     def _add_row(self) -> None:
         self._last_step = _step(self.model)
+        # There are none where the checkpoint that was taken up had all steps but not their row.
+        logs = self._logs or self.model.get_metrics_result()
         row: dict[str, float] = {
             "step": self._last_step,
             "seconds": self.seconds(),
             "learning_rate": float(self.model.g_optimizer.learning_rate.numpy()),
-            **{name: float(self._logs[name]) for name in list(self.history)[3:]},
+            **{name: float(logs[name]) for name in list(self.history)[3:]},
         }
         for name, column in self.history.items():
             column.append(row[name])

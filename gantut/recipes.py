@@ -761,7 +761,12 @@ def run(
     try:
         with training.shared_clock(hands, clock):
             if over:
-                history.take_up()
+                # The checkpoint has all steps, but perhaps not what comes after the last of them:
+                # learning rates that are put back, the last row and picture.
+                around = keras.callbacks.CallbackList(hands, model=gan)
+                around.on_train_begin()
+                around.on_epoch_begin(0)
+                around.on_train_end()
             else:
                 # A dataset that is shared out does not tell its length.
                 told = {"steps_per_epoch": left} if strategy.num_replicas_in_sync > 1 else {}

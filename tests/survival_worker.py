@@ -130,24 +130,22 @@ def kills(folder: Path, number: int, seed: int) -> dict[str, Any]:
         run = folder / f"run-{finished}"
         child = fork(lambda run=run: train(run, archive))
         limit = moments.uniform(0.1, cost) if killed < number else float("inf")
-        while True:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                assert status == 0, f"a training ended with {status}"
-                assert result(run) == whole, "another end than that of the uninterrupted training"
-                finished += 1
-                break
-            if cpu_seconds(child) >= limit:
-                os.kill(child, signal.SIGKILL)
-                _, status = os.waitpid(child, 0)
-                if os.WIFSIGNALED(status):
-                    killed += 1
-                    check_whole(run)
-                    there = sorted((run / "checkpoints").glob("step-*.npz"))
-                    steps.append(int(there[-1].stem[5:]) if there else 0)
-                    break
-                done = child
+        done = 0
+        while not done:
             time.sleep(0.005)
+            done, status = os.waitpid(child, os.WNOHANG)
+            if not done and cpu_seconds(child) >= limit:
+                os.kill(child, signal.SIGKILL)
+                done, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            killed += 1
+            check_whole(run)
+            there = sorted((run / "checkpoints").glob("step-*.npz"))
+            steps.append(int(there[-1].stem[5:]) if there else 0)
+        else:
+            assert status == 0, f"a training ended with {status}"
+            assert result(run) == whole, "another end than that of the uninterrupted training"
+            finished += 1
     return {"killed": killed, "finished": finished, "steps": steps, "cpu_seconds": cost}
 
 

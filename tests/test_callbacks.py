@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from states import assert_same_state, state
 
 from gantut import callbacks, networks
 from gantut.gan import GAN
@@ -56,10 +57,6 @@ def fit(gan, *given, epochs=1, **arguments):
         callbacks=list(given),
         **arguments,
     )
-
-
-def state(gan):
-    return {name: value.numpy().copy() for name, value in gan._state().items()}
 
 
 class At(keras.callbacks.Callback):
@@ -222,8 +219,7 @@ def test_divergence_stops_and_goes_back_to_the_last_good_state():
     # The weights are lost after step 3, which step 4 shows.
     assert guard.diverged_at == 4
     assert int(gan.step_counter.numpy()) == 2
-    for name, value in state(gan).items():
-        np.testing.assert_array_equal(value, kept[name], err_msg=name)
+    assert_same_state(state(gan), kept)
 
 
 def test_a_state_that_is_lost_already_is_not_kept():
@@ -233,8 +229,7 @@ def test_a_state_that_is_lost_already_is_not_kept():
     # Spoilt before the guard looks at step 4: the losses are finite, the weights are not.
     fit(gan, At(2, lambda gan: kept.update(state(gan))), At(4, spoil), guard)
     assert guard.diverged_at == 5
-    for name, value in state(gan).items():
-        np.testing.assert_array_equal(value, kept[name], err_msg=name)
+    assert_same_state(state(gan), kept)
 
 
 def test_weights_lost_in_the_very_last_step_are_noticed():
@@ -243,8 +238,7 @@ def test_weights_lost_in_the_very_last_step_are_noticed():
     before = state(gan)
     fit(gan, guard, At(8, spoil))
     assert guard.diverged_at == 8
-    for name, value in state(gan).items():
-        np.testing.assert_array_equal(value, before[name], err_msg=name)
+    assert_same_state(state(gan), before)
 
 
 def test_a_healthy_training_is_left_alone():
@@ -253,8 +247,7 @@ def test_a_healthy_training_is_left_alone():
     guard = callbacks.StopOnDivergence(every=3)
     fit(guarded, guard)
     assert guard.diverged_at is None
-    for name, value in state(plain).items():
-        np.testing.assert_array_equal(value, state(guarded)[name], err_msg=name)
+    assert_same_state(state(plain), state(guarded))
 
 
 # --- Time ----------------------------------------------------------------------------------------

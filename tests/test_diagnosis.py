@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from states import assert_same_state, state
 
 from gantut import callbacks, data, diagnosis, losses, networks, recipes
 from gantut.diagnosis import Facts, Thresholds
@@ -71,16 +72,6 @@ def make_puppets(puppets):
 def fit(gan, x, *given, steps, y=None, batch_size=24):
     epochs = -(-steps * batch_size // len(x))
     gan.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=list(given))
-
-
-def state(gan):
-    return {name: variable.numpy().copy() for name, variable in gan._state().items()}
-
-
-def assert_same_state(one, two):
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, two[name], err_msg=name)
 
 
 def softplus(x):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from states import assert_same_state, state
 
 import gantut
 from gantut import data, networks, optimizers
@@ -90,20 +91,10 @@ def values(variables):
     return [v.numpy() for v in variables]
 
 
-def everything(gan):
-    return {name: v.numpy() for name, v in gan._state().items()}
-
-
 def equal(one, other):
     return len(one) == len(other) and all(
         np.array_equal(a, b) for a, b in zip(one, other, strict=True)
     )
-
-
-def assert_same_state(one, other):
-    assert one.keys() == other.keys()
-    for name in one:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 def fit(gan, x, y=None, **kwargs):
@@ -256,7 +247,7 @@ def train_by_hand(G, D, loss, batches, latents, gammas, penalty_every, ema):
 def test_steps_equal_those_written_by_hand(loss, gammas, penalty_every):
     penalties = dict(zip(("r1", "r2"), gammas, strict=False))
     gan = make(loss=loss, penalties=penalties, penalty_every=penalty_every, ema=0.3)
-    start = everything(gan)
+    start = state(gan)
     G, D = (keras.models.clone_model(m) for m in (gan.generator, gan.discriminator))
     G.set_weights(gan.generator.get_weights())
     D.set_weights(gan.discriminator.get_weights())
@@ -284,7 +275,7 @@ def test_steps_equal_those_written_by_hand(loss, gammas, penalty_every):
     # Keras weighs d_real by rows, so that means over ragged batches are compared for losses only.
     assert history["d_loss"][0] == pytest.approx(means[0], rel=1e-5, abs=1e-6)
     assert history["g_loss"][0] == pytest.approx(means[2], rel=1e-5, abs=1e-6)
-    moved = max(np.abs(start[k] - v).max() for k, v in everything(gan).items() if "gen" in k)
+    moved = max(np.abs(start[k] - v).max() for k, v in state(gan).items() if "gen" in k)
     assert moved > 0.02  # four orders above what is allowed to differ
 
 
@@ -515,7 +506,7 @@ def test_graph_equals_eager_and_steps_per_execution_changes_no_bit():
     for name, eager, steps in (("eager", True, 1), ("graph", False, 1), ("three", False, 3)):
         gan = make(eager=eager, steps_per_execution=steps, **ALL_AT_ONCE)
         fit(gan, points(18), epochs=2)
-        ends[name] = everything(gan)
+        ends[name] = state(gan)
         assert ends[name]["gan/000"] == 10
     assert_same_state(ends["graph"], ends["three"])
     for name, value in ends["eager"].items():
@@ -650,7 +641,7 @@ def test_labels_reach_both_networks_as_array_and_as_dataset():
         assert seen == [
             (network, labels) for labels in batches for network in ("G", *"DDD", "G", *"DD")
         ]
-        ends.append(everything(gan))
+        ends.append(state(gan))
     assert_same_state(*ends)
 
 
@@ -680,10 +671,10 @@ def test_labels_of_an_unconditional_pair_are_ignored():
     for y in (None, np.arange(10) % 3):
         gan = make()
         fit(gan, points(10), y)
-        ends.append(everything(gan))
+        ends.append(state(gan))
     gan = make()
     gan.fit(tf.data.Dataset.from_tensor_slices((points(10), np.arange(10))).batch(4), verbose=0)
-    ends.append(everything(gan))
+    ends.append(state(gan))
     assert_same_state(ends[0], ends[1])
     assert_same_state(ends[0], ends[2])
 
@@ -737,7 +728,7 @@ def test_unrolled_gradients_are_those_of_a_discriminator_that_was_really_trained
     gan.latents = lambda n: z
     for _ in range(2):  # so that moments and momentum are not 0
         gan.discriminator_step(real, labels, bool(gan.penalties))
-    start = everything(gan)
+    start = state(gan)
 
     def restore(group):
         for name, variable in gan._state().items():
@@ -818,7 +809,7 @@ def test_unrolling_no_steps_or_a_discriminator_that_does_not_learn_is_the_plain_
         gan = make(dropout=0.3, seed=1, d_optimizer=keras.optimizers.SGD(d_rate), **given)
         gan.discriminate = lambda x, labels, d=gan.discriminator: d(x, training=False)
         fit(gan, points(8))
-        ends.append(everything(gan))
+        ends.append(state(gan))
     assert_same_state(*ends)
 
 
@@ -832,7 +823,7 @@ def test_unrolled_training_in_a_graph_with_everything_else():
     for eager in (True, False):
         gan = make(eager=eager, **arguments)
         history = fit(gan, points(16), np.arange(16) % 3)
-        ends.append(everything(gan))
+        ends.append(state(gan))
     assert np.isfinite([v[0] for v in history.values()]).all()
     for name in ends[0]:
         np.testing.assert_allclose(ends[0][name], ends[1][name], atol=1e-5, rtol=1e-5, err_msg=name)
@@ -875,21 +866,21 @@ def test_a_restored_gan_goes_on_as_if_nothing_had_happened(tmp_path):
     assert sorted(os.listdir(tmp_path / "run")) == [
         "discriminator.keras", "generator.keras", "state.npz",
     ]  # fmt: skip
-    saved = everything(gan)
+    saved = state(gan)
     samples = gan.sample(5, seed=0)
     fit(gan, x)
 
     other = make(seed=1, **ALL_AT_ONCE)
     assert not np.array_equal(other.sample(5, seed=0), samples)
     other.restore(tmp_path / "run")
-    assert_same_state(everything(other), saved)
+    assert_same_state(state(other), saved)
     np.testing.assert_array_equal(other.sample(5, seed=0), samples)
     fit(other, x)
-    assert_same_state(everything(other), everything(gan))
+    assert_same_state(state(other), state(gan))
     # The state has slots of both optimizers and the seeds of latents and dropout in it.
     assert saved["d_optimizer/000"] == 5
     assert saved["g_optimizer/000"] == 2
-    changed = [k for k, v in everything(gan).items() if not np.array_equal(v, saved[k])]
+    changed = [k for k, v in state(gan).items() if not np.array_equal(v, saved[k])]
     assert {k.split("/")[0] for k in changed} == {
         "generator", "discriminator", "ema_generator", "gan", "d_optimizer", "g_optimizer",
     }  # fmt: skip
@@ -913,7 +904,7 @@ def test_damaged_states_change_nothing(tmp_path):
     path = tmp_path / "state.npz"
     whole = path.read_bytes()
     fit(gan, points(8))
-    before = everything(gan)
+    before = state(gan)
     middle = bytearray(whole)
     middle[whole.index(b"NUMPY") + 160] ^= 0xFF  # a bit of a number, caught by the checksum
     for damaged in (b"", b"hello", whole[:50], whole[: len(whole) // 2], whole[:-1], middle):
@@ -921,10 +912,10 @@ def test_damaged_states_change_nothing(tmp_path):
         with pytest.raises(ValueError, match=r"state\.npz is damaged: ") as caught:
             gan.restore(tmp_path)
         assert "pickle" not in str(caught.value)
-        assert_same_state(everything(gan), before)
+        assert_same_state(state(gan), before)
     path.write_bytes(whole)
     gan.restore(tmp_path)
-    assert not equal(list(before.values()), list(everything(gan).values()))
+    assert not equal(list(before.values()), list(state(gan).values()))
 
 
 def test_pickled_objects_are_never_opened(tmp_path):
@@ -951,10 +942,10 @@ def test_states_of_other_networks_change_nothing(tmp_path, arguments, message):
     if "g_optimizer" in arguments:
         arguments["g_optimizer"] = arguments["g_optimizer"]()
     other = make(seed=1, **arguments)
-    before = everything(other)
+    before = state(other)
     with pytest.raises(ValueError, match=f"belongs to other networks.*{message}"):
         other.restore(tmp_path)
-    assert_same_state(everything(other), before)
+    assert_same_state(state(other), before)
 
 
 def test_restoring_what_is_not_there(tmp_path):
@@ -984,7 +975,7 @@ def test_saving_over_a_saved_gan(tmp_path):
     gan.save(tmp_path)
     other = make(seed=1)
     other.restore(tmp_path)
-    assert_same_state(everything(other), everything(gan))
+    assert_same_state(state(other), state(gan))
     assert sorted(os.listdir(tmp_path)) == sorted(before)
 
 
@@ -1010,7 +1001,7 @@ def test_both_at_once_take_the_gradients_at_the_weights_before(loss, penalised, 
     gan = both_at_once(loss, ema=0.5, num_classes=num_classes, **weights)
     real = tf.constant(points(8))
     labels = None if num_classes is None else tf.constant([0, 1, 2, 3] * 2)
-    before = everything(gan)
+    before = state(gan)
     d_loss, *_, d_gradients = gan.discriminator_gradients(real, labels, penalised)
     g_loss, g_gradients = gan.generator_gradients(real, labels)
     for name, variable in gan._state().items():
@@ -1058,7 +1049,7 @@ def test_both_at_once_in_a_graph_and_in_python():
         logs = fit(gan, points(16), epochs=2)
         assert set(logs) == {"d_loss", "g_loss", "d_real", "d_fake"}
         assert int(gan.step_counter.numpy()) == 8
-        ends.append(everything(gan))
+        ends.append(state(gan))
     for end in ends[1:]:
         for name, value in ends[0].items():
             np.testing.assert_allclose(end[name], value, atol=2e-5, err_msg=name)
@@ -1188,11 +1179,11 @@ BAD_IMAGES = {
 def test_bad_images(kind):
     make_x, message = BAD_IMAGES[kind]
     gan, x = image_gan(), make_x()
-    before = everything(gan)
+    before = state(gan)
     kwargs = {} if isinstance(x, tf.data.Dataset) else {"batch_size": 4}
     with pytest.raises(ValueError, match=message):
         gan.fit(x, verbose=0, **kwargs)
-    assert_same_state(everything(gan), before)
+    assert_same_state(state(gan), before)
 
 
 @pytest.mark.parametrize(

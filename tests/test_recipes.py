@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from states import assert_same_state, state
 
 import gantut
 from gantut import callbacks, load_mnist, metrics, networks, recipes
@@ -45,10 +46,6 @@ TINY = recipes.Recipe(
 
 def images(n=40, shape=SHAPE):
     return np.random.default_rng(0).uniform(-1, 1, (n, *shape)).astype(np.float32)
-
-
-def weights(gan):
-    return {name: value.numpy().copy() for name, value in gan._state().items()}
 
 
 # --- Schedules -----------------------------------------------------------------------------------
@@ -150,7 +147,7 @@ def test_small_stacked_recipes_train_on_single_images_of_28_pixels(name):
     run = recipes.train(name, x, steps=2, seed=1)
     made = run.gan.sample(3, seed=0)
     assert made.shape == (3, 28, 28, 3)
-    assert all(np.isfinite(value).all() for value in weights(run.gan).values())
+    assert all(np.isfinite(value).all() for value in state(run.gan).values())
     with pytest.raises(ValueError, match=rf"'{name}' is made for .* got \(28, 28, 3\)"):
         recipes.train(name, np.repeat(x, 3, axis=-1), steps=2)
 
@@ -199,19 +196,17 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     keras.random.normal((3,))
     again = recipes.train(TINY, images(), seed=3)
     other = recipes.train(TINY, images(), seed=4)
-    expected = weights(first.gan)
-    for name, value in weights(again.gan).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    expected = state(first.gan)
+    assert_same_state(state(again.gan), expected)
     assert first.history["d_loss"] == again.history["d_loss"]
     kernel = "generator/000"
-    assert not np.array_equal(weights(other.gan)[kernel], expected[kernel])
+    assert not np.array_equal(state(other.gan)[kernel], expected[kernel])
 
 
 def test_fast_repeats_itself():
     x = images(64, (8, 8, 1))
-    first, again = (weights(recipes.train("fast", x, steps=18, seed=1).gan) for _ in range(2))
-    for name, value in first.items():
-        np.testing.assert_array_equal(value, again[name], err_msg=name)
+    first, again = (state(recipes.train("fast", x, steps=18, seed=1).gan) for _ in range(2))
+    assert_same_state(first, again)
 
 
 def test_callbacks_do_not_change_the_result(tmp_path):
@@ -223,8 +218,7 @@ def test_callbacks_do_not_change_the_result(tmp_path):
         progress=True,
         callbacks=[callbacks.SampleGrid(tmp_path, every=4)],
     )
-    for name, value in weights(plain.gan).items():
-        np.testing.assert_array_equal(value, weights(watched.gan)[name], err_msg=name)
+    assert_same_state(state(plain.gan), state(watched.gan))
 
 
 # --- Length --------------------------------------------------------------------------------------
@@ -356,13 +350,13 @@ def test_schedule_follows_the_steps_and_is_put_back():
 
 def test_a_training_goes_on():
     first = recipes.train(TINY, images(), steps=4)
-    before = weights(first.gan)
+    before = state(first.gan)
     second = recipes.train(TINY, images(), steps=5, gan=first.gan)
     assert second.gan is first.gan
     assert (first.steps, second.steps) == (4, 5)
     assert int(second.gan.step_counter.numpy()) == 9
     assert second.history["step"] == [9]
-    assert not np.array_equal(weights(second.gan)["generator/000"], before["generator/000"])
+    assert not np.array_equal(state(second.gan)["generator/000"], before["generator/000"])
 
 
 def test_history_has_a_row_every_so_many_steps():
@@ -381,7 +375,7 @@ def test_divergence_is_told_and_the_last_good_weights_are_back():
     run = recipes.train(wild, images(), steps=16)
     assert run.diverged_at == 12
     assert run.steps == 0  # the guard keeps a state every 500 steps, and the first one
-    assert all(np.isfinite(value).all() for value in weights(run.gan).values())
+    assert all(np.isfinite(value).all() for value in state(run.gan).values())
     assert run.history["step"] == [12]
     assert not math.isfinite(run.history["d_loss"][0] + run.history["g_loss"][0])
 
@@ -480,7 +474,7 @@ def test_data_on_the_device_makes_the_same_training(kind, tmp_path):
         recipe = replace(TINY, stack=3)
     sent = recipes.train(recipe, images(), y, seed=3, on_device=False)
     held = recipes.train(recipe, images(), y, seed=3, on_device=True)
-    np.testing.assert_equal(weights(held.gan), weights(sent.gan))
+    assert_same_state(state(held.gan), state(sent.gan))
 
     # One that was written down with the data on the device goes on with batches from the host.
     class Interrupt(keras.callbacks.Callback):
@@ -492,7 +486,7 @@ def test_data_on_the_device_makes_the_same_training(kind, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         recipes.train(recipe, images(), y, **settings, on_device=True, callbacks=[Interrupt()])
     resumed = recipes.train(recipe, images(), y, seed=3, checkpoints=tmp_path, resume=True)
-    np.testing.assert_equal(weights(resumed.gan), weights(sent.gan))
+    assert_same_state(state(resumed.gan), state(sent.gan))
 
 
 def test_data_on_the_device_is_that_of_the_call():
@@ -502,13 +496,13 @@ def test_data_on_the_device_is_that_of_the_call():
     expected = recipes.train(TINY, other, gan=expected, on_device=False).gan
     gan = recipes.train(TINY, images(), on_device=True).gan
     recipes.train(TINY, other, gan=gan, on_device=True)
-    np.testing.assert_equal(weights(gan), weights(expected))
+    assert_same_state(state(gan), state(expected))
     for each in (gan, expected):
         each.fit(images(), batch_size=20, verbose=0, shuffle=False)
     # Compiled in another place, a sum is rounded in another order: 4e-9 at most over three seeds,
     # where one step changes a weight by 2e-4.
-    for name, value in weights(expected).items():
-        np.testing.assert_allclose(weights(gan)[name], value, rtol=0, atol=1e-6)
+    for name, value in state(expected).items():
+        np.testing.assert_allclose(state(gan)[name], value, rtol=0, atol=1e-6)
 
 
 def test_a_gpu_holds_the_data_where_it_can(monkeypatch):
@@ -567,8 +561,7 @@ def test_a_recipe_stacks_the_images_and_their_mean():
     run = recipes.train(recipe, x, steps=4, seed=1)
     assert run.gan.sample(2).shape == (2, 4, 4, 3)
     again = recipes.train(recipe, x, steps=4, seed=1)
-    for name, value in weights(run.gan).items():
-        np.testing.assert_array_equal(value, weights(again.gan)[name], err_msg=name)
+    assert_same_state(state(run.gan), state(again.gan))
     with pytest.raises(ValueError, match=r"'tiny' is made for .*\(4, 4, 1\), got \(4, 4, 3\)"):
         replace(recipe, image_shape=(4, 4, 1)).build((4, 4, 3))
 

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.backend.common import global_state
+from states import assert_same_state, state
 
 from gantut import GAN, callbacks, cli, networks, recipes, stabilisers
 from gantut._state import load_model
@@ -49,16 +50,6 @@ def tiny_recipe(tiny, monkeypatch):
 
 def command(folder, archive, *more):
     return ["train", "tiny", "--out", str(folder), "--data", str(archive), "--samples", "0", *more]
-
-
-def state(gan):
-    return {name: variable.numpy().copy() for name, variable in gan._state().items()}
-
-
-def same(one, two):
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        np.testing.assert_array_equal(value, two[name], err_msg=name)
 
 
 def npz(path):
@@ -121,13 +112,32 @@ def test_a_training_taken_up_ends_with_the_same_bits(case, tiny, x, tmp_path):
     files = callbacks.Checkpoints(tmp_path).files()
     assert [path.name for path in files] == ["step-000012.npz", "step-000008.npz"]
     run = recipes.train(recipe, x, history_every=5, checkpoints=tmp_path, resume=True)
-    same(state(whole.gan), state(run.gan))
+    assert_same_state(state(whole.gan), state(run.gan))
     assert run.steps == whole.steps == 24
     assert {**run.history, "seconds": 0} == {**whole.history, "seconds": 0}
     # Nothing is left to do, and the end is still there.
     again = recipes.train(recipe, x, history_every=5, checkpoints=tmp_path, resume=True)
-    same(state(again.gan), state(run.gan))
+    assert_same_state(state(again.gan), state(run.gan))
     assert (again.steps, again.seconds, again.history) == (24, run.seconds, run.history)
+
+
+@pytest.mark.parametrize("case", ["lazy penalty, two steps of D", "stacked, noise"])
+def test_killed_after_the_last_step_it_ends_as_if_it_had_not_been(case, tiny, x, tmp_path):
+    """The last checkpoint is older than what a training puts back at its end."""
+    recipe = cases(tiny)[case]
+    settings = {"x": x, "history_every": 9, "checkpoints": tmp_path / "checkpoints"}
+
+    def grid(name):
+        return callbacks.SampleGrid(tmp_path / name, every=20)
+
+    written = callbacks.Checkpoints(tmp_path / "checkpoints", every=2)
+    whole = recipes.train(recipe, **{**settings, "checkpoints": written}, callbacks=[grid("whole")])
+    again = recipes.train(recipe, **settings, resume=True, callbacks=[grid("again")])
+    assert_same_state(state(again.gan), state(whole.gan))
+    assert float(again.gan.g_optimizer.learning_rate.numpy()) == np.float32(recipe.g_learning_rate)
+    assert again.history["step"] == [10, 20, 24]
+    assert (again.steps, again.history) == (24, whole.history)
+    assert (tmp_path / "again" / "step-000024.png").exists()
 
 
 def test_a_checkpoint_of_another_training_is_refused(tiny, x, tmp_path):
@@ -167,10 +177,10 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny, x, tmp_path):
         gan = tiny.build((6, 6, 1))
         with pytest.warns(UserWarning, match=r"000008\.npz is damaged.*going on from step-000006"):
             assert callbacks.Checkpoints(folder).restore(gan) == 6
-        same(npz_state(before), state(gan))
+        assert_same_state(npz_state(before), state(gan))
     with pytest.warns(UserWarning, match="is damaged"):
         run = recipes.train(tiny, x, steps=8, checkpoints=folder, resume=True)
-    same(state(whole.gan), state(run.gan))
+    assert_same_state(state(whole.gan), state(run.gan))
     files = callbacks.Checkpoints(folder).files()
     assert [path.name for path in files] == ["step-000008.npz", "step-000006.npz"]
     for path in files:
@@ -225,7 +235,7 @@ def test_a_signal_saves_and_says_which(
     assert cli.main(command(run, archive)) == 2
     assert "--resume to go on" in capsys.readouterr().err
     assert cli.main(command(run, archive, "--resume")) == 0
-    same(npz(run / "state.npz"), npz(tmp_path / "whole" / "state.npz"))
+    assert_same_state(npz(run / "state.npz"), npz(tmp_path / "whole" / "state.npz"))
     assert not (run / "checkpoints").exists()
     # A finished run is finished, whatever happens to ask again.
     before = (run / "run.json").read_bytes()
@@ -265,7 +275,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tiny, archive, tmp_path, mo
         "step-000008.npz",
     ]
     assert cli.main(command(run, archive, "--resume")) == 0
-    same(npz(run / "state.npz"), npz(tmp_path / "whole" / "state.npz"))
+    assert_same_state(npz(run / "state.npz"), npz(tmp_path / "whole" / "state.npz"))
 
 
 def test_a_real_limit_on_files_leaves_what_was_there(tiny, x, tmp_path):
@@ -314,7 +324,7 @@ def test_the_step_and_the_layer_of_a_lost_loss_are_named(tiny, x, simultaneous):
     assert (held.diverged_at, held.origin) == (12, good.origin)
     # The good weights are those of the eighth step.
     healthy = replace(recipe, schedule=lambda progress: 1.0)
-    same(state(good.gan), state(recipes.train(healthy, x, steps=8).gan))
+    assert_same_state(state(good.gan), state(recipes.train(healthy, x, steps=8).gan))
 
 
 class Lost(keras.layers.Layer):
@@ -493,7 +503,7 @@ def test_a_clock_that_goes_backwards(archive, tmp_path, monkeypatch):
     assert 0 < record["seconds"] <= record["wall_seconds"] < 600
     rows = [line.split(",") for line in (run / "history.csv").read_text().splitlines()[1:]]
     assert all(float(row[1]) > 0 for row in rows)
-    same(npz(run / "state.npz"), npz(tmp_path / "whole" / "state.npz"))
+    assert_same_state(npz(run / "state.npz"), npz(tmp_path / "whole" / "state.npz"))
 
 
 MACHINE = """
