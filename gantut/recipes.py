@@ -555,7 +555,8 @@ def train(
     Raises:
         ValueError: two lengths were given or one is not positive, the data is empty, smaller than
             a batch, of a wrong shape, dtype or range, has NaN, or lacks labels, an unknown
-            recipe was named, or the checkpoint belongs to another training.
+            recipe was named, the checkpoint belongs to another training, or ``on_device`` is asked
+            of a model that cannot.
         TypeError: ``recipe`` is neither a name nor a recipe, or ``gan`` is not what it builds.
         OSError: a checkpoint cannot be written; the message names the last good one.
     """
@@ -855,7 +856,7 @@ def batches(
 
 
 def _rows(count: int, batch_size: int, seed: int, stack: int, skip: int) -> Any:
-    """The row numbers of the batches, (batch_size,); above 1 (batch_size, stack)."""
+    """The row numbers of each batch, (batch_size,); for stacked images (batch_size, stack)."""
 
     def shuffled(number: Any) -> Any:
         # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
