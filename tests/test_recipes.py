@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from states import assert_same_state, state
+from states import Stop, assert_same_state, state
 
 import gantut
 from gantut import callbacks, load_mnist, metrics, networks, recipes
@@ -41,6 +41,13 @@ TINY = recipes.Recipe(
     ema=0.9,
     steps_per_execution=4,
     schedule=recipes.linear_decay(),
+)
+
+CONDITIONAL = replace(
+    TINY,
+    conditional=True,
+    generator=lambda shape, k: networks.conditional_mlp_generator(k, 4, shape, widths=(8,)),
+    discriminator=lambda shape, k: networks.conditional_mlp_discriminator(k, shape, widths=(8,)),
 )
 
 
@@ -381,24 +388,16 @@ def test_divergence_is_told_and_the_last_good_weights_are_back():
 
 
 def test_conditional_recipe_learns_as_many_classes_as_there_are():
-    recipe = replace(
-        TINY,
-        conditional=True,
-        generator=lambda shape, k: networks.conditional_mlp_generator(k, 4, shape, widths=(8,)),
-        discriminator=lambda shape, k: networks.conditional_mlp_discriminator(
-            k, shape, widths=(8,)
-        ),
-    )
-    run = recipes.train(recipe, images(), np.arange(40) % 3, steps=4)
+    run = recipes.train(CONDITIONAL, images(), np.arange(40) % 3, steps=4)
     assert run.gan.num_classes == 3
     with pytest.raises(ValueError, match="'tiny' is conditional: it needs labels y"):
-        recipes.train(recipe, images())
+        recipes.train(CONDITIONAL, images())
     with pytest.raises(ValueError, match=r"labels must be integers of shape \(40,\), got int64"):
-        recipes.train(recipe, images(), np.zeros(39, int))
+        recipes.train(CONDITIONAL, images(), np.zeros(39, int))
     with pytest.raises(ValueError, match=r"labels must be integers .* got float64"):
-        recipes.train(recipe, images(), np.zeros(40))
+        recipes.train(CONDITIONAL, images(), np.zeros(40))
     with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got 0\.\.3"):
-        recipes.train(recipe, images(), np.arange(40) % 4, gan=run.gan)
+        recipes.train(CONDITIONAL, images(), np.arange(40) % 4, gan=run.gan)
 
 
 # --- Data ----------------------------------------------------------------------------------------
@@ -461,15 +460,7 @@ def test_batches_do_not_copy_the_data():
 def test_data_on_the_device_makes_the_same_training(kind, tmp_path):
     recipe, y = TINY, None
     if kind == "labels":
-        y = np.arange(40) % 3
-        recipe = replace(
-            TINY,
-            conditional=True,
-            generator=lambda shape, k: networks.conditional_mlp_generator(k, 4, shape, widths=(8,)),
-            discriminator=lambda shape, k: networks.projection_mlp_discriminator(
-                k, shape, widths=(8,)
-            ),
-        )
+        recipe, y = CONDITIONAL, np.arange(40) % 3
     if kind == "stacked":
         recipe = replace(TINY, stack=3)
     sent = recipes.train(recipe, images(), y, seed=3, on_device=False)
@@ -477,14 +468,9 @@ def test_data_on_the_device_makes_the_same_training(kind, tmp_path):
     assert_same_state(state(held.gan), state(sent.gan))
 
     # One that was written down with the data on the device goes on with batches from the host.
-    class Interrupt(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if int(self.model.step_counter) == 8:
-                raise KeyboardInterrupt
-
     settings = {"seed": 3, "checkpoints": callbacks.Checkpoints(tmp_path, every=4)}
     with pytest.raises(KeyboardInterrupt):
-        recipes.train(recipe, images(), y, **settings, on_device=True, callbacks=[Interrupt()])
+        recipes.train(recipe, images(), y, **settings, on_device=True, callbacks=[Stop(8)])
     resumed = recipes.train(recipe, images(), y, seed=3, checkpoints=tmp_path, resume=True)
     assert_same_state(state(resumed.gan), state(sent.gan))
 

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.src.backend.common import global_state
-from states import assert_same_state, state
+from states import Stop, assert_same_state, state
 
 from gantut import GAN, callbacks, cli, networks, recipes, stabilisers
 from gantut._state import load_model
@@ -55,18 +55,6 @@ def command(folder, archive, *more):
 def npz(path):
     with np.load(path) as opened:
         return {name: opened[name] for name in opened.files}
-
-
-class Stop(keras.callbacks.Callback):
-    """Ends a training from within, as an exception does."""
-
-    def __init__(self, step):
-        super().__init__()
-        self.step = step
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.step_counter.numpy()) >= self.step:
-            raise KeyboardInterrupt
 
 
 def work(what, folder, number, seed=0, **variables):
