@@ -18,7 +18,7 @@ from typing import Any
 
 import recording
 from quality import Marks, row
-from stacked import unpacked
+from stacked import SAMPLES, unpacked
 
 from gantut import data, metrics, recipes, toys
 
@@ -41,7 +41,7 @@ def on_grid(every: int, seed: int) -> list[dict[str, Any]]:
 
 def triples(gan: Any) -> dict[str, Any]:
     """How many of the 1,000 there are, and how evenly."""
-    found = metrics.stacked_modes(gan.sample(25_600, seed=1))
+    found = metrics.stacked_modes(gan.sample(SAMPLES, seed=1))
     return {"modes": found.modes, "kl": found.kl}
 
 

@@ -21,6 +21,8 @@ import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +91,6 @@ def by_recipe(recipe: recipes.AnyRecipe, marks: tuple[int, ...]) -> Callable[...
     def rows(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
         data = load_mnist()
         camera = Marks(marks, distance)
-        folder = None if checkpoints is None else checkpoints / f"{recipe.name}-{seed}"
         recipes.train(
             recipe,
             data.x_train,
@@ -97,8 +98,8 @@ def by_recipe(recipe: recipes.AnyRecipe, marks: tuple[int, ...]) -> Callable[...
             steps=marks[-1],
             seed=seed,
             callbacks=[camera],
-            checkpoints=folder,
-            resume=folder is not None,
+            checkpoints=checkpoints,
+            resume=checkpoints is not None,
         )
         return camera.rows
 
@@ -112,14 +113,11 @@ def by_batches(sizes: Mapping[int, int], marks: tuple[int, ...]) -> Callable[...
         images = load_mnist().x_train
         camera = Marks(marks, distance)
         gan = recipes.get("fast").build(seed=seed, mean_image=images.mean(0))
-        begins, ends = [*sizes], [*[*sizes][1:], marks[-1]]
-        parts = [
+        first, *others = (
             recipes.batches(images, batch_size=sizes[begin], seed=seed).take(end - begin)
-            for begin, end in zip(begins, ends, strict=True)
-        ]
-        data = parts[0]
-        for part in parts[1:]:
-            data = data.concatenate(part)
+            for begin, end in pairwise([*sizes, marks[-1]])
+        )
+        data = reduce(lambda before, part: before.concatenate(part), others, first)
         recipes.run(gan, data, steps=marks[-1], callbacks=[camera])
         return camera.rows
 
@@ -301,7 +299,9 @@ def main() -> None:
     for name in arguments.rows:
         kind = names[name]
         for seed in arguments.seeds:
-            rows = kinds[kind][name](seed, arguments.checkpoints)
+            # By the row: "fast" and "fast as it is" are one recipe, of two lengths.
+            folder = arguments.checkpoints and arguments.checkpoints / kind / f"{name}-{seed}"
+            rows = kinds[kind][name](seed, folder)
             record.put(rows, kind=kind, method=name, seed=seed)
 
 
