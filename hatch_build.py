@@ -1,4 +1,4 @@
-"""Puts the recorded results into the wheel, where `gantut.tables` looks for them first."""
+"""Puts the recorded results into the wheel, where `gantut.results` looks for them first."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """The same networks in PyTorch, for benchmarks/throughput.py and benchmarks/quality.py.
 
 `to_torch` makes a PyTorch module of a Keras model of this package, with the same weights, so that
-both give the same numbers for the same input (tests/test_peers.py). PyTorch is not a dependency of
+both give the same numbers for the same input (tests/benchmarks/test_peers.py). PyTorch is not a dependency of
 gantut: ``pip install -e ".[peers]"`` brings it, from PyTorch's index for a build without CUDA.
 """
 

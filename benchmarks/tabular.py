@@ -31,7 +31,7 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gantut.applications import tables
+from gantut.applications import tabular
 
 POINTS, NEW_POINTS = 2_000, 4_000
 DRAWS = 3
@@ -116,15 +116,15 @@ def describe(
 ) -> dict[str, float]:
     """The measures of one synthetic table."""
     forest = RandomForestClassifier(50, min_samples_leaf=3, random_state=0)
-    closest = tables.closest_records(synthetic, train, holdout, kinds)
+    closest = tabular.closest_records(synthetic, train, holdout, kinds)
     return {
-        "marginals": float(tables.marginal_distances(holdout, synthetic, kinds).mean()),
-        "correlations": tables.correlation_difference(holdout, synthetic, kinds),
+        "marginals": float(tabular.marginal_distances(holdout, synthetic, kinds).mean()),
+        "correlations": tabular.correlation_difference(holdout, synthetic, kinds),
         **{
-            model: tables.train_on_synthetic(predictor, synthetic, holdout, -1)
+            model: tabular.train_on_synthetic(predictor, synthetic, holdout, -1)
             for model, predictor in predictors(name).items()
         },
-        "told_apart": tables.two_sample_accuracy(forest, holdout, synthetic),
+        "told_apart": tabular.two_sample_accuracy(forest, holdout, synthetic),
         "nearer_train": closest.share_nearer_train,
         "close": closest.comparison.share_close,
     }
@@ -156,7 +156,7 @@ def density_rows(seed: int) -> Iterator[dict[str, Any]]:
             elif method == "KDE, Scott":
                 made = gaussian_kde(points.T).resample(NEW_POINTS, seed=seed).T
             else:
-                run = tables.train(
+                run = tabular.train(
                     points,
                     ("continuous", "continuous"),
                     scaling="standard",
@@ -166,8 +166,8 @@ def density_rows(seed: int) -> Iterator[dict[str, Any]]:
                 )
                 made = run.sample(NEW_POINTS, seed=seed)
             row["cpu_seconds"] = time.process_time() - begin
-            row["energy"] = tables.energy_distance(new, made)
-            row["told_apart"] = tables.two_sample_accuracy(
+            row["energy"] = tabular.energy_distance(new, made)
+            row["told_apart"] = tabular.two_sample_accuracy(
                 KNeighborsClassifier(20), new[:POINTS], made[:POINTS]
             )
             yield row
@@ -176,9 +176,9 @@ def density_rows(seed: int) -> Iterator[dict[str, Any]]:
 def table_rows(seed: int) -> Iterator[dict[str, Any]]:
     """GANs and their rivals on tables."""
     rivals = {
-        "independent columns": tables.independent_columns,
-        "Gaussian copula": tables.gaussian_copula,
-        "interpolation": tables.interpolated_records,
+        "independent columns": tabular.independent_columns,
+        "Gaussian copula": tabular.gaussian_copula,
+        "interpolation": tabular.interpolated_records,
     }
     for name, load in TABLES.items():
         table, kinds = load()
@@ -191,7 +191,7 @@ def table_rows(seed: int) -> Iterator[dict[str, Any]]:
             elif method in rivals:
                 made = [rivals[method](train, kinds, n, DRAWS * seed + i) for i in range(DRAWS)]
             else:
-                run = tables.train(train, kinds, seed=seed, **TABLE_GANS[method])
+                run = tabular.train(train, kinds, seed=seed, **TABLE_GANS[method])
                 made = list(run.sample(DRAWS * n, seed=seed).reshape(DRAWS, n, -1))
             cpu_seconds = time.process_time() - begin
             yield {
@@ -209,7 +209,7 @@ def copula_for_each_class(table: Any, kinds: tuple[str, ...], n: int, seed: int)
     parts = []
     for value, count in zip(classes, wanted, strict=True):
         members = table[table[:, -1] == value, :-1]
-        drawn = tables.gaussian_copula(members, kinds[:-1], int(count), seed)
+        drawn = tabular.gaussian_copula(members, kinds[:-1], int(count), seed)
         parts.append(np.column_stack([drawn, np.full(count, value)]))
     return np.concatenate(parts)
 

@@ -26,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from gantut import data, toys
 from gantut._io import environment, write_json
 from gantut.metrics import mode_coverage
-from gantut.tables import mean_and_error
+from gantut.results import mean_and_error
 
 RESULT = Path(__file__).parent / "results" / "toys.json"
 SAMPLES = 2_500

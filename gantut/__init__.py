@@ -38,7 +38,7 @@ _MODULES = {
     "pretrained",
     "recipes",
     "stabilisers",
-    "tables",
+    "results",
     "toys",
     "vae",
 }

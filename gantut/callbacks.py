@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut import diagnosis
-from gantut._arguments import check_public as _check_public
+from gantut import _check, diagnosis
 from gantut._backend import full_precision, keras, tf
 from gantut._io import atomic_write
 from gantut._origin import Origin, find_origin, is_finite, optimizers
@@ -42,18 +41,6 @@ def _step(model: Any) -> int:
 
 def _finite_losses(logs: Mapping[str, float]) -> bool:
     return all(math.isfinite(float(logs[name])) for name in logs if name.endswith("loss"))
-
-
-def _positive_integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return int(value)
-
-
-def _positive_seconds(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a number of seconds > 0, got {value!r}")
-    return float(value)
 
 
 class Resumable:
@@ -206,8 +193,8 @@ class LearningRateSchedule(_Timed):
         super().__init__(clock)
         _check_one_length(steps, seconds)
         self.schedule = schedule
-        self.total_steps = None if steps is None else _positive_integer("steps", steps)
-        self.total_seconds = None if seconds is None else _positive_seconds("seconds", seconds)
+        self.total_steps = None if steps is None else _check.integer(steps, "steps", 1)
+        self.total_seconds = None if seconds is None else _check.number(seconds, "seconds", above=0)
         self._first_step = 0
         self._optimizers: list[Any] = []
         self._rates: list[float] = []
@@ -263,7 +250,7 @@ class TimeLimit(_Timed):
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] | None = None) -> None:
         super().__init__(clock)
-        self.limit = _positive_seconds("seconds", seconds)
+        self.limit = _check.number(seconds, "seconds", above=0)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Stops if the time is over."""
@@ -305,7 +292,7 @@ class HistoryWriter(_Timed):
     ) -> None:
         super().__init__(clock)
         self.path = None if path is None else Path(path)
-        self.every = _positive_integer("every", every)
+        self.every = _check.integer(every, "every", 1)
         self.history: dict[str, list[float]] = {column: [] for column in COLUMNS}
         self._last_step = 0
         self._logs: dict[str, float] = {}
@@ -401,13 +388,13 @@ class SampleGrid(_Timed):
     ) -> None:
         super().__init__(clock)
         self.folder = Path(folder)
-        self.every = None if every is None else _positive_integer("every", every)
-        self.times = sorted(_positive_seconds("times", time) for time in times)
-        self.columns = _positive_integer("columns", columns)
-        self.rows = _positive_integer("rows", rows)
+        self.every = None if every is None else _check.integer(every, "every", 1)
+        self.times = sorted(_check.number(time, "times", above=0) for time in times)
+        self.columns = _check.integer(columns, "columns", 1)
+        self.rows = _check.integer(rows, "rows", 1)
         self.labels = None if labels is None else list(labels)
         self.seed = seed
-        self.scale = _positive_integer("scale", scale)
+        self.scale = _check.integer(scale, "scale", 1)
         self.files: list[Path] = []
         self._last_step = -1
         self._inputs: Any = None
@@ -490,7 +477,7 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
         self, *, every: int = 500, directory: str | os.PathLike[str] | None = None
     ) -> None:
         super().__init__()
-        self.every = _positive_integer("every", every)
+        self.every = _check.integer(every, "every", 1)
         self.directory = None if directory is None else Path(directory)
         self.diverged_at: int | None = None
         self.origin: Origin | None = None
@@ -587,9 +574,9 @@ class Checkpoints(keras.callbacks.Callback):
         if not isinstance(directory, str | os.PathLike):
             raise TypeError(f"directory must be a path, got {type(directory).__name__}")
         self.directory = Path(directory)
-        self.every = None if every is None else _positive_integer("every", every)
-        self.every_seconds = _positive_seconds("seconds", seconds)
-        self.keep = _positive_integer("keep", keep)
+        self.every = None if every is None else _check.integer(every, "every", 1)
+        self.every_seconds = _check.number(seconds, "seconds", above=0)
+        self.keep = _check.integer(keep, "keep", 1)
         self.last: Path | None = None
         self.settings: dict[str, Any] = {}
         self._others: dict[str, Resumable] = {}
@@ -844,12 +831,12 @@ class Diagnosis(StopOnDivergence):
         keep_every: int = 500,
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__(every=_positive_integer("keep_every", keep_every), directory=directory)
-        self.read_every = _positive_integer("every", every)
+        super().__init__(every=_check.integer(keep_every, "keep_every", 1), directory=directory)
+        self.read_every = _check.integer(every, "every", 1)
         if isinstance(warm_up, bool) or not isinstance(warm_up, int) or warm_up < 0:
             raise ValueError(f"warm_up must be an integer >= 0, got {warm_up!r}")
         self.warm_up = warm_up
-        self.patience = _positive_integer("patience", patience)
+        self.patience = _check.integer(patience, "patience", 1)
         thresholds = diagnosis.Thresholds() if thresholds is None else thresholds
         if not isinstance(thresholds, diagnosis.Thresholds):
             raise TypeError(f"thresholds must be Thresholds, got {type(thresholds).__name__}")
@@ -860,8 +847,8 @@ class Diagnosis(StopOnDivergence):
         self._data = (x, y)
         self._options: dict[str, Any] = {
             "classes": classes,
-            "batch_size": _positive_integer("batch_size", batch_size),
-            "samples": _positive_integer("samples", samples),
+            "batch_size": _check.integer(batch_size, "batch_size", 1),
+            "samples": _check.integer(samples, "samples", 1),
             "seed": seed,
         }
         self._probe: Any = None
@@ -1055,6 +1042,3 @@ class ProgressBar(_Timed):
         """Ends the bar's line; for trainings that an exception ends, too."""
         if self._bar is not None:
             self._bar.close()
-
-
-_check_public(globals())

@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.diagnosis import Finding, _untouched
 
@@ -1496,6 +1495,3 @@ def _everything_back(*networks: Any) -> Iterator[Callable[[], None]]:
         restore()
         np.random.set_state(states[0])  # noqa: NPY002
         random.setstate(states[1])
-
-
-_check_public(globals())

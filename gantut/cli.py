@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 
 from gantut import __version__
-from gantut._arguments import check_public as _check_public
 
 if TYPE_CHECKING:
     from gantut.data import ImageData
@@ -702,6 +701,3 @@ def _stop_on_interrupt() -> Iterator[_Stop]:
         yield stop
     finally:
         put_back()
-
-
-_check_public(globals())

@@ -5,7 +5,6 @@ The page "The data" of the book tells where the real images come from and under 
 """
 
 import math
-import operator
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gantut._arguments import check_public as _check_public
+from gantut import _check
 from gantut._fetch import (
     FASHION_MNIST,
     MNIST,
@@ -69,47 +68,13 @@ class ImageData(NamedTuple):
 # --- Arguments ---------------------------------------------------------------------------------
 
 
-def _integer(value: Any, name: str, minimum: int) -> int:
-    """``value`` as an int of at least ``minimum``; TypeError or ValueError otherwise."""
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(
-            f"{name} must be an integer >= {minimum}, got {value!r} ({type(value).__name__})"
-        ) from None
-    if number < minimum:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {number}")
-    return number
-
-
-def _positive(value: Any, name: str) -> float:
-    """``value`` as a finite float above zero; TypeError or ValueError otherwise."""
-    if isinstance(value, bool | np.bool_ | str | bytes):
-        raise TypeError(f"{name} must be a number > 0, got {value!r} ({type(value).__name__})")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(
-            f"{name} must be a number > 0, got {value!r} ({type(value).__name__})"
-        ) from None
-    if not 0 < number < math.inf:
-        raise ValueError(f"{name} must be a finite number > 0, got {number}")
-    return number
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    return np.random.default_rng(_integer(seed, "seed", 0))
-
-
 def _size(size: Any, name: str = "size") -> tuple[int, int]:
     """``size``, an int or a pair (height, width), as a pair."""
     if isinstance(size, tuple | list):
         if len(size) != 2:
             raise ValueError(f"{name} must be an integer or (height, width), got {size!r}")
-        return _integer(size[0], f"{name}[0]", 1), _integer(size[1], f"{name}[1]", 1)
-    side = _integer(size, name, 1)
+        return _check.integer(size[0], f"{name}[0]", 1), _check.integer(size[1], f"{name}[1]", 1)
+    side = _check.integer(size, name, 1)
     return side, side
 
 
@@ -253,8 +218,8 @@ def stacked_mnist(
         ValueError: ``n`` is below 1, ``seed`` below 0, or ``split`` unknown.
         DataUnavailableError: as in :func:`load_mnist`.
     """
-    n = _integer(n, "n", 1)
-    random = _generator(seed)
+    n = _check.integer(n, "n", 1)
+    random = _check.rng(seed)
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}")
     arrays = load_arrays(MNIST)
@@ -299,8 +264,8 @@ def ring_mixture(*, modes: int = 8, radius: float = 1.0, sigma: float = 0.01) ->
         TypeError: an argument is not a number.
         ValueError: an argument is out of range.
     """
-    modes = _integer(modes, "modes", 1)
-    radius, sigma = _positive(radius, "radius"), _positive(sigma, "sigma")
+    modes = _check.integer(modes, "modes", 1)
+    radius, sigma = _check.number(radius, "radius", above=0), _check.number(sigma, "sigma", above=0)
     angles = 2 * np.pi * np.arange(modes) / modes
     centres = radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     return Mixture(centres, sigma, np.full(modes, 1 / modes))
@@ -323,8 +288,11 @@ def grid_mixture(*, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) ->
         TypeError: an argument is not a number.
         ValueError: an argument is out of range.
     """
-    side = _integer(side, "side", 1)
-    spacing, sigma = _positive(spacing, "spacing"), _positive(sigma, "sigma")
+    side = _check.integer(side, "side", 1)
+    spacing, sigma = (
+        _check.number(spacing, "spacing", above=0),
+        _check.number(sigma, "sigma", above=0),
+    )
     axis = spacing * (np.arange(side) - (side - 1) / 2)
     centres = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     return Mixture(centres, sigma, np.full(side**2, 1 / side**2))
@@ -345,8 +313,8 @@ def sample_mixture(mixture: Mixture, n: int, *, seed: int = 0) -> Float32:
         TypeError: ``n`` or ``seed`` is not an integer.
         ValueError: ``n`` is below 1 or ``seed`` below 0.
     """
-    n = _integer(n, "n", 1)
-    random = _generator(seed)
+    n = _check.integer(n, "n", 1)
+    random = _check.rng(seed)
     mode = random.choice(len(mixture.centres), size=n, p=mixture.weights)
     points = mixture.centres[mode] + mixture.sigma * random.standard_normal((n, 2))
     return points.astype(np.float32)
@@ -513,8 +481,8 @@ def gaussian_images(
             be below 0.8 pixels (the pixels would miss it), or a density may come nearer than four
             standard deviations to the frame (its moments would be cut off).
     """
-    n = _integer(n, "n", 1)
-    random = _generator(seed)
+    n = _check.integer(n, "n", 1)
+    random = _check.rng(seed)
     low, high = _range(mean_range, "mean_range")
     thin, wide = _range(std_range, "std_range")
     if thin < _GAUSSIAN_MIN_STD:
@@ -771,4 +739,3 @@ def load_images(
 
 
 # A warning of the cache points at the line that called it, so many frames up.
-_check_public(globals(), leave=("stacked_mnist",))

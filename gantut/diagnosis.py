@@ -39,7 +39,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import tf
 from gantut.data import Mixture
 from gantut.losses import AdversarialLoss
@@ -788,6 +787,3 @@ def describe(
     else:
         message = symptom.words(history, limits or Thresholds(), facts)
     return Finding(int(last["step"]), name, message, last, passed)
-
-
-_check_public(globals())

@@ -22,7 +22,6 @@ import json
 import os
 from typing import Any
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 
 Tensor = Any
@@ -248,6 +247,3 @@ def _update_average(strategy: Any, gan: Any) -> None:
             ),
             args=(weight.value,),
         )
-
-
-_check_public(globals())

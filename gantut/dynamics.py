@@ -19,8 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gantut._arguments import check_public as _check_public
-
 __all__ = [
     "DIRAC_STRENGTHS",
     "UPDATES",
@@ -516,6 +514,3 @@ def r1_eigenvalues(gamma: float) -> NDArray[np.complex128]:
         raise ValueError(f"gamma must be a finite number >= 0, got {gamma!r}")
     root = np.sqrt(complex(gamma**2 / 4 - f_prime(0.0).item() ** 2))
     return np.array([-gamma / 2 + root, -gamma / 2 - root])
-
-
-_check_public(globals())

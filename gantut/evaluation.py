@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut import judge, metrics
-from gantut._arguments import check_public as _check_public
+from gantut import _check, judge, metrics
 from gantut.data import ImageData, check_images, load_mnist
 
 CONFIDENT = 0.95
@@ -231,7 +230,7 @@ def frechet_floor(n: int = 10_000, *, data: ImageData | None = None) -> float:
         ValueError: If `n` is below 2 or above the number of training images, or `data` are not
             digits that the judge can read.
     """
-    metrics._check_integer(n, "n", 2)
+    _check.integer(n, "n", 2)
     reference = _reference(data)
     if n > len(reference.data.x_train):
         raise ValueError(
@@ -330,8 +329,8 @@ def _reference(data: ImageData | None) -> _Reference:
 
 
 def _draw(samples: Any, n: int, seed: int) -> npt.NDArray[np.float32]:
-    metrics._check_integer(n, "n", 1)
-    metrics._check_integer(seed, "seed", 0)
+    _check.integer(n, "n", 1)
+    _check.integer(seed, "seed", 0)
     if hasattr(samples, "sample"):
         images = samples.sample(n, seed=seed)
     elif hasattr(samples, "inputs") and callable(samples):
@@ -359,6 +358,3 @@ def _pm(value: float, error: float) -> str:
 def _class(shares: tuple[float, ...], pick: Any) -> str:
     share = pick(shares)
     return f"{shares.index(share)}: {share:.1%}"
-
-
-_check_public(globals())

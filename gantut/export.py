@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._io import atomic_write
 from gantut.sampling import check_labels, is_conditional
@@ -272,6 +271,3 @@ class LiteRTGenerator:
             raise ValueError(f"n must be a positive integer, got {n!r}")
         z = np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype=np.float32)
         return self(z, labels)
-
-
-_check_public(globals())

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from gantut import distribution, losses
-from gantut._arguments import check_public as _check_public
 from gantut._backend import full_precision, keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.optimizers import FusedAdam, Unrolled
@@ -651,6 +650,3 @@ def _check_networks(generator: Any, discriminator: Any) -> None:
             f"both networks must take a label, or none: the generator has {len(generator.inputs)} "
             f"inputs, the discriminator {len(discriminator.inputs)}"
         )
-
-
-_check_public(globals())

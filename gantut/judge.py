@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._fetch import Npz
 from gantut._io import atomic_write, environment, write_json
@@ -337,9 +336,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     write_json(options.out / "judge.json", record)
     return 0
-
-
-_check_public(globals())
 
 
 if __name__ == "__main__":

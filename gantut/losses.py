@@ -11,7 +11,6 @@ by the player that it is named after. Expectations are means over the batch.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import tf
 
 Tensor = Any
@@ -130,9 +129,6 @@ def relativistic_generator(fake: Tensor, real: Tensor) -> Tensor:
     return tf.reduce_mean(tf.math.softplus(real - fake))
 
 
-# Before the table: `get_loss` compares its functions with those of the module.
-_check_public(globals())
-
 LOSSES: dict[str, AdversarialLoss] = {
     loss.name: loss
     for loss in (
@@ -248,6 +244,3 @@ def gradient_penalty(
 
 
 PENALTIES: Sequence[str] = ("r1", "r2", "wgan_gp")
-
-
-_check_public(globals())

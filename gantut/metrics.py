@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut._arguments import check_public as _check_public
+from gantut import _check
 from gantut.data import Mixture, check_images
 
 Float64 = npt.NDArray[np.float64]
@@ -156,7 +156,7 @@ def frechet_distance_error(
         ValueError: If the features are not valid (see `frechet_distance`) or `repeats` < 2.
     """
     a, b = _pair(a, b, minimum=2)
-    _check_integer(repeats, "repeats", 2)
+    _check.integer(repeats, "repeats", 2)
     random = np.random.default_rng(seed)
 
     def resampled(x: Float64) -> tuple[Float64, Float64]:
@@ -362,7 +362,7 @@ def manifold_metrics(real: npt.ArrayLike, fake: npt.ArrayLike, k: int = 5) -> Ma
         TypeError: As in `precision_recall`.
         ValueError: As in `precision_recall`.
     """
-    _check_integer(k, "k", 1)
+    _check.integer(k, "k", 1)
     real, fake = _pair(real, fake, ("real", "fake"), minimum=k + 1)
     return _manifold(real, fake, k, _radii(real, k), _radii(fake, k))
 
@@ -463,7 +463,7 @@ def class_histogram(classes: npt.ArrayLike, num_classes: int = 10) -> Float64:
         ValueError: If the array is empty, has another shape, or a label is out of range.
     """
     array = np.asarray(classes)
-    _check_integer(num_classes, "num_classes", 1)
+    _check.integer(num_classes, "num_classes", 1)
     if array.ndim == 2:
         array = _distributions(array)
         if array.shape[1] != num_classes:
@@ -760,7 +760,7 @@ def nearest_training_images(samples: npt.ArrayLike, train: npt.ArrayLike, k: int
         )
     if len(samples) == 0:
         raise ValueError("samples: wanted at least one, got none")
-    _check_integer(k, "k", 1)
+    _check.integer(k, "k", 1)
     if k > len(train):
         raise ValueError(f"k must be at most {len(train)}, the training images, got {k}")
     samples = samples.reshape(len(samples), -1)
@@ -855,13 +855,6 @@ def _check_finite(array: npt.NDArray[Any], name: str) -> None:
         )
 
 
-def _check_integer(value: Any, name: str, minimum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer >= {minimum}, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name} must be an integer >= {minimum}, got {value}")
-
-
 def _rows(values: npt.ArrayLike, name: str, minimum: int) -> Float64:
     array = _numbers(values, name)
     if array.ndim != 2 or array.shape[1] == 0:
@@ -884,6 +877,3 @@ def _pair(
             f"got {first.shape[1]} and {second.shape[1]}"
         )
     return first, second
-
-
-_check_public(globals())

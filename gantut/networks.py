@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut._arguments import check_public as _check_public
+from gantut import _check
 from gantut._backend import keras
 
 layers = keras.layers
@@ -28,17 +28,11 @@ STACKED_SHAPE: ImageShape = (28, 28, 3)
 NUM_CLASSES = 10
 
 
-def _positive(**sizes: int) -> None:
-    for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-
-
 def _widths(widths: Sequence[int]) -> tuple[int, ...]:
     if not isinstance(widths, Sequence) or not widths:
         raise ValueError(f"widths must name the units of at least one layer, got {widths!r}")
     for width in widths:
-        _positive(width=width)
+        _check.sizes(width=width)
     return tuple(widths)
 
 
@@ -61,13 +55,13 @@ def _image_shape(shape: Sequence[int], multiple_of: int = 1) -> ImageShape:
 
 
 def _latent(latent_dim: int) -> Any:
-    _positive(latent_dim=latent_dim)
+    _check.sizes(latent_dim=latent_dim)
     return keras.Input((latent_dim,), name="latent")
 
 
 def _label(num_classes: int) -> tuple[Any, Any]:
     """An input of integer labels, and the same as one-hot rows of shape (batch, num_classes)."""
-    _positive(num_classes=num_classes)
+    _check.sizes(num_classes=num_classes)
     label = keras.Input((), dtype="int32", name="label")
     one_hot = layers.CategoryEncoding(num_classes, output_mode="one_hot", name="one_hot")(label)
     return label, one_hot
@@ -268,7 +262,7 @@ def channelwise_mlp_generator(
     """
     z = _latent(latent_dim)
     height, breadth, channels = shape = _image_shape(image_shape)
-    _positive(code_dim=code_dim)
+    _check.sizes(code_dim=code_dim)
     x = layers.Dense(channels * code_dim, name="codes")(z)
     x = layers.Reshape((channels, code_dim), name="code_by_channel")(x)
     x = _mlp_generator_hidden(x, widths, batch_norm)
@@ -341,7 +335,7 @@ def mlp_encoder(
         ValueError: a size is not a positive integer, there is no hidden layer, or ``mean_image``
             has another shape or range.
     """
-    _positive(latent_dim=latent_dim)
+    _check.sizes(latent_dim=latent_dim)
     shape = _image_shape(image_shape)
     image = keras.Input(shape, name="image")
     x = _centred_pixels(image, shape, mean_image)
@@ -375,7 +369,7 @@ def vae_encoder(
         ValueError: a size is not a positive integer, there is no hidden layer, or ``mean_image``
             has another shape or range.
     """
-    _positive(latent_dim=latent_dim)
+    _check.sizes(latent_dim=latent_dim)
     shape = _image_shape(image_shape)
     image = keras.Input(shape, name="image")
     x = _centred_pixels(image, shape, mean_image)
@@ -493,7 +487,7 @@ def projection_mlp_discriminator(
 
 def _dcgan_generator_body(x: Any, shape: ImageShape, width: int, kernel_size: int) -> Any:
     height, breadth, channels = shape
-    _positive(width=width, kernel_size=kernel_size)
+    _check.sizes(width=width, kernel_size=kernel_size)
     x = layers.Dense(height // 4 * (breadth // 4) * 2 * width, use_bias=False, name="dense")(x)
     x = layers.Reshape((height // 4, breadth // 4, 2 * width), name="reshape")(x)
     x = layers.BatchNormalization(momentum=0.9, name="batch_norm_1")(x)
@@ -509,7 +503,7 @@ def _dcgan_generator_body(x: Any, shape: ImageShape, width: int, kernel_size: in
 
 
 def _dcgan_discriminator_body(x: Any, width: int, kernel_size: int, dropout: float) -> Any:
-    _positive(width=width, kernel_size=kernel_size)
+    _check.sizes(width=width, kernel_size=kernel_size)
     _dropout(dropout)
     for i in (1, 2):
         x = layers.Conv2D(
@@ -666,7 +660,7 @@ def residual_generator(
     z = _latent(latent_dim)
     label, one_hot = _label(num_classes)
     height, breadth, channels = _image_shape(image_shape, 4)
-    _positive(width=width)
+    _check.sizes(width=width)
     condition = layers.Concatenate(name="latent_and_label")([z, one_hot])
     x = layers.Dense(height // 4 * (breadth // 4) * 2 * width, name="dense")(condition)
     x = layers.Reshape((height // 4, breadth // 4, 2 * width), name="reshape")(x)
@@ -712,7 +706,7 @@ def residual_discriminator(
         ValueError: a size is not a positive integer, or height or width no multiple of 4.
     """
     shape = _image_shape(image_shape, 4)
-    _positive(width=width)
+    _check.sizes(width=width)
     image = keras.Input(shape, name="image")
     label, one_hot = _label(num_classes)
 
@@ -752,7 +746,7 @@ def recurrent_generator(
         ValueError: a size is not a positive integer.
     """
     height, breadth, channels = _image_shape(image_shape)
-    _positive(width=width)
+    _check.sizes(width=width)
     z = _latent(latent_dim)
     x = layers.RepeatVector(height, name="repeat_latent")(z)
     x = layers.GRU(width, return_sequences=True, name="rows")(x)
@@ -775,7 +769,7 @@ def recurrent_discriminator(image_shape: Sequence[int] = MNIST_SHAPE, width: int
         ValueError: a size is not a positive integer.
     """
     height, breadth, channels = _image_shape(image_shape)
-    _positive(width=width)
+    _check.sizes(width=width)
     image = keras.Input((height, breadth, channels), name="image")
     x = layers.Reshape((height, breadth * channels), name="sequence_of_rows")(image)
     x = layers.GRU(width, name="rows")(x)
@@ -872,7 +866,7 @@ def stacked_discriminator(
     Raises:
         ValueError: a size is not a positive integer.
     """
-    _positive(width=width)
+    _check.sizes(width=width)
     image = keras.Input(_image_shape(image_shape), name="image")
     x = image
     for i, factor in enumerate((1, 2, 4), start=1):
@@ -931,6 +925,3 @@ def _multiply_adds(layer: Any) -> int:
                 f"{type(layer).__name__}"
             )
     return positions * sum(math.prod(weight.shape) for weight in weights)
-
-
-_check_public(globals())

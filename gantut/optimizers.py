@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 
 
@@ -148,6 +147,3 @@ class Unrolled:
 
 def _on(optimizer: Any, name: str) -> bool:
     return getattr(optimizer, name, None) not in (None, False, 0.0)
-
-
-_check_public(globals())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gantut._arguments import check_public as _check_public
+from gantut import _check
 from gantut._io import atomic_write
 from gantut.data import Mixture, check_images
 
@@ -177,7 +177,7 @@ def save_grid(
         raise ValueError(f"path: wanted a file that ends in .png, got {path.name!r}")
     batch = _drawable(images)
     rows, columns = _grid_shape(len(batch), None, columns)
-    scale = _integer(scale, "scale")
+    scale = _check.integer(scale, "scale", 1)
     mosaic = _mosaic(batch, rows, columns, _gap(batch.shape[1]), 0)
     mosaic = mosaic.repeat(scale, axis=0).repeat(scale, axis=1)
     with atomic_write(path) as temporary:
@@ -199,9 +199,9 @@ def _gap(height: int) -> int:
 
 def _grid_shape(n: int, rows: int | None, columns: int | None) -> tuple[int, int]:
     if rows is not None:
-        rows = _integer(rows, "rows")
+        rows = _check.integer(rows, "rows", 1)
     if columns is not None:
-        columns = _integer(columns, "columns")
+        columns = _check.integer(columns, "columns", 1)
     if columns is None:
         columns = int(np.ceil(np.sqrt(n))) if rows is None else -(-n // rows)
     if rows is None:
@@ -502,14 +502,3 @@ def _whole_numbers(ax: "Axes", x: npt.ArrayLike | None) -> None:
         from matplotlib.ticker import MaxNLocator
 
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def _integer(value: Any, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be an integer >= 1, got {value!r}")
-    if value < 1:
-        raise ValueError(f"{name} must be an integer >= 1, got {value}")
-    return int(value)
-
-
-_check_public(globals())

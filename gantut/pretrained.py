@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from gantut import networks, recipes
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras
 from gantut._fetch import Npz
 from gantut._io import atomic_write, environment, write_json
@@ -214,9 +213,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "metrics" in result:
         print(f"Frechet distance {result['metrics']['frechet_ratio']:.2f} times the floor")
     return 0
-
-
-_check_public(globals())
 
 
 if __name__ == "__main__":

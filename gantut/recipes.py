@@ -26,9 +26,8 @@ from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
+from gantut import _check, distribution, losses, networks
 from gantut import callbacks as training
-from gantut import distribution, losses, networks
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
@@ -441,30 +440,7 @@ def get(recipe: str | AnyRecipe) -> AnyRecipe:
     """
     if isinstance(recipe, Recipe | VAERecipe):
         return recipe
-    return _look_up(RECIPES, recipe, "recipe")
-
-
-def _look_up(known: Mapping[str, _Entry], name: Any, kind: str) -> _Entry:
-    """Finds a recipe, or another named setting, by its name.
-
-    Args:
-        known: The settings by name.
-        name: A key.
-        kind: What they are, for the messages.
-
-    Returns:
-        The setting.
-
-    Raises:
-        ValueError: there is none of that name; the message lists those that there are.
-        TypeError: the name is no string.
-    """
-    if not isinstance(name, str):
-        wanted = f"a name or a {kind.capitalize()}"
-        raise TypeError(f"{kind} must be {wanted}, got {type(name).__name__}")
-    if name not in known:
-        raise ValueError(f"unknown {kind} {name!r}; known are {', '.join(known)}")
-    return known[name]
+    return _check.one_of(recipe, "recipe", RECIPES)
 
 
 def has_gpu() -> bool:
@@ -575,7 +551,7 @@ def train(
     if len(named) > 1:
         raise ValueError(f"wanted one length (steps, seconds or epochs), got {', '.join(named)}")
     if seconds is not None:
-        training._positive_seconds("seconds", seconds)
+        _check.number(seconds, "seconds", above=0)
     if isinstance(x, np.ndarray) and x.ndim == 2:
         x = check_samples(x, x.shape[1:], maker="generator")
     else:
@@ -1187,6 +1163,3 @@ _ALL: tuple[AnyRecipe, ...] = (
 
 RECIPES: dict[str, AnyRecipe] = {recipe.name: recipe for recipe in _ALL}
 """The recipes by name."""
-
-
-_check_public(globals())

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import full_precision, keras, tf
 from gantut.data import check_images
 
@@ -207,6 +206,3 @@ def soft_labels(generator: Any) -> Any:
         )
     one_hot = generator.get_layer("one_hot").output
     return keras.Model([generator.inputs[0], one_hot], generator.outputs[0])
-
-
-_check_public(globals())

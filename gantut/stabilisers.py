@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gantut import _check
 from gantut import callbacks as training
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.optimizers import FusedAdam
 
@@ -32,12 +32,6 @@ Model = Any
 Tensor = Any
 
 _register = keras.saving.register_keras_serializable(package="gantut")
-
-
-def _positive_integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return int(value)
 
 
 def _checked_rows(x: Tensor, divisor: Any, layer: str) -> Tensor:
@@ -75,7 +69,7 @@ class Pack(keras.layers.Layer):
 
     def __init__(self, m: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.m = _positive_integer("m", m)
+        self.m = _check.integer(m, "m", 1)
 
     def call(self, x: Tensor) -> Tensor:
         """Packs a batch."""
@@ -129,7 +123,7 @@ def packed(builder: Builder, m: int) -> Builder:
             network of the shape asked for, or a conditional one without the layer "one_hot" that
             those of `gantut.networks` have.
     """
-    if _positive_integer("m", m) == 1:
+    if _check.integer(m, "m", 1) == 1:
         return builder
 
     def build(image_shape: Any, num_classes: int = 0, **data: Any) -> Model:
@@ -261,10 +255,8 @@ class AnnealNoise(training._Timed):
     ) -> None:
         super().__init__(clock)
         training._check_one_length(steps, seconds)
-        self.total_steps = None if steps is None else _positive_integer("steps", steps)
-        self.total_seconds = (
-            None if seconds is None else training._positive_seconds("seconds", seconds)
-        )
+        self.total_steps = None if steps is None else _check.integer(steps, "steps", 1)
+        self.total_seconds = None if seconds is None else _check.number(seconds, "seconds", above=0)
         self.schedule = schedule
         self._first_step = 0
         self._noises: list[Any] = []
@@ -483,7 +475,7 @@ class MinibatchStdDev(keras.layers.Layer):
 
     def __init__(self, group_size: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if _positive_integer("group_size", group_size) < 2:
+        if _check.integer(group_size, "group_size", 1) < 2:
             raise ValueError(
                 f"group_size must be at least 2, got {group_size}: one row alone has no deviation"
             )
@@ -747,7 +739,7 @@ def stabilise(
     if spectral_norm:
         builder = _then(builder, spectrally_normalised)
         added.append("spectral_norm")
-    if _positive_integer("packing", packing) > 1:
+    if _check.integer(packing, "packing", 1) > 1:
         builder = packed(builder, packing)
         added.append(f"packing{packing}")
     if recipe.batch_size % packing:
@@ -801,6 +793,3 @@ def _then(builder: Builder, change: Callable[[Model], Model]) -> Builder:
         return change(builder(*args, **data))
 
     return build
-
-
-_check_public(globals())

@@ -28,14 +28,13 @@ from typing import Any
 
 import numpy as np
 
+from gantut import _check, recipes, stabilisers
 from gantut import callbacks as training
-from gantut import recipes, stabilisers
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut.data import Mixture, sample_mixture
 from gantut.gan import GAN
 from gantut.metrics import ModeCoverage, mode_coverage
-from gantut.networks import _positive, _widths
+from gantut.networks import _widths
 from gantut.optimizers import FusedAdam
 
 Model = Any
@@ -77,7 +76,7 @@ class ParallelDense(keras.layers.Layer):
 
     def __init__(self, units: int, members: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _positive(units=units, members=members)
+        _check.sizes(units=units, members=members)
         self.units = units
         self.members = members
         self.input_spec = keras.layers.InputSpec(ndim=2)
@@ -139,7 +138,7 @@ def generator(
         ValueError: a size is not a positive integer, there is no hidden layer, or the activation
             is unknown.
     """
-    _positive(latent_dim=latent_dim)
+    _check.sizes(latent_dim=latent_dim)
     z = keras.Input((latent_dim,), name="latent")
     x = _perceptron(z, widths, DIMENSION, members, activation)
     if scale != 1.0:
@@ -350,7 +349,7 @@ def get(method: str | Method) -> Method:
     """
     if isinstance(method, Method):
         return method
-    return recipes._look_up(METHODS, method, "method")
+    return _check.one_of(method, "method", METHODS)
 
 
 # --- Training ----------------------------------------------------------------------------------
@@ -444,7 +443,7 @@ class ToyRun:
 
 
 def _sample_latents(gan: GAN, seeds: Sequence[int], n: int, seed: int) -> Tensor:
-    _positive(n=n)
+    _check.sizes(n=n)
     z = [
         np.random.default_rng([member, _SAMPLES, seed]).standard_normal(
             (n, gan.latent_dim), dtype=np.float32
@@ -513,7 +512,7 @@ def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int
         ValueError: an unknown method was named, or a setting or number is out of range.
     """
     method = get(method)
-    _positive(members=members, batch_size=method.batch_size)
+    _check.sizes(members=members, batch_size=method.batch_size)
     if not 0.0 < method.penalty_end <= 1.0:
         raise ValueError(f"penalty_end must lie in (0, 1], got {method.penalty_end!r}")
     if method.batch_size % method.packing:
@@ -615,7 +614,7 @@ def train(
     """
     method = get(method)
     steps = method.steps if steps is None else steps
-    _positive(steps=steps, frame=frame)
+    _check.sizes(steps=steps, frame=frame)
     film = list(film)
     for step in film:
         if step < 0 or step > steps or (step % STEPS_PER_EXECUTION and step != steps):
@@ -675,6 +674,3 @@ def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
         return tf.gather(points, tf.concat(rows, axis=0))
 
     return tf.data.Dataset.counter().map(draw, num_parallel_calls=1).prefetch(2)
-
-
-_check_public(globals())

@@ -36,7 +36,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut._arguments import check_public as _check_public
 from gantut._backend import keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.data import check_images
@@ -505,6 +504,3 @@ def _check_networks(encoder: Any, decoder: Any) -> None:
             f"the encoder must return [mean, log_variance], each (batch, {latent}) as the decoder "
             f"takes, got {len(coded)} output(s) of shape {', '.join(map(str, coded))}"
         )
-
-
-_check_public(globals())

@@ -13,7 +13,7 @@ _MODULES = {
     "restoration",
     "sound",
     "summaries",
-    "tables",
+    "tabular",
     "text",
     "translation",
 }

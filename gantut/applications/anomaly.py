@@ -29,10 +29,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut import networks, recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, networks, recipes
 from gantut._backend import keras, tf
-from gantut.data import _generator, _integer, check_images
+from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
 
@@ -106,10 +105,10 @@ def leave_one_out(
             f"labels must be {len(images)} integers, one an image, got {labels.dtype} of shape "
             f"{labels.shape}"
         )
-    digit = _integer(digit, "digit", 0)
+    digit = _check.integer(digit, "digit", 0)
     if not 0.0 < test_share <= 1.0:
         raise ValueError(f"test_share must lie in (0, 1], got {test_share!r}")
-    rng = _generator(seed)
+    rng = _check.rng(seed)
     normal = rng.permutation(np.flatnonzero(labels != digit))
     strange = rng.permutation(np.flatnonzero(labels == digit))
     cut = int(0.8 * len(normal))
@@ -276,7 +275,7 @@ def principal_components(
 
 
 def _principal_axes(a: Float32, components: int) -> tuple[Float32, Float32]:
-    if not 1 <= _integer(components, "components", 1) <= a.shape[1]:
+    if not 1 <= _check.integer(components, "components", 1) <= a.shape[1]:
         raise ValueError(f"components must be at most {a.shape[1]}, got {components}")
     mean = a.mean(axis=0, dtype=np.float64)
     centred = a - mean.astype(np.float32)
@@ -377,7 +376,7 @@ def recipe(latent_dim: int = 64) -> recipes.Recipe:
     """
     fast = recipes.get("fast")
     assert isinstance(fast, recipes.Recipe)
-    networks._positive(latent_dim=latent_dim)
+    _check.sizes(latent_dim=latent_dim)
 
     def generator(shape: Sequence[int], num_classes: int, mean_image: Any = None) -> Model:
         return networks.mlp_generator(
@@ -604,7 +603,7 @@ def train(
         ValueError: the images are not such images, or a number is out of range.
     """
     images = check_images(images)
-    encoder_steps = _integer(encoder_steps, "encoder_steps", 1)
+    encoder_steps = _check.integer(encoder_steps, "encoder_steps", 1)
     if not 0.0 <= kappa < math.inf:
         raise ValueError(f"kappa must be a finite number >= 0, got {kappa!r}")
     busy = time.process_time()
@@ -664,7 +663,7 @@ def train_autoencoder(
         ValueError: the images are not such images, or a number is out of range.
     """
     images = check_images(images)
-    steps = _integer(steps, "steps", 1)
+    steps = _check.integer(steps, "steps", 1)
     recipes.make_deterministic(seed)
     busy = time.process_time()
     mean, shape = images.mean(axis=0), images.shape[1:]
@@ -675,6 +674,3 @@ def train_autoencoder(
     model = _Reconstruction(encoder, decoder, None, 0.0, None, train_decoder=True)
     _fit(model, images, steps, seed)
     return Detector(model, None, time.process_time() - busy)
-
-
-_check_public(globals())

@@ -27,13 +27,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse, special
 
-from gantut import recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, recipes
 from gantut._backend import keras, tf
 from gantut.applications import conditional
 from gantut.applications.anomaly import principal_components
 from gantut.applications.conditional import Classifier
-from gantut.data import _generator, _integer, check_images
+from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.sampling import check_labels
 
@@ -123,7 +122,7 @@ def few_labels(
     """
     x = check_images(images)
     y = check_labels(labels, len(x), None).astype(np.int64)
-    per_class = _integer(per_class, "per_class", 1)
+    per_class = _check.integer(per_class, "per_class", 1)
     counts = np.bincount(y)
     if counts.min() < per_class:
         scarce = int(counts.argmin())
@@ -132,7 +131,7 @@ def few_labels(
         )
     if per_class * len(counts) == len(y):
         raise ValueError("all images would keep their labels")
-    rng = _generator(seed)
+    rng = _check.rng(seed)
     order = rng.permutation(len(y))
     kept = np.concatenate([order[y[order] == k][:per_class] for k in range(len(counts))])
     rest = np.setdiff1d(np.arange(len(y)), kept)
@@ -184,7 +183,7 @@ def fit(
     x = check_images(images)
     y = check_labels(labels, len(x), None)
     classes = int(y.max()) + 1
-    steps = _integer(steps, "steps", 1)
+    steps = _check.integer(steps, "steps", 1)
     if extra is not None:
         more_x = check_images(extra[0], name="extra images")
         more_y = check_labels(extra[1], len(more_x), classes)
@@ -295,7 +294,7 @@ def self_training(
         ValueError: an argument is out of range, or a teacher is confident of no image.
     """
     fits: list[Fit] = []
-    rounds = _integer(rounds, "rounds", 1)
+    rounds = _check.integer(rounds, "rounds", 1)
     begin = time.process_time()
     for _ in range(rounds):
         guessed = guess_labels(teacher, few.unlabelled, confidence=confidence)
@@ -333,7 +332,7 @@ def neighbour_graph(images: npt.ArrayLike, *, neighbours: int = 7, components: i
     from sklearn.neighbors import NearestNeighbors
 
     x = check_images(images)
-    neighbours = _integer(neighbours, "neighbours", 1)
+    neighbours = _check.integer(neighbours, "neighbours", 1)
     if neighbours >= len(x):
         raise ValueError(f"{len(x)} images have at most {len(x) - 1} neighbours each")
     coordinates, _ = principal_components(x, x[:1], components)
@@ -378,7 +377,7 @@ def spread_labels(
     start = np.zeros((n, int(y.max()) + 1))
     start[np.arange(len(y)), y] = 1.0
     scores = start
-    for _ in range(_integer(steps, "steps", 1)):
+    for _ in range(_check.integer(steps, "steps", 1)):
         scores = alpha * (similar @ scores) + (1.0 - alpha) * start
     return scores[len(y) :].argmax(axis=1)
 
@@ -429,6 +428,3 @@ def gan_samples(
     assert isinstance(gan, GAN)
     made, asked = conditional.sample(gan.ema_generator, per_class, seed=seed)
     return Made(made, asked, time.process_time() - begin)
-
-
-_check_public(globals())

@@ -22,10 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from gantut import judge, metrics, recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, judge, metrics, recipes
 from gantut._backend import keras, tf
-from gantut.data import _generator, _integer, check_images
+from gantut.data import check_images
 from gantut.networks import NUM_CLASSES
 from gantut.sampling import check_labels, count_classes, is_conditional, render, soft_labels
 
@@ -64,12 +63,12 @@ def truncated_latents(
         TypeError: ``n``, ``latent_dim`` or ``seed`` is not an integer.
         ValueError: ``n`` or ``latent_dim`` is below 1, or the threshold not above 0.
     """
-    n, latent_dim = _integer(n, "n", 1), _integer(latent_dim, "latent_dim", 1)
+    n, latent_dim = _check.integer(n, "n", 1), _check.integer(latent_dim, "latent_dim", 1)
     limit = np.inf if threshold is None else float(threshold)
     if not limit > 0.0:
         raise ValueError(f"threshold must be above 0, or None for no limit, got {threshold!r}")
     below = special.ndtr(-limit)
-    uniform = _generator(seed).random((n, latent_dim))
+    uniform = _check.rng(seed).random((n, latent_dim))
     # A uniform number can be 0, of which the normal quantile is not finite.
     uniform = np.maximum(uniform, np.finfo(np.float64).tiny)
     return np.asarray(special.ndtri(below + uniform * (1.0 - 2.0 * below)), dtype=np.float32)
@@ -95,7 +94,7 @@ def sample(
         ValueError: the generator is not conditional, or an argument is out of range.
     """
     classes = _classes(generator)
-    per_class = _integer(per_class, "per_class", 1)
+    per_class = _check.integer(per_class, "per_class", 1)
     labels = np.repeat(np.arange(classes), per_class)
     z = truncated_latents(len(labels), _latent_dim(generator), threshold=threshold, seed=seed)
     return render(generator, z, labels), labels
@@ -121,7 +120,7 @@ def class_grid(
         ValueError: as `sample`.
     """
     classes = _classes(generator)
-    columns = _integer(columns, "columns", 1)
+    columns = _check.integer(columns, "columns", 1)
     z = truncated_latents(columns, _latent_dim(generator), threshold=threshold, seed=seed)
     return render(generator, np.tile(z, (classes, 1)), np.repeat(np.arange(classes), columns))
 
@@ -322,7 +321,7 @@ def between_latents(
         TypeError: ``steps`` is not an integer.
         ValueError: the vectors or labels do not fit, or ``steps`` is below 2.
     """
-    steps = _integer(steps, "steps", 2)
+    steps = _check.integer(steps, "steps", 2)
     classes = _classes(generator)
     way = slerp(start, end, np.linspace(0.0, 1.0, steps))
     if way.ndim != 3:
@@ -358,7 +357,7 @@ def between_classes(
         TypeError: ``steps`` is not an integer.
         ValueError: the vectors or labels do not fit, or ``steps`` is below 2.
     """
-    steps = _integer(steps, "steps", 2)
+    steps = _check.integer(steps, "steps", 2)
     classes = _classes(generator)
     vectors = np.asarray(z, np.float32)
     ends = [np.eye(classes)[check_labels(y, len(vectors), classes)] for y in (first, second)]
@@ -387,7 +386,7 @@ def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float
         TypeError: ``steps`` is not an integer.
         ValueError: the images are not valid or of other shapes, or ``steps`` is below 2.
     """
-    steps = _integer(steps, "steps", 2)
+    steps = _check.integer(steps, "steps", 2)
     a, b = check_images(start, name="start"), check_images(end, name="end")
     if a.shape != b.shape:
         raise ValueError(f"start and end must have one shape, got {a.shape} and {b.shape}")
@@ -438,8 +437,8 @@ def pick_by_class(
         ValueError: an argument is out of range, or a class was not full after ``most`` draws; the
             message says which.
     """
-    per_class = _integer(per_class, "per_class", 1)
-    batch_size, most = _integer(batch_size, "batch_size", 1), _integer(most, "most", 1)
+    per_class = _check.integer(per_class, "per_class", 1)
+    batch_size, most = _check.integer(batch_size, "batch_size", 1), _check.integer(most, "most", 1)
     if not 0.0 <= confidence <= 1.0:
         raise ValueError(f"confidence must be a probability, got {confidence!r}")
     kept: list[list[Float32]] = [[] for _ in range(num_classes)]
@@ -573,7 +572,7 @@ def classification_accuracy_score(
     y = check_labels(labels, len(x), None)
     classes = int(y.max()) + 1
     test_y = check_labels(test_labels, len(test_x), classes)
-    steps = _integer(steps, "steps", 1)
+    steps = _check.integer(steps, "steps", 1)
     if x.shape[1:] != test_x.shape[1:]:
         raise ValueError(
             f"images of shape {x.shape[1:]} cannot be tested on images of {test_x.shape[1:]}"
@@ -591,6 +590,3 @@ def classification_accuracy_score(
     hits = np.bincount(test_y[right], minlength=classes)
     by_class = np.divide(hits, counts, out=np.full(classes, np.nan), where=counts > 0)
     return ClassifierScore(float(right.mean()), by_class, classify, cpu_seconds)
-
-
-_check_public(globals())

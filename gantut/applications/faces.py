@@ -22,15 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut import metrics, networks, recipes, stabilisers
-from gantut._arguments import check_public as _check_public
+from gantut import _check, metrics, networks, recipes, stabilisers
 from gantut._backend import keras, tf
 from gantut._fetch import describe
 from gantut.data import (
     DataUnavailableError,
     Float32,
-    _generator,
-    _integer,
     _resize,
     check_images,
 )
@@ -103,7 +100,7 @@ def load_non_faces(*, size: int = SIZE) -> Float32:
 
 
 def _size(size: int) -> int:
-    if _integer(size, "size", 4) % 4:
+    if _check.integer(size, "size", 4) % 4:
         raise ValueError(f"size must be a multiple of 4, got {size}")
     return int(size)
 
@@ -180,9 +177,9 @@ def split(faces: npt.ArrayLike, fold: int = 0, folds: int = FOLDS) -> tuple[Floa
     """
     images = _faces(faces)
     parts = np.array_split(
-        _generator(_ORDER_SEED).permutation(len(images)), _integer(folds, "folds", 2)
+        _check.rng(_ORDER_SEED).permutation(len(images)), _check.integer(folds, "folds", 2)
     )
-    if not 0 <= _integer(fold, "fold", 0) < folds or len(images) < folds:
+    if not 0 <= _check.integer(fold, "fold", 0) < folds or len(images) < folds:
         raise ValueError(f"no fold {fold} of {folds} among {len(images)} images")
     rest = np.concatenate([part for i, part in enumerate(parts) if i != fold])
     return images[rest], images[parts[fold]]
@@ -228,7 +225,7 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
     Raises:
         ValueError: an unknown policy, or a size is not a positive integer.
     """
-    networks._positive(latent_dim=latent_dim, width=width)
+    _check.sizes(latent_dim=latent_dim, width=width)
 
     def build_generator(shape: Any, num_classes: int) -> Any:
         return networks.dcgan_generator(latent_dim, shape, width)
@@ -284,7 +281,7 @@ class Overfitting(keras.callbacks.Callback):
     def __init__(self, train: npt.ArrayLike, holdout: npt.ArrayLike, *, every: int = 100) -> None:
         super().__init__()
         self._real = {"train": _faces(train, "train"), "holdout": _faces(holdout, "holdout")}
-        self.every = _integer(every, "every", 1)
+        self.every = _check.integer(every, "every", 1)
         self.curves: dict[str, list[float]] = {
             name: [] for name in ("step", "train", "holdout", "samples", "membership")
         }
@@ -330,7 +327,7 @@ def learned_by_heart(curves: dict[str, list[float]], last: int = 5) -> float:
         TypeError: ``last`` is not an integer.
         ValueError: ``last`` is not positive, or there are no such rows.
     """
-    if len(curves["step"]) < _integer(last, "last", 1):
+    if len(curves["step"]) < _check.integer(last, "last", 1):
         raise ValueError(f"wanted {last} rows at least, got {len(curves['step'])}")
     known, unknown, made = (
         float(np.mean(curves[name][-last:])) for name in ("train", "holdout", "samples")
@@ -442,7 +439,7 @@ class Eigenfaces:
         self.mean = rows.mean(axis=0)
         _, singular, axes = np.linalg.svd(rows - self.mean, full_matrices=False)
         spanned = int(np.sum(singular > 1e-9 * singular[0])) if len(x) > 1 else 0
-        count = spanned if components is None else _integer(components, "components", 1)
+        count = spanned if components is None else _check.integer(components, "components", 1)
         if not 0 < count <= spanned:
             raise ValueError(f"{len(x)} faces span {spanned} components, wanted {count}")
         self.axes = axes[:count]
@@ -464,7 +461,7 @@ class Eigenfaces:
             TypeError: ``n`` is not an integer.
             ValueError: ``n`` is not positive.
         """
-        z = _generator(seed).standard_normal((_integer(n, "n", 1), len(self.deviations)))
+        z = _check.rng(seed).standard_normal((_check.integer(n, "n", 1), len(self.deviations)))
         rows = self.mean + (z * self.deviations) @ self.axes
         return np.clip(rows, -1, 1).reshape(n, *self._shape).astype(np.float32)
 
@@ -492,10 +489,10 @@ def jittered_copies(
         ValueError: the images are not valid, or a number is out of range.
     """
     x = _faces(faces)
-    count, shift = _integer(n, "n", 1), _integer(shift, "shift", 0)
+    count, shift = _check.integer(n, "n", 1), _check.integer(shift, "shift", 0)
     if not 0 <= light < 1:
         raise ValueError(f"light must lie in [0, 1), got {light!r}")
-    rng = _generator(seed)
+    rng = _check.rng(seed)
     height, width = x.shape[1:3]
     padded = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
     made = np.empty((count, *x.shape[1:]), np.float32)
@@ -563,7 +560,7 @@ def nearest_faces(
     known = _faces(train, "train")
     x = check_images(images, size=known.shape[1:3], channels=1)
     height, width = known.shape[1:3]
-    if 2 * _integer(shift, "shift", 0) >= min(height, width) - 1:
+    if 2 * _check.integer(shift, "shift", 0) >= min(height, width) - 1:
         raise ValueError(f"shift {shift} leaves nothing of images of {height} x {width} pixels")
     places = range(2 * shift + 1)
     both = with_mirrors(known)
@@ -710,6 +707,3 @@ def _scores(positive: Float64, negative: Float64) -> Callable[[Float64], Float64
 def _share_close(samples: metrics.Neighbours, reference: metrics.Neighbours) -> float:
     distances = samples.distances[:, 0], reference.distances[:, 0]
     return metrics.memorisation(*distances, quantile=0.1).share_close
-
-
-_check_public(globals())

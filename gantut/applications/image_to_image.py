@@ -25,12 +25,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut import networks, recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, networks, recipes
 from gantut._backend import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
-from gantut.networks import _image_shape, _leaky, _positive, _widths
+from gantut.networks import _image_shape, _leaky, _widths
 
 layers = keras.layers
 
@@ -70,7 +69,7 @@ def redrawer(
         ValueError: a size is not a positive integer, a side is odd, or ``mean_source`` has another
             shape or range.
     """
-    _positive(channels=channels, filters=filters)
+    _check.sizes(channels=channels, filters=filters)
     height, width, _ = shape = _even(source_shape)
     source = keras.Input(shape, name="source")
     x = networks._centred_pixels(source, shape, mean_source)
@@ -139,7 +138,7 @@ def restyler(
     """
     shape = _even(source_shape)
     channels = shape[2] if channels is None else channels
-    _positive(channels=channels, filters=filters, blocks=blocks)
+    _check.sizes(channels=channels, filters=filters, blocks=blocks)
     if skip and channels != shape[2]:
         raise ValueError(f"a source of {shape[2]} channels cannot be added to {channels}")
     source = keras.Input(shape, name="source")
@@ -220,7 +219,7 @@ def pair_discriminator(
     Raises:
         ValueError: a size is not a positive integer, or a side is odd.
     """
-    _positive(channels=channels)
+    _check.sizes(channels=channels)
     shape = _even(source_shape)
     image = keras.Input((*shape[:2], channels), name="image")
     source = keras.Input(shape, name="source")
@@ -230,7 +229,7 @@ def pair_discriminator(
 
 
 def _critic_body(x: Any, width: int) -> Any:
-    _positive(width=width)
+    _check.sizes(width=width)
     for i, filters in enumerate((width, 2 * width, 2 * width), start=1):
         x = layers.Conv2D(filters, 4, 2, padding="same", name=f"conv_{i}")(x)
         x = _leaky(x, f"leaky_{i}")
@@ -369,7 +368,7 @@ def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -
     Raises:
         ValueError: the sources do not fit the generator, or ``batch_size`` is below 1.
     """
-    _positive(batch_size=batch_size)
+    _check.sizes(batch_size=batch_size)
     array = check_images(sources, name="sources")
     wanted = tuple(generator.inputs[0].shape[1:])
     if array.shape[1:] != wanted:
@@ -514,7 +513,7 @@ def train(
             f"training takes batches of {recipe.batch_size} pairs, but there are only {len(x)}"
         )
     if steps is not None:
-        _positive(steps=steps)
+        _check.sizes(steps=steps)
     begin = time.process_time()
     gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
     if start is not None:
@@ -528,6 +527,3 @@ def train(
         callbacks=callbacks,
     )
     return recipes.Run.of(done, cpu_seconds=time.process_time() - begin)
-
-
-_check_public(globals())

@@ -23,10 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut import judge, networks, recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, judge, networks, recipes
 from gantut._backend import keras
-from gantut.data import Float32, _generator, _integer, check_images
+from gantut.data import Float32, check_images
 from gantut.gan import GAN
 
 layers = keras.layers
@@ -82,7 +81,7 @@ def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
         ValueError: the images are not of that kind.
     """
     images = check_images(digits, name="digits", channels=1, size=28)
-    rng = _generator(seed)
+    rng = _check.rng(seed)
     starts, ends = rng.uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (2, len(images), 2))
     velocities = (ends - starts) / (FRAMES - 1)
     places = starts[:, None] + np.arange(FRAMES)[:, None] * velocities[:, None]
@@ -106,7 +105,7 @@ def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
     images = check_images(digits, name="digits", channels=1, size=28)
     if len(images) % FRAMES:
         raise ValueError(f"wanted {FRAMES} digits for each clip, got {len(images)}")
-    places = _generator(seed).uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (len(images), 1, 2))
+    places = _check.rng(seed).uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (len(images), 1, 2))
     frames = _placed(_halved(images), places)[..., 0]
     return frames.reshape(-1, FRAMES, SIDE, SIDE).transpose(0, 2, 3, 1)
 
@@ -130,7 +129,9 @@ def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
     if len(real) < 2:
         raise ValueError("a covariance needs two clips at least, got one")
     mean = real.mean(axis=0)
-    weights = _generator(seed).standard_normal((_integer(n, "n", 1), len(real)), dtype=np.float32)
+    weights = _check.rng(seed).standard_normal(
+        (_check.integer(n, "n", 1), len(real)), dtype=np.float32
+    )
     weights /= (len(real) - 1) ** 0.5
     drawn = weights @ (real - mean).reshape(len(real), -1)
     return np.clip(mean + drawn.reshape(n, *mean.shape), -1, 1)
@@ -327,7 +328,7 @@ def split_generator(
     Raises:
         ValueError: a size is not a positive integer, or ``mean_image`` has another shape.
     """
-    networks._positive(content_dim=content_dim, motion_dim=motion_dim, width=width)
+    _check.sizes(content_dim=content_dim, motion_dim=motion_dim, width=width)
     z = networks._latent(content_dim + motion_dim)
     content = layers.Reshape((1, content_dim), name="content")(z[:, :content_dim])
     content = layers.Dense(width, name="content_dense")(content)
@@ -380,7 +381,7 @@ def recipe(method: str = "split") -> recipes.Recipe:
     fast = recipes.get("fast")
     assert isinstance(fast, recipes.Recipe)
     generators: dict[str, Callable[..., Model]] = {"split": _split, "plain": fast.generator}
-    generator = recipes._look_up(generators, method, "method")
+    generator = _check.one_of(method, "method", generators)
     return replace(
         fast,
         name=f"motion, {method}",
@@ -423,6 +424,3 @@ def train(
     return recipes.train(
         recipe(method), _clips(frames), steps=steps, seed=seed, callbacks=callbacks
     )
-
-
-_check_public(globals())

@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from gantut import judge, metrics
-from gantut._arguments import check_public as _check_public
-from gantut.data import _generator, _integer, _positive, check_images
+from gantut import _check, judge, metrics
+from gantut.data import check_images
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -51,8 +50,8 @@ def add_noise(images: npt.ArrayLike, seed: int = 0, *, deviation: float = 1.0) -
         ValueError: the images are not valid, or the deviation is not positive.
     """
     array = check_images(images)
-    scale = np.float32(_positive(deviation, "deviation"))
-    noise = _generator(seed).standard_normal(array.shape, dtype=np.float32)
+    scale = np.float32(_check.number(deviation, "deviation", above=0))
+    noise = _check.rng(seed).standard_normal(array.shape, dtype=np.float32)
     return np.clip(array + scale * noise, -1.0, 1.0)
 
 
@@ -76,7 +75,7 @@ def blur(
         ValueError: the images are not valid, or a number is not positive.
     """
     array = check_images(images)
-    sigma = _positive(sigma, "sigma")
+    sigma = _check.number(sigma, "sigma", above=0)
     soft = ndimage.gaussian_filter(array, (0, sigma, sigma, 0), mode="constant", cval=-1.0)
     return add_noise(soft, seed, deviation=deviation)
 
@@ -98,12 +97,16 @@ def cut_hole(images: npt.ArrayLike, seed: int = 0, *, size: int = 14, margin: in
     """
     array = check_images(images)
     n, height, width, _ = array.shape
-    room = min(height, width) - _integer(size, "size", 1) - 2 * _integer(margin, "margin", 0)
+    room = (
+        min(height, width)
+        - _check.integer(size, "size", 1)
+        - 2 * _check.integer(margin, "margin", 0)
+    )
     if room < 0:
         raise ValueError(
             f"a hole of {size} pixels with a margin of {margin} does not fit {height} x {width}"
         )
-    rng = _generator(seed)
+    rng = _check.rng(seed)
     covered = []
     for side in (height, width):
         first = rng.integers(margin, side - size - margin + 1, n)[:, None]
@@ -128,7 +131,7 @@ def shrink(images: npt.ArrayLike, seed: int = 0, *, factor: int = 4) -> Float32:
     """
     array = check_images(images)
     n, height, width, channels = array.shape
-    if height % _integer(factor, "factor", 1) or width % factor:
+    if height % _check.integer(factor, "factor", 1) or width % factor:
         raise ValueError(f"{height} x {width} pixels cannot be divided by {factor}")
     blocks = array.reshape(n, height // factor, factor, width // factor, factor, channels)
     return blocks.mean(axis=(2, 4)).repeat(factor, axis=1).repeat(factor, axis=2)
@@ -167,7 +170,7 @@ def damaged_mixture(images: npt.ArrayLike, seed: int = 0) -> Float32:
 
 def _seed(seed: int, i: int) -> int:
     """The i-th of a seed's seeds."""
-    return int(np.random.SeedSequence([_integer(seed, "seed", 0), i]).generate_state(1)[0])
+    return int(np.random.SeedSequence([_check.integer(seed, "seed", 0), i]).generate_state(1)[0])
 
 
 # --- Rivals ------------------------------------------------------------------------------------
@@ -328,7 +331,7 @@ def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     centred = x - mean_x
     square = centred.T @ centred
-    square[np.diag_indices_from(square)] += 0.01 * len(x) * _positive(ridge, "ridge")
+    square[np.diag_indices_from(square)] += 0.01 * len(x) * _check.number(ridge, "ridge", above=0)
     weights = np.linalg.solve(square, centred.T @ (y - mean_y))
 
     def restore(images: Float32) -> Float32:
@@ -398,6 +401,3 @@ def describe(
         "frechet": metrics.frechet_distance(features, reference),
         "sharpness": metrics.sharpness(restored) / metrics.sharpness(targets),
     }
-
-
-_check_public(globals())

@@ -26,10 +26,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg
 
-from gantut import metrics, networks, recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, metrics, networks, recipes
 from gantut._backend import keras, tf
-from gantut.data import Float32, _generator, _integer
+from gantut.data import Float32
 from gantut.gan import GAN
 from gantut.sampling import check_labels
 
@@ -220,8 +219,8 @@ def sounds(n: int, seed: int = 0) -> Sounds:
         TypeError: an argument is no integer.
         ValueError: ``n`` is not positive.
     """
-    rng = _generator(seed)
-    labels = rng.integers(len(KINDS) * len(NOTES), size=_integer(n, "n", 1))
+    rng = _check.rng(seed)
+    labels = rng.integers(len(KINDS) * len(NOTES), size=_check.integer(n, "n", 1))
     kinds, notes = np.divmod(labels, len(NOTES))
     pitches = np.array([*NOTES.values()])[notes]
     phases, lengths = rng.random(n), np.exp(_TRACT * rng.standard_normal((n, 1)))
@@ -324,7 +323,7 @@ def linear_prediction(waves: npt.ArrayLike, order: int = _ORDER) -> Float64:
         ValueError: the sounds are not finite, or shorter than the filter.
     """
     x = _waves(waves)
-    order = _integer(order, "order", 1)
+    order = _check.integer(order, "order", 1)
     if x.shape[1] <= order:
         raise ValueError(f"sounds of {x.shape[1]} samples are too short for order {order}")
     y = np.concatenate([x[:, :1], x[:, 1:] - 0.97 * x[:, :-1]], axis=1)
@@ -352,7 +351,7 @@ def formants(waves: npt.ArrayLike, count: int = 2, order: int = _ORDER) -> Float
         ValueError: as `linear_prediction`.
     """
     filters = linear_prediction(waves, order)
-    found = np.full((len(filters), _integer(count, "count", 1)), np.nan)
+    found = np.full((len(filters), _check.integer(count, "count", 1)), np.nan)
     for row, coefficients in zip(found, filters, strict=True):
         poles = np.roots(coefficients)
         hertz = np.angle(poles) * RATE / (2 * np.pi)
@@ -530,9 +529,9 @@ def from_spectrograms(images: npt.ArrayLike, iterations: int = 30, seed: int = 0
         raise ValueError(f"wanted spectrograms of shape (n, *{_SHAPE}), got {levels.shape}")
     levels = levels[..., 0].transpose(0, 2, 1)
     sizes = np.where(levels > -0.99, 10 ** (((levels - 1) * _RANGE / 2 + _TOP) / 20), 0.0)
-    phases = np.exp(2j * np.pi * _generator(seed).random(sizes.shape))
+    phases = np.exp(2j * np.pi * _check.rng(seed).random(sizes.shape))
     last: Any = 0.0
-    for _ in range(_integer(iterations, "iterations", 0)):
+    for _ in range(_check.integer(iterations, "iterations", 0)):
         spectra = _spectra(_from_spectra(sizes * phases))
         ahead = spectra + 0.99 * (spectra - last)
         last = spectra
@@ -560,7 +559,7 @@ class PhaseShuffle(keras.layers.Layer):
 
     def __init__(self, places: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.places = _integer(places, "places", 1)
+        self.places = _check.integer(places, "places", 1)
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, x: Any, training: bool = False) -> Any:
@@ -598,7 +597,7 @@ def wave_generator(num_classes: int, latent_dim: int = 64, width: int = 64) -> M
     Raises:
         ValueError: a size is not a positive integer.
     """
-    networks._positive(width=width)
+    _check.sizes(width=width)
     z = networks._latent(latent_dim)
     labels, one_hot = networks._label(num_classes)
     x = layers.Concatenate(name="latent_and_label")([z, one_hot])
@@ -626,13 +625,13 @@ def wave_discriminator(num_classes: int, width: int = 64, phase_shuffle: int = 0
         TypeError: ``phase_shuffle`` is no integer.
         ValueError: a size is not a positive integer.
     """
-    networks._positive(width=width)
+    _check.sizes(width=width)
     wave = keras.Input((LENGTH,), name="wave")
     labels, one_hot = networks._label(num_classes)
     x = layers.Reshape((LENGTH, 1), name="reshape")(wave)
     x = layers.Conv1D(width, 48, strides=16, padding="same", name="downsample_1")(x)
     x = networks._leaky(x, "leaky_relu_1")
-    if _integer(phase_shuffle, "phase_shuffle", 0):
+    if _check.integer(phase_shuffle, "phase_shuffle", 0):
         x = PhaseShuffle(phase_shuffle, name="phase_shuffle")(x)
     x = layers.Conv1D(width, 8, strides=4, padding="same", name="downsample_2")(x)
     x = layers.Flatten(name="flatten")(networks._leaky(x, "leaky_relu_2"))
@@ -667,7 +666,7 @@ def recipe(method: str = "spectrogram", phase_shuffle: int = 0) -> recipes.Recip
         "ema": 0.995,
         "steps_per_execution": 20,
     }
-    places = _integer(phase_shuffle, "phase_shuffle", 0)
+    places = _check.integer(phase_shuffle, "phase_shuffle", 0)
     known: dict[str, dict[str, Any]] = {
         "spectrogram": {
             "summary": "log spectrograms of short sounds, perceptrons with the label a projection",
@@ -687,7 +686,7 @@ def recipe(method: str = "spectrogram", phase_shuffle: int = 0) -> recipes.Recip
             "gpu_steps": 600,
         },
     }
-    settings = recipes._look_up(known, method, "method")
+    settings = _check.one_of(method, "method", known)
     if places and method != "wave":
         raise ValueError(f"method {method!r} has no phase to shuffle")
     return replace(fast, **shared, **settings)
@@ -788,7 +787,7 @@ def normal_spectrograms(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> F
     Raises:
         ValueError: labels are out of range, or a label has fewer than two real sounds.
     """
-    asked, rng = _of_labels(data, labels), _generator(seed)
+    asked, rng = _of_labels(data, labels), _check.rng(seed)
     images = np.empty((len(asked), *_SHAPE))
     for each in np.unique(asked):
         real = spectrograms(data.waves[data.labels == each]).astype(np.float64)
@@ -813,7 +812,7 @@ def mixtures(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     Raises:
         ValueError: labels are out of range, or a label has fewer than two real sounds.
     """
-    asked, rng = _of_labels(data, labels), _generator(seed)
+    asked, rng = _of_labels(data, labels), _check.rng(seed)
     pairs = [rng.choice(np.flatnonzero(data.labels == each), 2, replace=False) for each in asked]
     return _scaled(data.waves[np.array(pairs)].sum(axis=1))
 
@@ -836,7 +835,7 @@ def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     Raises:
         ValueError: labels are out of range, or a label has fewer than two real sounds.
     """
-    asked, rng = _of_labels(data, labels), _generator(seed)
+    asked, rng = _of_labels(data, labels), _check.rng(seed)
     kinds, notes = np.divmod(data.labels, len(NOTES))
     filters = [rng.choice(np.flatnonzero(kinds == each // len(NOTES))) for each in asked]
     voices = [rng.choice(np.flatnonzero(notes == each % len(NOTES))) for each in asked]
@@ -856,6 +855,3 @@ def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     ]
     wanted, got = (np.sqrt(np.maximum(part, 1e-12)) for part in loudness)
     return _scaled(waves * (wanted / got))
-
-
-_check_public(globals())

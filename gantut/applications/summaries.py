@@ -23,11 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut import losses, recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, losses, recipes
 from gantut._backend import keras, tf
-from gantut.applications import tables
-from gantut.data import _generator, _integer
+from gantut.applications import tabular
 from gantut.optimizers import FusedAdam
 
 Model = Any
@@ -96,13 +94,13 @@ def news(n: int, seed: int = 0) -> News:
         TypeError: ``n`` or ``seed`` is no integer.
         ValueError: ``n`` is below 1.
     """
-    rng = _generator(seed)
+    rng = _check.rng(seed)
 
     def maybe(words: Sequence[str]) -> list[str]:
         return str(rng.choice(words)).split() if rng.random() < 0.5 else []
 
     documents, kept = [], []
-    for _ in range(_integer(n, "n", 1)):
+    for _ in range(_check.integer(n, "n", 1)):
         actor, witness = (str(name) for name in rng.choice(NAMES, 2, replace=False))
         action = str(rng.choice(list(ACTIONS)))
         thing = str(rng.choice(ACTIONS[action]))
@@ -351,7 +349,9 @@ def train_tagger(
 
     @tf.function
     def step(number: Tensor) -> Tensor:
-        chosen = _rows(len(corpus.documents), _integer(batch_size, "batch_size", 1), seed, number)
+        chosen = _rows(
+            len(corpus.documents), _check.integer(batch_size, "batch_size", 1), seed, number
+        )
         words = tf.gather(documents, chosen)
         there = tf.cast(words > 0, tf.float32)
         with tf.GradientTape() as tape:
@@ -418,11 +418,14 @@ def train_adversarial(
         TypeError: a number is no integer.
         ValueError: a number is too small.
     """
-    tries, batch_size = _integer(tries, "tries", 2), _integer(batch_size, "batch_size", 1)
+    tries, batch_size = (
+        _check.integer(tries, "tries", 2),
+        _check.integer(batch_size, "batch_size", 1),
+    )
     recipes.make_deterministic(seed)
     begin = time.process_time()
     symbols = len(vocabulary()) + 1
-    network, judge = marker(units), tables.discriminator(SLOTS * symbols, (128, 64))
+    network, judge = marker(units), tabular.discriminator(SLOTS * symbols, (128, 64))
     optimizers = [FusedAdam(3e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     for optimizer, model in zip(optimizers, (network, judge), strict=True):
         optimizer.build(model.trainable_variables)
@@ -482,13 +485,10 @@ def _rows(n: int, batch_size: int, seed: int, number: Tensor) -> Tensor:
 def _run(step: Any, steps: int, name: str, every: int = 25) -> dict[str, list[float]]:
     history: dict[str, list[float]] = {"step": [], name: []}
     values = []
-    for number in range(1, _integer(steps, "steps", 1) + 1):
+    for number in range(1, _check.integer(steps, "steps", 1) + 1):
         values.append(step(tf.constant(number)))
         if number % every == 0 or number == steps:
             history["step"].append(number)
             history[name].append(float(np.mean([value.numpy() for value in values])))
             values = []
     return history
-
-
-_check_public(globals())

@@ -27,13 +27,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from gantut import recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, recipes
 from gantut._backend import keras, tf
-from gantut.applications import tables
-from gantut.data import _generator, _integer
+from gantut.applications import tabular
 from gantut.gan import GAN, _unchanged
-from gantut.networks import _positive
 from gantut.sampling import gumbel_noise
 
 Float64 = npt.NDArray[np.float64]
@@ -156,11 +153,11 @@ def corpus(name: str, strings: Iterable[str], train: int, seed: int = 0) -> Corp
         ValueError: nothing is left to train on or to hold out, or a string is empty.
     """
     valid = sorted(set(strings))
-    if not 1 <= _integer(train, "train", 1) < len(valid):
+    if not 1 <= _check.integer(train, "train", 1) < len(valid):
         raise ValueError(f"train must be below the number of strings, {len(valid)}, got {train}")
     if not valid[0]:
         raise ValueError("a string is empty")
-    order = _generator(seed).permutation(len(valid))
+    order = _check.rng(seed).permutation(len(valid))
     return Corpus(
         name=name,
         train=tuple(valid[i] for i in order[:train]),
@@ -188,7 +185,7 @@ def dates(first: int = 1900, last: int = 2099, train: int = 5_000, seed: int = 0
         TypeError: an argument is no integer.
         ValueError: the years are out of range or order, or there are too few days.
     """
-    if not 1 <= _integer(first, "first", 1) <= _integer(last, "last", 1) <= 9999:
+    if not 1 <= _check.integer(first, "first", 1) <= _check.integer(last, "last", 1) <= 9999:
         raise ValueError(f"wanted years 1 <= first <= last <= 9999, got {first} and {last}")
     days = (
         f"{year:04d}-{month:02d}-{day:02d}"
@@ -214,7 +211,7 @@ def sums(largest: int = 49, train: int | None = None, seed: int = 0) -> Corpus:
         TypeError: an argument is no integer.
         ValueError: ``largest`` is below 1, or ``train`` out of range.
     """
-    numbers = range(_integer(largest, "largest", 1) + 1)
+    numbers = range(_check.integer(largest, "largest", 1) + 1)
     strings = [f"{a}+{b}={a + b}" for a in numbers for b in numbers]
     return corpus("sums", strings, len(strings) // 2 if train is None else train, seed)
 
@@ -258,7 +255,7 @@ class Writer(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _positive(length=length, symbols=symbols, units=units)
+        _check.sizes(length=length, symbols=symbols, units=units)
         if not temperature > 0.0:
             raise ValueError(f"temperature must be above 0, got {temperature!r}")
         if draws not in self.DRAWS:
@@ -466,7 +463,7 @@ class PolicyGAN(GAN):
 
     def __init__(self, *args: Any, rollouts: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.rollouts = _integer(rollouts, "rollouts", 0)
+        self.rollouts = _check.integer(rollouts, "rollouts", 0)
 
     def rewards(self, rows: Tensor) -> Tensor:
         """The reward of each symbol: (batch, length), in (0, 1)."""
@@ -585,7 +582,7 @@ def recipe(
         TypeError: ``method`` is no string.
         ValueError: it is unknown, or a size or the temperature is out of range.
     """
-    settings = dict(recipes._look_up(METHODS, method, "method"))
+    settings = dict(_check.one_of(method, "method", METHODS))
     draws = settings.pop("draws")
     generator(length, symbols, units, temperature=temperature, draws=draws)  # refuses bad sizes
 
@@ -593,7 +590,7 @@ def recipe(
         return generator(length, symbols, units, temperature=temperature, draws=draws)
 
     def build_discriminator(shape: Sequence[int], num_classes: int) -> Model:
-        return tables.discriminator(shape[0], (128, 128))
+        return tabular.discriminator(shape[0], (128, 128))
 
     return recipes.Recipe(
         name=f"text, {method}",
@@ -649,8 +646,8 @@ class TextRun(recipes.Run[GAN]):
         """
         if not temperature > 0.0:
             raise ValueError(f"temperature must be above 0, got {temperature!r}")
-        shape = (_integer(n, "n", 1), self.corpus.length * self.corpus.symbols)
-        z = _generator(seed).standard_normal(shape, dtype=np.float32)
+        shape = (_check.integer(n, "n", 1), self.corpus.length * self.corpus.symbols)
+        z = _check.rng(seed).standard_normal(shape, dtype=np.float32)
         rows = self.writer.write(tf.constant(z), "hard", temperature).numpy()
         return self.corpus.decode(rows.reshape(n, self.corpus.length, -1).argmax(axis=2))
 
@@ -687,7 +684,7 @@ def train(
     """
     size = (corpus.length, corpus.symbols)
     settings = recipe(method, *size, units=units, temperature=temperature)
-    pretraining = _integer(pretraining, "pretraining", 0)
+    pretraining = _check.integer(pretraining, "pretraining", 0)
     rows = corpus.rows(corpus.train)
     begin = time.process_time()
     gan = None
@@ -815,7 +812,7 @@ def quality(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Qua
     share = p[p > 0] / valid
     # (1 - p)^n without loss of small p.
     with np.errstate(divide="ignore"):
-        seen = -np.expm1(_integer(draws, "draws", 1) * np.log1p(-np.minimum(p, 1.0)))
+        seen = -np.expm1(_check.integer(draws, "draws", 1) * np.log1p(-np.minimum(p, 1.0)))
     known = len(corpus.train)
     return Quality(
         valid=float(valid),
@@ -853,6 +850,3 @@ def reply(writer: Writer, corpus: Corpus, beginnings: Sequence[str]) -> list[str
         alive &= codes[:, place] != END
         projected = writer.project(tf.one_hot(codes[:, place], corpus.symbols))
     return [string[length:] for string, length in zip(corpus.decode(codes), lengths, strict=True)]
-
-
-_check_public(globals())

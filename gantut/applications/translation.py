@@ -24,12 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from gantut import losses, metrics, recipes
-from gantut._arguments import check_public as _check_public
+from gantut import _check, losses, metrics, recipes
 from gantut._backend import keras, tf
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
-from gantut.data import _integer, _positive, check_images
+from gantut.data import check_images
 from gantut.gan import GAN, _computed, _unchanged
 
 Float32 = npt.NDArray[np.float32]
@@ -234,7 +233,7 @@ def tiles(image: npt.ArrayLike, size: int = 32) -> tuple[Float32, Float32]:
         ValueError: the image is not valid, or has not two fields.
     """
     whole = check_images(np.asarray(image)[None])[0]
-    rows, columns = (side // _integer(size, "size", 1) for side in whole.shape[:2])
+    rows, columns = (side // _check.integer(size, "size", 1) for side in whole.shape[:2])
     if rows * columns < 2:
         raise ValueError(f"an image of {whole.shape[:2]} pixels has not two squares of {size}")
     board = whole[: rows * size, : columns * size].reshape(rows, size, columns, size, -1)
@@ -261,7 +260,7 @@ def painting(images: npt.ArrayLike, side: int = 3) -> Float32:
         ValueError: the images are not valid or not in colour, or the side is even or below 3.
     """
     array = check_images(images, channels=3).astype(np.float64)
-    if _integer(side, "side", 3) % 2 == 0:
+    if _check.integer(side, "side", 3) % 2 == 0:
         raise ValueError(f"side must be odd, so that a pixel has a corner; got {side}")
     grey = array.mean(axis=-1, keepdims=True)
 
@@ -399,7 +398,7 @@ def gaussian_transport(
     x, y = _two_sets(a, b)
     length = x.shape[-1] if by_pixel else int(np.prod(x.shape[1:]))
     rows_x, rows_y = (s.reshape(-1, length).astype(np.float64) for s in (x, y))
-    extra = _positive(ridge, "ridge") * np.eye(length)
+    extra = _check.number(ridge, "ridge", above=0) * np.eye(length)
     cov_x, cov_y = (
         np.cov(r, rowvar=False).reshape(length, length) + extra for r in (rows_x, rows_y)
     )
@@ -740,7 +739,7 @@ def train(
             of range.
     """
     recipe = dataclasses.replace(recipe or CycleRecipe(), **settings)
-    _integer(recipe.steps, "steps", 1)
+    _check.integer(recipe.steps, "steps", 1)
     x, y = _two_sets(a, b)
     if recipe.batch_size > min(len(x), len(y)):
         raise ValueError(
@@ -794,6 +793,3 @@ STROKES = image_to_image.PairedRecipe(
     generator=copying, batch_size=32, steps=250, beta_1=0.5, g_learning_rate=2e-3
 )
 """From thin strokes to digits, with pairs."""
-
-
-_check_public(globals())

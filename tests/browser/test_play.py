@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from project import BOOK, BUILD
 
 import gantut
-from gantut import judge, metrics, sampling, tables
+from gantut import judge, metrics, results, sampling
 from gantut.applications import conditional
 
 pytestmark = pytest.mark.built
@@ -594,9 +594,9 @@ def frame(page):
 
 def test_the_film_is_scrubbed_and_its_curves_follow(open_widget, open_page):
     page = open_widget("film")
-    rows = tables.load("film")["rows"]
-    frames = tables.select(rows, kind="frame")
-    losses = tables.select(rows, kind="loss")
+    rows = results.load("film")["rows"]
+    frames = results.select(rows, kind="frame")
+    losses = results.select(rows, kind="loss")
     curves = ["#film .gp-history >> nth=0", "#film .gp-history >> nth=1"]
     seen = set()
     for i in (0, 12, 32):

@@ -1,4 +1,4 @@
-"""gantut.applications.tables: encoding there and back, the GAN, its rivals, and the measures."""
+"""gantut.applications.tabular: encoding there and back, the GAN, its rivals, and the measures."""
 
 import dataclasses
 import subprocess
@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from gantut import applications, recipes
 from gantut._backend import keras, tf
-from gantut.applications import tables
+from gantut.applications import tabular
 
 KINDS = ("continuous", "integer", "category")
 
@@ -45,8 +45,8 @@ class Constant:
 
 
 def test_applications_import_what_is_asked_for():
-    assert applications.tables is tables
-    assert "tables" in dir(applications)
+    assert applications.tabular is tabular
+    assert "tabular" in dir(applications)
     with pytest.raises(AttributeError, match="no attribute 'chairs'"):
         applications.chairs  # noqa: B018
     code = "import sys, gantut; gantut.applications; sys.exit('keras' in sys.modules)"
@@ -58,7 +58,7 @@ def test_applications_import_what_is_asked_for():
 
 def test_encoded_rows_have_normal_scores_and_one_hot_categories():
     table = records(2_000)
-    encoder = tables.TableEncoder(KINDS).fit(table)
+    encoder = tabular.TableEncoder(KINDS).fit(table)
     rows = encoder.transform(table)
     assert encoder.sizes == (1, 1, 3)
     assert rows.shape == (2_000, encoder.width)
@@ -72,16 +72,16 @@ def test_encoded_rows_have_normal_scores_and_one_hot_categories():
 
 def test_standard_rows_have_mean_zero_and_variance_one():
     table = records()
-    rows = tables.TableEncoder(KINDS, scaling="standard").fit(table).transform(table)
+    rows = tabular.TableEncoder(KINDS, scaling="standard").fit(table).transform(table)
     np.testing.assert_allclose(rows[:, :2].mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(rows[:, :2].std(axis=0), 1, rtol=1e-6)
     np.testing.assert_allclose(rows[:, 0], stats.zscore(table[:, 0]), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("scaling", tables.SCALINGS)
+@pytest.mark.parametrize("scaling", tabular.SCALINGS)
 def test_decoding_inverts_encoding(scaling):
     table = records()
-    encoder = tables.TableEncoder(KINDS, scaling=scaling, knots=len(table)).fit(table)
+    encoder = tabular.TableEncoder(KINDS, scaling=scaling, knots=len(table)).fit(table)
     again = encoder.inverse(encoder.transform(table, seed=3))
     np.testing.assert_allclose(again[:, 0], table[:, 0], rtol=1e-4)
     np.testing.assert_array_equal(again[:, 1:], table[:, 1:])
@@ -89,7 +89,7 @@ def test_decoding_inverts_encoding(scaling):
 
 def test_few_knots_keep_the_distribution_of_whole_numbers():
     table = records(2_000)
-    encoder = tables.TableEncoder(KINDS, knots=20).fit(table)
+    encoder = tabular.TableEncoder(KINDS, knots=20).fit(table)
     again = encoder.inverse(encoder.transform(table))
     np.testing.assert_array_equal(again[:, 1], table[:, 1])
     rows = np.random.default_rng(0).standard_normal((20_000, encoder.width))
@@ -101,7 +101,7 @@ def test_few_knots_keep_the_distribution_of_whole_numbers():
 
 def test_scores_follow_hazens_levels():
     column = np.arange(10.0)[:, None]
-    encoder = tables.TableEncoder(["continuous"]).fit(column)
+    encoder = tabular.TableEncoder(["continuous"]).fit(column)
     np.testing.assert_allclose(
         encoder.transform(column)[:, 0], special.ndtri((np.arange(10) + 0.5) / 10), rtol=1e-5
     )
@@ -109,7 +109,7 @@ def test_scores_follow_hazens_levels():
 
 
 def test_values_outside_the_range_are_moved_to_its_ends():
-    encoder = tables.TableEncoder(["continuous"]).fit(np.arange(10.0)[:, None])
+    encoder = tabular.TableEncoder(["continuous"]).fit(np.arange(10.0)[:, None])
     inside = encoder.transform([[0.0], [9.0]])
     np.testing.assert_array_equal(encoder.transform([[-5.0], [50.0]]), inside)
     np.testing.assert_array_equal(encoder.inverse([[-40.0], [40.0]]), [[0.0], [9.0]])
@@ -118,7 +118,7 @@ def test_values_outside_the_range_are_moved_to_its_ends():
 def test_scores_of_a_shared_value_fill_its_jump():
     # Half of the column is 1: its scores are the lower half of a normal distribution.
     column = np.repeat([1.0, 2.0], 500)[:, None]
-    encoder = tables.TableEncoder(["integer"], knots=1_000).fit(column)
+    encoder = tabular.TableEncoder(["integer"], knots=1_000).fit(column)
     scores = encoder.transform(column)[:500, 0]
     assert scores.max() <= 1e-6
     assert np.median(scores) == pytest.approx(special.ndtri(0.25), abs=0.15)
@@ -127,7 +127,7 @@ def test_scores_of_a_shared_value_fill_its_jump():
 
 
 def test_the_largest_number_of_a_category_counts():
-    encoder = tables.TableEncoder(["category"]).fit([[7.0], [3.0], [5.0]])
+    encoder = tabular.TableEncoder(["category"]).fit([[7.0], [3.0], [5.0]])
     np.testing.assert_array_equal(
         encoder.inverse([[0.2, 0.5, 0.3], [0.9, 0.0, 0.1]]), [[5.0], [3.0]]
     )
@@ -144,7 +144,7 @@ def test_the_largest_number_of_a_category_counts():
 )
 def test_bad_kinds_are_refused(kinds, error, message):
     with pytest.raises(error, match=message):
-        tables.TableEncoder(kinds)
+        tabular.TableEncoder(kinds)
 
 
 @pytest.mark.parametrize(
@@ -160,18 +160,18 @@ def test_bad_kinds_are_refused(kinds, error, message):
 )
 def test_bad_tables_are_refused(table, error, message):
     with pytest.raises(error, match=message):
-        tables.TableEncoder(["integer"]).fit(table)
+        tabular.TableEncoder(["integer"]).fit(table)
 
 
 def test_other_bad_uses_of_the_encoder_are_refused():
     with pytest.raises(ValueError, match="scaling must be one of quantile, standard, got 'log'"):
-        tables.TableEncoder(KINDS, scaling="log")
+        tabular.TableEncoder(KINDS, scaling="log")
     with pytest.raises(ValueError, match="knots must be an integer >= 2"):
-        tables.TableEncoder(KINDS, knots=1)
+        tabular.TableEncoder(KINDS, knots=1)
     for use in ("transform", "inverse"):
         with pytest.raises(ValueError, match="call fit first"):
-            getattr(tables.TableEncoder(KINDS), use)(records())
-    encoder = tables.TableEncoder(KINDS).fit(records())
+            getattr(tabular.TableEncoder(KINDS), use)(records())
+    encoder = tabular.TableEncoder(KINDS).fit(records())
     with pytest.raises(ValueError, match="width 5"):
         encoder.inverse(np.zeros((2, 4)))
     with pytest.raises(ValueError, match="column 2 has the category 6"):
@@ -182,7 +182,7 @@ def test_other_bad_uses_of_the_encoder_are_refused():
 
 
 def test_soft_draws_follow_the_softmax_of_the_logits():
-    layer = tables.MixedOutput((1, 3))
+    layer = tabular.MixedOutput((1, 3))
     n = 20_000
     z = np.random.default_rng(0).standard_normal((n, 5), dtype=np.float32)
     logits = np.log(np.array([0.2, 0.5, 0.3], np.float32))
@@ -200,16 +200,16 @@ def test_gumbel_noise_in_closed_form_and_its_temperature():
     logits = np.array([[0.1, 0.2, -0.4]], np.float32)
     gumbel = stats.gumbel_r.ppf(special.ndtr(z.astype(np.float64)))
     for temperature in (0.2, 1.0):
-        rows = tables.MixedOutput((3,), temperature)([logits, z]).numpy()
+        rows = tabular.MixedOutput((3,), temperature)([logits, z]).numpy()
         np.testing.assert_allclose(
             rows, special.softmax((logits + gumbel) / temperature, axis=1), rtol=1e-4
         )
     extreme = np.array([[-30.0, 0.0, 30.0]], np.float32)
-    assert np.isfinite(tables.MixedOutput((3,))([logits, extreme])).all()
+    assert np.isfinite(tabular.MixedOutput((3,))([logits, extreme])).all()
 
 
 def test_categories_pass_a_gradient_to_their_logits():
-    layer = tables.MixedOutput((1, 2))
+    layer = tabular.MixedOutput((1, 2))
     z = tf.constant([[0.1, 0.2, -0.3]])
     x = tf.Variable([[0.0, 0.3, 0.1]])
     with tf.GradientTape() as tape:
@@ -221,8 +221,8 @@ def test_categories_pass_a_gradient_to_their_logits():
 
 
 def test_networks_open_again(tmp_path):
-    g = tables.generator((1, 3, 1), latent_dim=4, widths=(8,))
-    d = tables.discriminator(5, widths=(8,))
+    g = tabular.generator((1, 3, 1), latent_dim=4, widths=(8,))
+    d = tabular.discriminator(5, widths=(8,))
     z = np.random.default_rng(0).standard_normal((6, 7), dtype=np.float32)
     rows = g(z)
     assert rows.shape == (6, 5)
@@ -236,13 +236,13 @@ def test_networks_open_again(tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: tables.MixedOutput((1, 0)), ValueError, "width must be a positive integer"),
-        (lambda: tables.MixedOutput((2,), 0.0), ValueError, "temperature must be above 0"),
-        (lambda: tables.generator((1,), latent_dim=0), ValueError, "latent_dim must be"),
-        (lambda: tables.discriminator(0), ValueError, "width must be"),
-        (lambda: tables.recipe("other", (1,)), ValueError, "unknown method 'other'; known are"),
-        (lambda: tables.recipe(3, (1,)), TypeError, "method must be a name or a Method, got int"),
-        (lambda: tables.recipe("plain", ()), ValueError, "at least one layer"),
+        (lambda: tabular.MixedOutput((1, 0)), ValueError, "width must be a positive integer"),
+        (lambda: tabular.MixedOutput((2,), 0.0), ValueError, "temperature must be above 0"),
+        (lambda: tabular.generator((1,), latent_dim=0), ValueError, "latent_dim must be"),
+        (lambda: tabular.discriminator(0), ValueError, "width must be"),
+        (lambda: tabular.recipe("other", (1,)), ValueError, "unknown method 'other'; known are"),
+        (lambda: tabular.recipe(3, (1,)), TypeError, "method must be a name or a Method, got int"),
+        (lambda: tabular.recipe("plain", ()), ValueError, "at least one layer"),
     ],
 )
 def test_networks_and_recipes_refuse_bad_settings(call, error, message):
@@ -251,12 +251,12 @@ def test_networks_and_recipes_refuse_bad_settings(call, error, message):
 
 
 def test_methods_share_networks_and_rates():
-    plain, steady = (tables.recipe(method, (1, 2)) for method in ("plain", "steady"))
+    plain, steady = (tabular.recipe(method, (1, 2)) for method in ("plain", "steady"))
     for name in ("batch_size", "steps", "g_learning_rate", "d_learning_rate", "beta_1", "beta_2"):
         assert getattr(plain, name) == getattr(steady, name)
     assert steady.penalties
     assert not plain.penalties
-    packed = tables.recipe("steady", (1, 2), packing=4).discriminator((3,), 0)
+    packed = tabular.recipe("steady", (1, 2), packing=4).discriminator((3,), 0)
     assert packed(np.zeros((8, 3), np.float32)).shape == (2, 1)
 
 
@@ -265,7 +265,7 @@ def test_methods_share_networks_and_rates():
 
 @pytest.fixture(scope="module")
 def run():
-    return tables.train(records(), KINDS, steps=600, latent_dim=4, widths=(32, 32))
+    return tabular.train(records(), KINDS, steps=600, latent_dim=4, widths=(32, 32))
 
 
 def test_a_short_training_learns_marginals_and_dependence(run):
@@ -274,12 +274,12 @@ def test_a_short_training_learns_marginals_and_dependence(run):
     assert synthetic.shape == (2_000, 3)
     assert set(synthetic[:, 2]) <= {5.0, 15.0, 25.0}
     np.testing.assert_array_equal(synthetic[:, 1], np.rint(synthetic[:, 1]))
-    independent = tables.independent_columns(table, KINDS, 2_000)
+    independent = tabular.independent_columns(table, KINDS, 2_000)
     # Measured 0.02 to 0.04 over seeds 0 to 2, against 0.41 of independent columns.
-    assert tables.correlation_difference(new, synthetic, KINDS) < 0.1
-    assert tables.correlation_difference(new, independent, KINDS) > 0.38
+    assert tabular.correlation_difference(new, synthetic, KINDS) < 0.1
+    assert tabular.correlation_difference(new, independent, KINDS) > 0.38
     # Measured 0.03 to 0.07; moving a column by its deviation makes 1.
-    assert tables.marginal_distances(new, synthetic, KINDS).max() < 0.15
+    assert tabular.marginal_distances(new, synthetic, KINDS).max() < 0.15
 
 
 def test_what_a_run_tells(run):
@@ -295,16 +295,16 @@ def test_what_a_run_tells(run):
 
 def test_a_seed_fixes_every_bit_and_packing_reaches_the_discriminator():
     settings = {"method": "plain", "steps": 60, "packing": 2, "latent_dim": 2, "widths": (8,)}
-    one, two = (tables.train(records(), KINDS, **settings, seed=4) for _ in range(2))
+    one, two = (tabular.train(records(), KINDS, **settings, seed=4) for _ in range(2))
     for a, b in zip(one.gan.get_weights(), two.gan.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    other = tables.train(records(), KINDS, **settings, seed=5)
+    other = tabular.train(records(), KINDS, **settings, seed=5)
     assert np.any(other.sample(10) != one.sample(10))
     assert one.gan.discriminator(np.zeros((4, 5), np.float32)).shape == (2, 1)
 
 
 def test_recipes_train_on_rows_says_what_is_wrong():
-    settings = tables.recipe("plain", (1, 1), widths=(4,))
+    settings = tabular.recipe("plain", (1, 1), widths=(4,))
     rows = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
     few = dataclasses.replace(settings, batch_size=16)
     assert recipes.train(few, rows, steps=2).steps == 2
@@ -321,7 +321,7 @@ def test_recipes_train_on_rows_says_what_is_wrong():
 # --- Rivals ------------------------------------------------------------------------------------
 
 
-RIVALS = (tables.independent_columns, tables.gaussian_copula, tables.interpolated_records)
+RIVALS = (tabular.independent_columns, tabular.gaussian_copula, tabular.interpolated_records)
 
 
 @pytest.mark.parametrize("rival", RIVALS)
@@ -335,7 +335,7 @@ def test_rivals_keep_kinds_and_seeds(rival):
     np.testing.assert_array_equal(made, rival(table, KINDS, 500, seed=1))
     assert np.any(made != rival(table, KINDS, 500, seed=2))
     # Measured 0.03 to 0.05.
-    assert tables.marginal_distances(table, made, KINDS).mean() < 0.1
+    assert tabular.marginal_distances(table, made, KINDS).mean() < 0.1
     with pytest.raises(ValueError, match="must have 3 columns"):
         rival(table[:, :2], KINDS, 5)
     with pytest.raises(ValueError, match="n must be an integer >= 1"):
@@ -344,13 +344,13 @@ def test_rivals_keep_kinds_and_seeds(rival):
 
 def test_independent_columns_have_no_correlation():
     table = records(1_000)
-    made = tables.independent_columns(table, KINDS, 4_000)
+    made = tabular.independent_columns(table, KINDS, 4_000)
     off = ~np.eye(4, dtype=bool)
     # Two indicators of one category exclude each other, whatever the other columns do.
     off[2, 3] = off[3, 2] = False
     # Four standard errors are 4 / sqrt(4000) = 0.063.
-    assert np.abs(tables.correlations(made, KINDS, like=table)[off]).max() < 0.063
-    assert np.abs(tables.correlations(table, KINDS, like=table)[off]).max() > 0.5
+    assert np.abs(tabular.correlations(made, KINDS, like=table)[off]).max() < 0.063
+    assert np.abs(tabular.correlations(table, KINDS, like=table)[off]).max() > 0.5
 
 
 def test_a_copula_has_the_correlations_of_a_normal_distribution():
@@ -359,23 +359,23 @@ def test_a_copula_has_the_correlations_of_a_normal_distribution():
     normal = rng.multivariate_normal(np.zeros(3), covariance, 4_000)
     table = np.exp(normal)  # any increasing function leaves the copula as it is
     kinds = ("continuous",) * 3
-    made = tables.gaussian_copula(table, kinds, 4_000)
+    made = tabular.gaussian_copula(table, kinds, 4_000)
     # Measured 0.012; the standard error of a correlation is 1 / sqrt(4000) = 0.016.
-    assert tables.correlation_difference(table, made, kinds) < 0.03
-    one = tables.gaussian_copula(table[:, :1], kinds[:1], 1_000)
-    assert tables.marginal_distances(table[:, :1], one, kinds[:1])[0] < 0.15
+    assert tabular.correlation_difference(table, made, kinds) < 0.03
+    one = tabular.gaussian_copula(table[:, :1], kinds[:1], 1_000)
+    assert tabular.marginal_distances(table[:, :1], one, kinds[:1])[0] < 0.15
 
 
 def test_interpolated_records_lie_between_neighbours():
     # Two far clusters on a line: nothing may lie between them.
     x = np.concatenate([np.linspace(0, 1, 20), np.linspace(100, 101, 20)])
     table = np.column_stack([x, np.repeat([1.0, 2.0], 20)])
-    made = tables.interpolated_records(table, ("continuous", "category"), 1_000, k=3)
+    made = tabular.interpolated_records(table, ("continuous", "category"), 1_000, k=3)
     assert not np.any((made[:, 0] > 1) & (made[:, 0] < 100))
     np.testing.assert_array_equal(made[:, 1], np.where(made[:, 0] < 50, 1.0, 2.0))
     assert len(np.setdiff1d(made[:, 0], x)) > 900
     with pytest.raises(ValueError, match="at least 41"):
-        tables.interpolated_records(table, ("continuous", "category"), 5, k=40)
+        tabular.interpolated_records(table, ("continuous", "category"), 5, k=40)
 
 
 # --- Measures ----------------------------------------------------------------------------------
@@ -385,21 +385,21 @@ def test_marginal_distances_in_closed_form():
     table = np.column_stack([np.arange(10.0), np.arange(10.0), np.repeat([0.0, 1.0], 5)])
     moved = np.column_stack([np.arange(10.0) + 3, np.arange(10.0), np.repeat([0.0, 2.0], 5)])
     np.testing.assert_allclose(
-        tables.marginal_distances(table, moved, KINDS),
+        tabular.marginal_distances(table, moved, KINDS),
         [3 / np.arange(10).std(), 0, 0.5],
         atol=1e-12,
     )
     with pytest.raises(ValueError, match="one value only"):
-        tables.marginal_distances(np.ones((4, 1)), np.ones((4, 1)), ["integer"])
+        tabular.marginal_distances(np.ones((4, 1)), np.ones((4, 1)), ["integer"])
 
 
 def test_correlations_are_spearmans():
     table = records()
     kinds = ("continuous", "integer")
     wanted = stats.spearmanr(table[:, 0], table[:, 1]).statistic
-    got = tables.correlations(table[:, :2], kinds, like=table[:, :2])
+    got = tabular.correlations(table[:, :2], kinds, like=table[:, :2])
     np.testing.assert_allclose(got, [[1, wanted], [wanted, 1]], rtol=1e-9)
-    whole = tables.correlations(table, KINDS, like=table)
+    whole = tabular.correlations(table, KINDS, like=table)
     assert whole.shape == (4, 4)
     second = (table[:, 2] == 25).astype(float)
     assert whole[0, 3] == pytest.approx(
@@ -407,50 +407,50 @@ def test_correlations_are_spearmans():
     )
     # A category that is missing has no correlation with anything.
     without = table[table[:, 2] != 25]
-    np.testing.assert_array_equal(tables.correlations(without, KINDS, like=table)[3], 0)
+    np.testing.assert_array_equal(tabular.correlations(without, KINDS, like=table)[3], 0)
 
 
 def test_correlation_difference_in_closed_form():
     up, down = (np.column_stack([np.arange(9.0), sign * np.arange(9.0)]) for sign in (1, -1))
     kinds = ("continuous", "continuous")
-    assert tables.correlation_difference(up, up, kinds) == 0
-    assert tables.correlation_difference(up, down, kinds) == pytest.approx(2)
+    assert tabular.correlation_difference(up, up, kinds) == 0
+    assert tabular.correlation_difference(up, down, kinds) == pytest.approx(2)
     with pytest.raises(ValueError, match="two columns"):
-        tables.correlation_difference(up[:, :1], up[:, :1], kinds[:1])
+        tabular.correlation_difference(up[:, :1], up[:, :1], kinds[:1])
 
 
 def test_energy_distance_in_closed_form():
-    assert tables.energy_distance([[0.0], [2.0]], [[5.0], [6.0]]) == pytest.approx(2 * 4.5 - 2 - 1)
+    assert tabular.energy_distance([[0.0], [2.0]], [[5.0], [6.0]]) == pytest.approx(2 * 4.5 - 2 - 1)
     # For N(0, 1) and N(1, 1): E|X - X'| = 2 / sqrt(pi), and X - Y is N(-1, 2).
     x = special.ndtri((np.arange(1_000)[:, None] + 0.5) / 1_000)
     between = 2 / np.sqrt(np.pi) * np.exp(-1 / 4) + 1 - 2 * special.ndtr(-1 / np.sqrt(2))
     wanted = 2 * between - 4 / np.sqrt(np.pi)
     # Leaving out the pairs of a point with itself makes E|X - X'| of a grid larger by 1 / 999.
-    assert tables.energy_distance(x, x + 1) == pytest.approx(wanted, abs=0.004)
+    assert tabular.energy_distance(x, x + 1) == pytest.approx(wanted, abs=0.004)
     rng = np.random.default_rng(0)
     same = [
-        tables.energy_distance(rng.standard_normal((100, 2)), rng.standard_normal((100, 2)))
+        tabular.energy_distance(rng.standard_normal((100, 2)), rng.standard_normal((100, 2)))
         for _ in range(60)
     ]
     assert min(same) < 0  # unbiased: around 0
     assert abs(np.mean(same)) < 4 * np.std(same) / np.sqrt(60)
     with pytest.raises(ValueError, match="same number of features"):
-        tables.energy_distance(x, np.zeros((3, 2)))
+        tabular.energy_distance(x, np.zeros((3, 2)))
 
 
 def test_two_sample_accuracy_is_one_half_for_one_distribution_and_one_for_far_ones():
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((400, 2)), rng.standard_normal((500, 2))
-    near = tables.two_sample_accuracy(KNeighborsClassifier(9), x, y)
+    near = tabular.two_sample_accuracy(KNeighborsClassifier(9), x, y)
     # The standard error of a share of 800 is 0.018.
     assert abs(near - 0.5) < 0.07
-    assert tables.two_sample_accuracy(KNeighborsClassifier(9), x, y + 10) == 1
+    assert tabular.two_sample_accuracy(KNeighborsClassifier(9), x, y + 10) == 1
 
 
 def test_two_sample_accuracy_trains_and_judges_on_different_records():
     judge = Constant(1)
     real, fake = np.arange(10.0)[:, None], 100 + np.arange(30.0)[:, None]
-    assert tables.two_sample_accuracy(judge, real, fake) == pytest.approx(0.5)
+    assert tabular.two_sample_accuracy(judge, real, fake) == pytest.approx(0.5)
     assert len(judge.seen) == 10
     for fit, score in zip(judge.seen[::2], judge.seen[1::2], strict=True):
         assert len(fit[0]) == 16
@@ -458,9 +458,9 @@ def test_two_sample_accuracy_trains_and_judges_on_different_records():
         assert not set(fit[0].ravel()) & set(score[0].ravel())
         assert sorted(score[1]) == [0, 0, 1, 1]
     with pytest.raises(TypeError, match="must have fit and score, got int"):
-        tables.two_sample_accuracy(3, real, fake)
+        tabular.two_sample_accuracy(3, real, fake)
     with pytest.raises(ValueError, match="at least 20"):
-        tables.two_sample_accuracy(judge, real, fake, folds=20)
+        tabular.two_sample_accuracy(judge, real, fake, folds=20)
 
 
 def test_train_on_synthetic_predicts_the_column_from_the_others():
@@ -469,32 +469,32 @@ def test_train_on_synthetic_predicts_the_column_from_the_others():
     x[:, 1] = x[:, 0] - 2 * x[:, 2]
     test = rng.standard_normal((20, 3))
     test[:, 1] = test[:, 0] - 2 * test[:, 2]
-    assert tables.train_on_synthetic(LinearRegression(), x, test, 1) == pytest.approx(1)
-    assert tables.train_on_synthetic(LinearRegression(), x, test, -2) == pytest.approx(1)
+    assert tabular.train_on_synthetic(LinearRegression(), x, test, 1) == pytest.approx(1)
+    assert tabular.train_on_synthetic(LinearRegression(), x, test, -2) == pytest.approx(1)
     model = Constant(0)
-    tables.train_on_synthetic(model, x, test, 1)
+    tabular.train_on_synthetic(model, x, test, 1)
     np.testing.assert_array_equal(model.seen[0][0], x[:, [0, 2]])
     np.testing.assert_array_equal(model.seen[1][1], test[:, 1])
     for target in (3, -4):
         with pytest.raises(ValueError, match="target must"):
-            tables.train_on_synthetic(model, x, test, target)
+            tabular.train_on_synthetic(model, x, test, target)
     with pytest.raises(TypeError, match="must have fit and score"):
-        tables.train_on_synthetic("ridge", x, test, 1)
+        tabular.train_on_synthetic("ridge", x, test, 1)
 
 
 def test_closest_records_catch_a_copy_and_acquit_a_stranger():
     train, holdout, strangers = records(200, 1), records(200, 2), records(1_000, 3)
-    copied = tables.closest_records(train, train, holdout, KINDS)
+    copied = tabular.closest_records(train, train, holdout, KINDS)
     assert copied.share_nearer_train == pytest.approx(1, abs=0.02)  # some tie with a held-out one
     assert copied.comparison.median == 0
-    new = tables.closest_records(strangers, train, holdout, KINDS)
+    new = tabular.closest_records(strangers, train, holdout, KINDS)
     # Measured 0.484; the standard error of a share of 1,000 is 0.016.
     assert abs(new.share_nearer_train - 0.5) < 0.07
-    mixed = tables.closest_records(np.concatenate([train, holdout]), train, holdout, KINDS)
+    mixed = tabular.closest_records(np.concatenate([train, holdout]), train, holdout, KINDS)
     assert mixed.share_nearer_train == pytest.approx(0.5, abs=1e-9)
     assert mixed.comparison.reference_median == pytest.approx(np.median(new_distances(holdout)))
     with pytest.raises(ValueError, match="one size, got 200 and 100 records"):
-        tables.closest_records(train, train, holdout[:100], KINDS)
+        tabular.closest_records(train, train, holdout[:100], KINDS)
 
 
 def new_distances(holdout):

@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 
 from gantut import data, metrics
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def normal(n: int, features: int, seed: int, scale: float = 1.0, shift: float = 0.0) -> np.ndarray:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import gantut
 
-CHAPTER = Path(__file__).parents[1] / "book" / "implementation.md"
+CHAPTER = Path(__file__).parents[2] / "book" / "implementation.md"
 CELL = re.compile(r"```\{code-cell\} ipython3\n:tags: \[minimal-gan\]\n(.*?)\n```", re.DOTALL)
 STEPS = 5
 BATCH = 16

@@ -1,9 +1,9 @@
 """Synthetic records: a small GAN for tables of mixed columns, its rivals, and what to measure.
 
-    from gantut.applications import tables
+    from gantut.applications import tabular
 
     kinds = ("continuous", "integer", "category")
-    run = tables.train(table, kinds, seed=0)
+    run = tabular.train(table, kinds, seed=0)
     synthetic = run.sample(len(table))
 
 A table is an array (records, columns) of numbers; a category is a number as well, of which only the
@@ -25,12 +25,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from gantut import metrics, recipes, stabilisers
-from gantut._arguments import check_public as _check_public
+from gantut import _check, metrics, recipes, stabilisers
 from gantut._backend import keras, tf
-from gantut.data import _generator, _integer
 from gantut.gan import GAN
-from gantut.networks import _positive, _widths
+from gantut.networks import _widths
 from gantut.sampling import gumbel_noise
 
 Float64 = npt.NDArray[np.float64]
@@ -82,7 +80,7 @@ class TableEncoder:
         if scaling not in SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {scaling!r}")
         self.scaling = scaling
-        self.knots = _integer(knots, "knots", 2)
+        self.knots = _check.integer(knots, "knots", 2)
         self.sizes: tuple[int, ...] = ()
         # A column's categories, its quantiles and their levels, or its mean and deviation.
         self._columns: list[Any] = []
@@ -146,7 +144,7 @@ class TableEncoder:
         """
         self._check_fitted()
         values = _table(table, self.kinds, minimum=1)
-        rng = _generator(seed)
+        rng = _check.rng(seed)
         parts = []
         for i, (kind, fitted) in enumerate(zip(self.kinds, self._columns, strict=True)):
             column = values[:, i]
@@ -313,7 +311,7 @@ def generator(
     Raises:
         ValueError: a size is not a positive integer, or the temperature not above 0.
     """
-    _positive(latent_dim=latent_dim)
+    _check.sizes(latent_dim=latent_dim)
     sizes = _widths(sizes)
     z = keras.Input((latent_dim + _noise_size(sizes),), name="latent")
     x = z
@@ -336,7 +334,7 @@ def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> Model:
     Raises:
         ValueError: a size is not a positive integer.
     """
-    _positive(width=width)
+    _check.sizes(width=width)
     row = keras.Input((width,), name="row")
     x = row
     for i, units in enumerate(_widths(widths), start=1):
@@ -384,7 +382,7 @@ def recipe(
         TypeError: ``method`` is no string.
         ValueError: it is unknown, or a size is not a positive integer.
     """
-    settings = recipes._look_up(METHODS, method, "method")
+    settings = _check.one_of(method, "method", METHODS)
     sizes = _widths(sizes)
 
     def build_generator(shape: Sequence[int], num_classes: int) -> Model:
@@ -505,7 +503,9 @@ def independent_columns(
         ValueError: the table does not fit its kinds, or ``n`` is not positive.
     """
     values = _table(table, _kinds(kinds), minimum=1)
-    chosen = _generator(seed).integers(len(values), size=(_integer(n, "n", 1), values.shape[1]))
+    chosen = _check.rng(seed).integers(
+        len(values), size=(_check.integer(n, "n", 1), values.shape[1])
+    )
     return np.take_along_axis(values, chosen, axis=0)
 
 
@@ -530,7 +530,7 @@ def gaussian_copula(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: in
         TypeError: an argument has a wrong type.
         ValueError: the table does not fit its kinds, or ``n`` is not positive.
     """
-    n, kinds = _integer(n, "n", 1), _kinds(kinds)
+    n, kinds = _check.integer(n, "n", 1), _kinds(kinds)
     values = _table(table, kinds, minimum=2)
     numbers = values.copy()
     categories = {}
@@ -539,7 +539,7 @@ def gaussian_copula(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: in
             categories[i], numbers[:, i] = np.unique(values[:, i], return_inverse=True)
     encoder = TableEncoder(["integer" if kind == "category" else kind for kind in kinds])
     scores = encoder.fit(numbers).transform(numbers, seed)
-    drawn = _generator(seed).multivariate_normal(
+    drawn = _check.rng(seed).multivariate_normal(
         np.zeros(len(kinds)), np.corrcoef(scores, rowvar=False).reshape(len(kinds), -1), n
     )
     synthetic = encoder.inverse(drawn)
@@ -572,12 +572,12 @@ def interpolated_records(
             number is not positive.
     """
     kinds = _kinds(kinds)
-    values = _table(table, kinds, minimum=_integer(k, "k", 1) + 1)
+    values = _table(table, kinds, minimum=_check.integer(k, "k", 1) + 1)
     rows = TableEncoder(kinds, scaling="standard").fit(values).transform(values)
     # The nearest is the record itself, or a copy of it.
     neighbours = metrics.nearest_training_images(rows, rows, k + 1).indices[:, 1:]
-    rng = _generator(seed)
-    first = rng.integers(len(values), size=_integer(n, "n", 1))
+    rng = _check.rng(seed)
+    first = rng.integers(len(values), size=_check.integer(n, "n", 1))
     second = neighbours[first, rng.integers(k, size=n)]
     share = rng.random((n, 1))
     synthetic = values[first] + share * (values[second] - values[first])
@@ -737,10 +737,10 @@ def two_sample_accuracy(
     if not (hasattr(classifier, "fit") and hasattr(classifier, "score")):
         raise TypeError(f"classifier must have fit and score, got {type(classifier).__name__}")
     pair = metrics._pair(
-        real, synthetic, ("real", "synthetic"), minimum=_integer(folds, "folds", 2)
+        real, synthetic, ("real", "synthetic"), minimum=_check.integer(folds, "folds", 2)
     )
     n = min(map(len, pair))
-    rng = _generator(seed)
+    rng = _check.rng(seed)
     x = np.concatenate([table[rng.permutation(len(table))[:n]] for table in pair])
     y = np.repeat([1, 0], n)
     part = np.tile(np.arange(n) % folds, 2)
@@ -777,7 +777,7 @@ def train_on_synthetic(
         raise TypeError(f"model must have fit and score, got {type(model).__name__}")
     learn, held_out = metrics._pair(synthetic, test, ("synthetic", "test"), minimum=2)
     columns = learn.shape[1]
-    if not -columns <= _integer(target, "target", -columns) < columns:
+    if not -columns <= _check.integer(target, "target", -columns) < columns:
         raise ValueError(f"target must name one of {columns} columns, got {target}")
     model.fit(np.delete(learn, target, axis=1), learn[:, target])
     return float(model.score(np.delete(held_out, target, axis=1), held_out[:, target]))
@@ -866,6 +866,3 @@ def _two_tables(
         _table(table, kinds, name, minimum=1) for table, name in zip((a, b), names, strict=True)
     )
     return first, second, kinds
-
-
-_check_public(globals())

@@ -27,7 +27,7 @@ from states import Stop, assert_same_state, state
 from gantut import GAN, callbacks, cli, networks, recipes, stabilisers
 from gantut._state import load_model
 
-WORKER = Path(__file__).with_name("survival_worker.py")
+WORKER = Path(__file__).parents[1] / "survival_worker.py"
 
 
 @pytest.fixture(scope="module")

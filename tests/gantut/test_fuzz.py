@@ -275,7 +275,7 @@ def test_each_option_names_itself(tmp_path_factory, option, word):
 
 
 def test_readers_survive_mutated_files(tmp_path):
-    path = Path(__file__).parents[1] / "benchmarks" / "fuzz_readers.py"
+    path = Path(__file__).parents[2] / "benchmarks" / "fuzz_readers.py"
     spec = importlib.util.spec_from_file_location("fuzz_readers", path)
     readers = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(readers)
@@ -287,7 +287,7 @@ def test_readers_survive_mutated_files(tmp_path):
 
 
 def test_the_readers_hundred_thousand_files_are_recorded():
-    path = Path(__file__).parents[1] / "benchmarks" / "results" / "fuzz_readers.json"
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "fuzz_readers.json"
     record = json.loads(path.read_text("utf-8"))
     assert record["files"] == 100_000
     assert sum(row["read"] + row["refused"] for row in record["rows"]) == 100_000

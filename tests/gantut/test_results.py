@@ -9,13 +9,13 @@ from docutils.nodes import table
 from myst_parser.parsers.docutils_ import Parser
 from scipy import stats
 
-from gantut import tables
+from gantut import results
 
 
 def test_each_recorded_result_says_how_it_was_made():
-    assert "fast" in tables.available()
-    for name in tables.available():
-        result = tables.load(name)
+    assert "fast" in results.available()
+    for name in results.available():
+        result = results.load(name)
         assert result["rows"], name
         # Said once for all rows, or by each row that was run by itself.
         for row in result["rows"]:
@@ -26,9 +26,9 @@ def test_each_recorded_result_says_how_it_was_made():
 
 def test_an_unknown_result_is_refused_with_those_that_there_are():
     with pytest.raises(ValueError, match=r"no result 'slow' is recorded; there are .*fast"):
-        tables.load("slow")
+        results.load("slow")
     with pytest.raises(ValueError, match="no result"):
-        tables.load("../results/fast")
+        results.load("../results/fast")
 
 
 def test_an_installed_package_reads_its_own_copy(tmp_path, monkeypatch):
@@ -36,51 +36,51 @@ def test_an_installed_package_reads_its_own_copy(tmp_path, monkeypatch):
     for folder in (inside, outside):
         folder.mkdir()
         (folder / "one.json").write_text(json.dumps({"from": folder.name}))
-    monkeypatch.setattr(tables, "_FOLDERS", (inside, outside))
-    assert tables.load("one") == {"from": "inside"}
+    monkeypatch.setattr(results, "_FOLDERS", (inside, outside))
+    assert results.load("one") == {"from": "inside"}
     (inside / "one.json").unlink()
-    assert tables.load("one") == {"from": "outside"}
+    assert results.load("one") == {"from": "outside"}
 
 
 def test_mean_and_error():
     values = [1.0, 2.0, 4.0, 9.0]
-    mean, error = tables.mean_and_error(values)
+    mean, error = results.mean_and_error(values)
     assert mean == np.mean(values)
     assert math.isclose(error, np.std(values, ddof=1) / 2)
     with pytest.raises(ValueError, match="two values"):
-        tables.mean_and_error([1.0])
+        results.mean_and_error([1.0])
 
 
 def test_select():
     rows = [{"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 2}]
-    assert tables.select(rows, a=1) == rows[:2]
-    assert tables.select(rows, b=3) == rows[1:2]
+    assert results.select(rows, a=1) == rows[:2]
+    assert results.select(rows, b=3) == rows[1:2]
     with pytest.raises(ValueError, match=r"no recorded row has \{'a': 1, 'c': None\}"):
-        tables.select(rows, a=1, c=None)
+        results.select(rows, a=1, c=None)
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_the_paired_difference_is_that_of_students_test(confidence):
     first, second = np.random.default_rng(0).normal(size=(2, 5))
-    mean, half = tables.paired_difference(first, second, confidence)
+    mean, half = results.paired_difference(first, second, confidence)
     interval = stats.ttest_rel(first, second).confidence_interval(confidence)
     np.testing.assert_allclose([mean - half, mean + half], interval, rtol=1e-12)
 
 
 def test_a_difference_needs_pairs():
     with pytest.raises(ValueError, match="both figures, got 2 and 3"):
-        tables.paired_difference([1, 2], [1, 2, 3])
+        results.paired_difference([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="two values"):
-        tables.paired_difference([1], [2])
+        results.paired_difference([1], [2])
     with pytest.raises(ValueError, match=r"in \(0, 1\), got 95"):
-        tables.paired_difference([1, 2], [2, 3], 95)
+        results.paired_difference([1, 2], [2, 3], 95)
 
 
 def test_markdown_is_a_table_to_the_parser_of_the_book():
     from docutils.frontend import get_default_settings
     from docutils.utils import new_document
 
-    text = tables.markdown(["method", "modes"], [["plain | GAN", 6.5], ["two\nlines", "8"]])
+    text = results.markdown(["method", "modes"], [["plain | GAN", 6.5], ["two\nlines", "8"]])
     assert text.splitlines()[1] == "| :-- | --: |"
     document = new_document("x", get_default_settings(Parser))
     Parser().parse(text, document)
@@ -91,4 +91,4 @@ def test_markdown_is_a_table_to_the_parser_of_the_book():
 
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="a row has 1 cells under 2 columns"):
-        tables.markdown(["a", "b"], [["1"]])
+        results.markdown(["a", "b"], [["1"]])

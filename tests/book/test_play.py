@@ -17,7 +17,7 @@ from project import BOOK
 from scipy import stats
 
 import gantut
-from gantut import data, dynamics, evaluation, judge, losses, metrics, sampling, tables
+from gantut import data, dynamics, evaluation, judge, losses, metrics, results, sampling
 from gantut.applications import conditional
 
 PLAY = BOOK / "_static/play"
@@ -316,17 +316,17 @@ def test_a_run_repeats_itself_and_each_player_can_train_alone(run_js):
 
 
 def test_the_page_says_what_was_measured():
-    rows = tables.select(tables.load("playground")["rows"], experiment="modes")
+    rows = results.select(results.load("playground")["rows"], experiment="modes")
     text = (BOOK / "play.md").read_text("utf-8")
     for method in {row["method"] for row in rows}:
-        seeds = tables.select(rows, method=method)
+        seeds = results.select(rows, method=method)
         assert [row["seed"] for row in seeds] == list(range(5))
         cells = [
             ", ".join(str(row["modes"][row["at_steps"].index(steps)]) for row in seeds)
             for steps in (300, 500)
         ]
         assert f"| {method} | {' | '.join(cells)} |\n" in text
-    steady = tables.select(rows, method="RpGAN + R1 + R2")
+    steady = results.select(rows, method="RpGAN + R1 + R2")
     assert max(row["reverse_kl"][-1] for row in steady) < 0.1
 
 
@@ -658,9 +658,9 @@ def test_the_film_ends_with_the_generator_that_ships(film, generator):
 
 
 def test_the_page_says_what_the_film_shows(film):
-    recorded = tables.load("film")
+    recorded = results.load("film")
     shown, pictures = film
-    rows = {kind: tables.select(recorded["rows"], kind=kind) for kind in ("frame", "loss")}
+    rows = {kind: results.select(recorded["rows"], kind=kind) for kind in ("frame", "loss")}
     for name, kind in (("frames", "frame"), ("losses", "loss")):
         assert [{"kind": kind, **row} for row in shown[name]] == rows[kind]
     for row, images in zip(rows["frame"], pictures, strict=True):

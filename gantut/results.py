@@ -13,8 +13,6 @@ from typing import Any
 
 from scipy import special
 
-from gantut._arguments import check_public as _check_public
-
 # An installed wheel carries the files inside the package; a checkout has them where they are made.
 _FOLDERS = (
     Path(__file__).parent / "results",
@@ -139,6 +137,3 @@ def _line(cells: Sequence[Any]) -> str:
     # A bar ends a cell, and a line break ends the table.
     clean = (re.sub(r"\s*\n\s*", " ", str(cell)).replace("|", r"\|") for cell in cells)
     return f"| {' | '.join(clean)} |"
-
-
-_check_public(globals())

@@ -1,6 +1,6 @@
 """Measurements behind the chapter on images on demand.
 
-    python benchmarks/demand.py
+    python benchmarks/conditional.py
 
 Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000 images:
 
@@ -17,7 +17,7 @@ Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000
 
 All of it runs on one thread. ``--rows`` names recipes (or ``rivals``: real images, and samples
 of the pretrained ``fast`` that the judge picked) to run again, ``--seeds`` the seeds; other rows
-are kept. Writes benchmarks/results/demand.json after each source.
+are kept. Writes benchmarks/results/conditional.json after each source.
 """
 
 import dataclasses

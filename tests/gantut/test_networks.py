@@ -65,7 +65,7 @@ def test_every_builder_is_tested():
         for name, value in vars(networks).items()
         if inspect.isfunction(value) and not name.startswith("_")
     }
-    # No builder; and a network of two outputs with its mirror, which tests/test_vae.py tests.
+    # No builder; and a network of two outputs with its mirror, which test_vae.py tests.
     others = {"multiply_adds", "vae_encoder", "vae_decoder"}
     assert public == BUILDERS.keys() | others
 

@@ -1,0 +1,124 @@
+"""Doors: what a number or a name must be, said in one sentence everywhere.
+
+A function calls them where a user can stumble. They return the value as Python's own type, so that
+NumPy's numbers are welcome wherever Python's are.
+"""
+
+import math
+import operator
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar, overload
+
+import numpy as np
+
+_Entry = TypeVar("_Entry")
+
+
+def integer(value: Any, name: str, least: int | None = None) -> int:
+    """``value`` as an int.
+
+    Raises:
+        TypeError: it is no integer (True and 2.0 are none).
+        ValueError: it is less than ``least``.
+    """
+    wanted = f"{name} must be an integer" + ("" if least is None else f" >= {least}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool | np.bool_):
+        raise TypeError(f"{wanted}, got {_show(value)}")
+    if least is not None and number < least:
+        raise ValueError(f"{wanted}, got {number}")
+    return number
+
+
+def sizes(**values: Any) -> tuple[int, ...]:
+    """Several integers >= 1, by name, in their order."""
+    return tuple(integer(value, name, 1) for name, value in values.items())
+
+
+def number(
+    value: Any,
+    name: str,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+) -> float:
+    """``value`` as a finite float.
+
+    Args:
+        value: What was given.
+        name: The argument.
+        above: It must be greater.
+        least: It must be as great.
+        below: It must be smaller.
+        most: It must be as small.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is out of range, NaN or infinite.
+    """
+    limits = ((">", above), (">=", least), ("<", below), ("<=", most))
+    words = " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
+    wanted = f"{name} must be a finite number {words}".rstrip()
+    if isinstance(value, bool | np.bool_ | str | bytes) or np.ndim(value):
+        raise TypeError(f"{wanted}, got {_show(value)}")
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{wanted}, got {_show(value)}") from None
+    if not (
+        math.isfinite(found)
+        and (above is None or found > above)
+        and (least is None or found >= least)
+        and (below is None or found < below)
+        and (most is None or found <= most)
+    ):
+        raise ValueError(f"{wanted}, got {value!r}")
+    return found
+
+
+@overload
+def one_of(value: Any, name: str, known: Mapping[str, _Entry]) -> _Entry: ...
+@overload
+def one_of(value: Any, name: str, known: Collection[str]) -> str: ...
+def one_of(value: Any, name: str, known: Any) -> Any:
+    """The entry of a table by its key, or a word out of several.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is unknown; the message lists what is known.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be one of {', '.join(known)}, got {_show(value)}")
+    if value not in known:
+        raise ValueError(f"unknown {name} {value!r}; known are {', '.join(known)}")
+    return known[value] if isinstance(known, Mapping) else value
+
+
+def seed(value: Any) -> int:
+    """An integer in [0, 2**32), what NumPy, Keras and TensorFlow all take.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is out of range.
+    """
+    found = integer(value, "seed", 0)
+    if found >= 2**32:
+        raise ValueError(f"seed must be an integer in [0, 2**32), got {found}")
+    return found
+
+
+def rng(value: Any) -> np.random.Generator:
+    """NumPy's generator for a `seed`."""
+    return np.random.default_rng(seed(value))
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of {value.dtype} of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
