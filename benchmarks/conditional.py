@@ -30,7 +30,7 @@ import numpy as np
 from recording import main
 
 from gantut import judge, load_mnist, metrics, networks, pretrained, recipes
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut.applications import conditional
 from gantut.evaluation import frechet_floor
 from gantut.sampling import sample

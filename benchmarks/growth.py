@@ -121,7 +121,7 @@ def training(recipe: Any, n: int, num_classes: int | None = None) -> dict[str, f
         Seconds before the training, seconds a step, memory, and parameters of both networks.
     """
     from gantut import recipes
-    from gantut._backend import keras
+    from gantut._keras import keras
 
     class Executions(keras.callbacks.Callback):  # type: ignore[misc]
         """The processor time at the beginning, and after each execution."""

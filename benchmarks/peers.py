@@ -1,8 +1,8 @@
 """The same networks in PyTorch, for benchmarks/throughput.py and benchmarks/quality.py.
 
 `to_torch` makes a PyTorch module of a Keras model of this package, with the same weights, so that
-both give the same numbers for the same input (tests/benchmarks/test_peers.py). PyTorch is not a dependency of
-gantut: ``pip install -e ".[peers]"`` brings it, from PyTorch's index for a build without CUDA.
+both give the same numbers for the same input (tests/benchmarks/test_peers.py). PyTorch is not a
+dependency of gantut: ``pip install -e ".[peers]"`` brings it, from PyTorch's index for a build without CUDA.
 """
 
 import copy
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from gantut._backend import keras
+from gantut._keras import keras
 
 layers = keras.layers
 

@@ -30,7 +30,7 @@ from growth import widened
 from recording import RESULTS, Record, use_one_thread
 
 from gantut import evaluation, load_mnist, networks, recipes, stabilisers
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut.callbacks import Resumable
 
 Judge = Callable[[Any], Mapping[str, Any]]

@@ -94,7 +94,7 @@ def environment() -> dict[str, Any]:
         A dict that JSON can hold: ``versions`` (package to version), ``python``, ``machine``
         (processor architecture and number of cores) and ``device`` ("CPU" or the GPU's name).
     """
-    from gantut._backend import tf
+    from gantut._keras import tf
 
     versions = {name: metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
     versions["gantut"] = __import__("gantut").__version__

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.gan import GAN, _layers
 
 

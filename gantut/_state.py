@@ -163,7 +163,7 @@ def load_model(path: Path) -> Any:
     Raises:
         ValueError: the file is damaged, or holds more than layers of Keras and of this package.
     """
-    from gantut._backend import keras
+    from gantut._keras import keras
 
     try:
         with zipfile.ZipFile(path) as archive:

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.diagnosis import Finding, _untouched
 
 Array = npt.NDArray[Any]

@@ -661,7 +661,7 @@ class _Stop:
         self.signal = 0
 
     def callback(self) -> Any:
-        from gantut._backend import keras
+        from gantut._keras import keras
 
         stop = self
 

@@ -39,7 +39,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gantut._backend import tf
+from gantut._keras import tf
 from gantut.data import Mixture
 from gantut.losses import AdversarialLoss
 from gantut.sampling import check_labels

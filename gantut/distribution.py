@@ -22,7 +22,7 @@ import json
 import os
 from typing import Any
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 
 Tensor = Any
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut._io import atomic_write
 from gantut.sampling import check_labels, is_conditional
 

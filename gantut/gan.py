@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gantut import distribution, losses
-from gantut._backend import full_precision, keras, tf
+from gantut._keras import full_precision, keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.optimizers import FusedAdam, Unrolled
 from gantut.sampling import (

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut._fetch import Npz
 from gantut._io import atomic_write, environment, write_json
 from gantut.data import check_images, load_mnist

@@ -11,7 +11,7 @@ by the player that it is named after. Expectations are means over the batch.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from gantut._backend import tf
+from gantut._keras import tf
 
 Tensor = Any
 

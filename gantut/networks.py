@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gantut import _check
-from gantut._backend import keras
+from gantut._keras import keras
 
 layers = keras.layers
 

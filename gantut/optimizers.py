@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 
 
 class FusedAdam(keras.optimizers.Adam):

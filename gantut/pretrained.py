@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from gantut import networks, recipes
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut._fetch import Npz
 from gantut._io import atomic_write, environment, write_json
 from gantut._state import load_model

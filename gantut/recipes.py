@@ -28,7 +28,7 @@ import numpy as np
 
 from gantut import _check, distribution, losses, networks
 from gantut import callbacks as training
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut._backend import full_precision, keras, tf
+from gantut._keras import full_precision, keras, tf
 from gantut.data import check_images
 
 

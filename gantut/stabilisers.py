@@ -21,7 +21,7 @@ import numpy as np
 
 from gantut import _check
 from gantut import callbacks as training
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.optimizers import FusedAdam
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ import numpy as np
 
 from gantut import _check, recipes, stabilisers
 from gantut import callbacks as training
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.data import Mixture, sample_mixture
 from gantut.gan import GAN
 from gantut.metrics import ModeCoverage, mode_coverage

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut._state import numbered, read_state, save_training
 from gantut.data import check_images
 from gantut.optimizers import FusedAdam

@@ -1,4 +1,4 @@
-"""What tests/gantut/test_survival.py has done in processes of their own: trainings to kill and to count.
+"""What test_survival.py has done in processes of their own: trainings to kill and to count.
 
 TensorFlow is imported once, and each training is a fork of this process.
 """

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from scipy import sparse, special
 
 from gantut import _check, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import conditional
 from gantut.applications.anomaly import principal_components
 from gantut.applications.conditional import Classifier

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gantut import _check, judge, metrics, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.data import check_images
 from gantut.networks import NUM_CLASSES
 from gantut.sampling import check_labels, count_classes, is_conditional, render, soft_labels

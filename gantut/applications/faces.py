@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, metrics, networks, recipes, stabilisers
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut._fetch import describe
 from gantut.data import (
     DataUnavailableError,

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, networks, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.networks import _image_shape, _leaky, _widths

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, judge, networks, recipes
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut.data import Float32, check_images
 from gantut.gan import GAN
 

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy import linalg
 
 from gantut import _check, metrics, networks, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.data import Float32
 from gantut.gan import GAN
 from gantut.sampling import check_labels

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, losses, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import tabular
 from gantut.optimizers import FusedAdam
 

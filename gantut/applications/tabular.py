@@ -26,7 +26,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from gantut import _check, metrics, recipes, stabilisers
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.gan import GAN
 from gantut.networks import _widths
 from gantut.sampling import gumbel_noise

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gantut import _check, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import tabular
 from gantut.gan import GAN, _unchanged
 from gantut.sampling import gumbel_noise

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gantut import _check, losses, metrics, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
 from gantut.data import check_images

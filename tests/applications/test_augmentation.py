@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.semi_supervised import LabelSpreading
 
 from gantut import applications, load_mnist
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut.applications import augmentation, conditional
 from gantut.applications.augmentation import Guessed
 

@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix
 
 from gantut import applications, judge, load_mnist, metrics, networks, recipes, sampling
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut.applications import conditional
 
 SHAPE = (28, 28, 1)

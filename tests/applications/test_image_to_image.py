@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import image_to_image
 
 SMALL = {"widths": (16,), "filters": 2, "d_width": 2, "batch_size": 16, "steps_per_execution": 5}

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 
 from gantut import metrics
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut.applications import sound
 
 T = np.arange(sound.LENGTH) / sound.RATE

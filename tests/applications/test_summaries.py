@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from gantut._backend import tf
+from gantut._keras import tf
 from gantut.applications import summaries
 
 NEWS = summaries.news(600)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from gantut import applications, recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import tabular
 
 KINDS = ("continuous", "integer", "category")

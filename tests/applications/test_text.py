@@ -8,7 +8,7 @@ import pytest
 from scipy import special, stats
 
 from gantut import recipes
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import text
 
 TINY = text.corpus("tiny", ["a", "b", "ab", "ba", "aab", "bab"], train=3)

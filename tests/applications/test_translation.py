@@ -9,7 +9,7 @@ from skimage import data as sk_data
 from skimage import transform
 
 from gantut import load_mnist, losses, metrics
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.applications import image_to_image, restoration, translation
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gantut import distribution
-from gantut._backend import tf
+from gantut._keras import tf
 
 TRAIN = """
 import json, sys

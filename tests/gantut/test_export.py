@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gantut import export, networks
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.sampling import sample, soft_labels
 
 

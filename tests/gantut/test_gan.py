@@ -12,7 +12,7 @@ from states import assert_same_state, state
 
 import gantut
 from gantut import data, networks, optimizers
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.losses import LOSSES, get_loss
 
 layers = keras.layers
@@ -519,7 +519,7 @@ import sys
 import numpy as np
 import gantut
 from gantut import networks
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 tf.config.experimental.enable_op_determinism()
 x = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8, 1)).astype(np.float32)
 for seed in map(int, sys.argv[1:]):

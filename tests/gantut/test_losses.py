@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gantut import losses
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 
 LOG2 = math.log(2.0)
 REAL = np.array([[-2.0], [0.3], [1.7], [0.9]])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gantut import networks
-from gantut._backend import keras
+from gantut._keras import keras
 
 GENERATORS = {
     "mlp": networks.mlp_generator,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.optimizers import FusedAdam, Unrolled
 
 SHAPES = [(7, 5), (5,), (3, 2, 4)]

@@ -5,7 +5,7 @@ import pytest
 from scipy import special, stats
 
 from gantut import networks
-from gantut._backend import keras
+from gantut._keras import keras
 from gantut.sampling import check_labels, count_classes, gumbel_noise, is_conditional, sample
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import gantut
 from gantut import losses, networks, recipes, stabilisers
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 from gantut.stabilisers import AnnealNoise, DiffAugment, InstanceNoise, MinibatchStdDev, Pack
 
 layers = keras.layers

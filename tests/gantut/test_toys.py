@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gantut import data, toys
-from gantut._backend import keras, tf
+from gantut._keras import keras, tf
 
 RING = data.ring_mixture()
 TINY = dataclasses.replace(

@@ -1,0 +1,81 @@
+"""Keras and TensorFlow, imported once, and what this package asks of Keras' models in many places.
+
+Where Keras runs on another backend, the import ends in an error that says so.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+_ADVICE = (
+    "gantut trains with TensorFlow's GradientTape, so Keras must run on the TensorFlow backend: "
+    'set KERAS_BACKEND=tensorflow (or "backend": "tensorflow" in ~/.keras/keras.json) '
+    "before Python starts."
+)
+
+_wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
+if _wanted != "tensorflow":
+    raise ImportError(f"KERAS_BACKEND is {_wanted!r}. {_ADVICE}")
+
+try:
+    import keras
+except ImportError as error:  # the settings name a backend that is not installed
+    raise ImportError(f"Keras cannot be imported ({error}). {_ADVICE}") from error
+
+if keras.config.backend() != "tensorflow":
+    raise ImportError(f"Keras runs on the backend {keras.config.backend()!r}. {_ADVICE}")
+
+import tensorflow as tf  # noqa: E402
+
+__all__ = ["full_precision", "keras", "layers_of", "put_back", "tf", "watched"]
+
+
+def full_precision(x: Any) -> Any:
+    """The tensor in float32 where it has 16 bits, as what layers compute in a mixed precision."""
+    return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x
+
+
+def layers_of(model: Any) -> Iterator[Any]:
+    """The layers of a model, and of the models inside it, in the place of these."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from layers_of(layer)
+        else:
+            yield layer
+
+
+@contextlib.contextmanager
+def put_back(variables: Iterable[Any]) -> Iterator[None]:
+    """Puts the variables' values back at the end, to the bit; in a graph as well."""
+    held = [(v, tf.identity(tf.convert_to_tensor(v))) for v in variables]
+    try:
+        yield
+    finally:
+        for variable, value in held:
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def watched(layers: Iterable[Any], see: Callable[[Any, Any, Any, Any], None]) -> Iterator[None]:
+    """Tells ``see`` the layer, its inputs, keyword arguments and output at each call of a layer."""
+
+    def spy(layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watch(*args: Any, **kwargs: Any) -> Any:
+            output = call(*args, **kwargs)
+            see(layer, args[0] if args else kwargs.get("inputs"), kwargs, output)
+            return output
+
+        return watch
+
+    # Past Keras' own __setattr__, which would take the function for a part of the layer.
+    held = [(layer, vars(layer).get("call")) for layer in layers]
+    try:
+        for layer, _ in held:
+            vars(layer)["call"] = spy(layer, layer.call)
+        yield
+    finally:
+        for layer, own in held:
+            vars(layer).pop("call", None)
+            if own is not None:
+                vars(layer)["call"] = own
