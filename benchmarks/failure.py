@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import nbformat
 from recording import use_one_thread
 
-from gantut._io import environment, write_json
+from gantut._files import environment, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "failure.json"

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from gantut import evaluate, load_mnist, recipes
-from gantut._io import environment, write_json
+from gantut._files import environment, write_json
 
 RESULT = Path(__file__).parent / "results" / "fast.json"
 

@@ -23,8 +23,8 @@ from PIL import Image
 from recording import RESULTS, Record, use_one_thread
 
 from gantut import evaluation, judge, load_mnist, recipes, sampling
+from gantut._files import atomic_write
 from gantut._keras import keras
-from gantut._io import atomic_write
 
 RECIPE, SEED, STEPS = "conditional_fast", 0, 6_000
 CLASSES, LATENTS, SIDE = 10, 5, 28

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gantut._fetch import Npz, decode_idx
-from gantut._io import environment, write_json
+from gantut._fetch import decode_idx
+from gantut._files import Npz, environment, write_json
 
 SECONDS = 1.0
 SLACK = 1_000_000

@@ -2,7 +2,8 @@
 
 `to_torch` makes a PyTorch module of a Keras model of this package, with the same weights, so that
 both give the same numbers for the same input (tests/benchmarks/test_peers.py). PyTorch is not a
-dependency of gantut: ``pip install -e ".[peers]"`` brings it, from PyTorch's index for a build without CUDA.
+dependency of gantut: ``pip install -e ".[peers]"`` brings it, from PyTorch's index for a build
+without CUDA.
 """
 
 import copy

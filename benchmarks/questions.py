@@ -31,8 +31,8 @@ import numpy as np
 from recording import use_one_thread
 
 from gantut import judge, load_mnist, metrics, networks, recipes, stabilisers
+from gantut._files import environment, write_json
 from gantut._keras import keras
-from gantut._io import environment, write_json
 from gantut.evaluation import frechet_floor, quick_frechet
 from gantut.vae import binarise
 

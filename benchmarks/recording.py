@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from gantut._io import environment, write_json
+from gantut._files import environment, write_json
 
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -27,7 +27,7 @@ import keras
 from recording import use_one_thread
 
 from gantut import data, metrics, networks, recipes
-from gantut._io import environment, write_json
+from gantut._files import environment, write_json
 
 RESULT = Path(__file__).parent / "results" / "stacked.json"
 SAMPLES = 25_600

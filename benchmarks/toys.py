@@ -24,7 +24,7 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from gantut import data, toys
-from gantut._io import environment, write_json
+from gantut._files import environment, write_json
 from gantut.metrics import mode_coverage
 from gantut.results import mean_and_error
 

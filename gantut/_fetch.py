@@ -4,7 +4,6 @@ A data set is four uint8 arrays. Wherever they come from, one sha256 over the de
 whether they are the data set. Nothing is ever unpickled.
 """
 
-import contextlib
 import gzip
 import hashlib
 import importlib.util
@@ -20,19 +19,18 @@ import threading
 import urllib.error
 import urllib.request
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import filelock
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from gantut._io import atomic_write
+from gantut._files import DEFLATED, Npz, as_value_error, atomic_write, describe
 
 Arrays = dict[str, NDArray[np.uint8]]
 
@@ -121,93 +119,6 @@ def verify(arrays: Arrays, dataset: Dataset) -> None:
         )
 
 
-class Npz:
-    """The arrays of an npz archive, read one at a time and never unpickled.
-
-    It is stricter than ``numpy.load``: an array must be as long as its header and the archive's
-    directory say, and no more is allocated than the compressed bytes that are there can hold, so
-    that a damaged or malicious file costs a ValueError and not the machine's memory.
-
-    Attributes:
-        files: The names of the arrays.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("not an npz archive, or only a part of one")
-        file.seek(0, os.SEEK_END)
-        self._length = file.tell()
-        with _as_value_error():
-            self._archive = zipfile.ZipFile(file)
-        members = self._archive.infolist()
-        self._members = {member.filename.removesuffix(".npy"): member for member in members}
-        if len(self._members) != len(members):
-            raise ValueError("two arrays of the archive have the same name")
-        self.files = list(self._members)
-
-    def __enter__(self) -> "Npz":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._archive.close()
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        if name not in self._members:
-            raise ValueError(f"no array {name!r} in the archive; there are {self.files}")
-        with _as_value_error():
-            return self._read(self._members[name])
-
-    def _read(self, member: zipfile.ZipInfo) -> NDArray[Any]:
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"{member.filename!r} is compressed in a way that NumPy does not use")
-        packed = min(member.compress_size, self._length)
-        ratio = 1 if member.compress_type == zipfile.ZIP_STORED else _DEFLATED
-        if member.file_size > packed * ratio:
-            raise ValueError(f"{member.filename!r} claims more bytes than its part can hold")
-        with self._archive.open(member) as stream:
-            version = np.lib.format.read_magic(stream)
-            if version not in _NPY_HEADERS:
-                raise ValueError(f"npy format {version} is not read")
-            shape, fortran, dtype = _NPY_HEADERS[version](stream)
-            if dtype.hasobject:
-                raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
-            size, left = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
-            if min(shape, default=0) < 0 or size != left:
-                raise ValueError(f"shape {shape} of {dtype} is {size} bytes, the member has {left}")
-            content = np.empty(size, np.uint8)
-            for start in range(0, size, _BLOCK):
-                block = stream.read(min(_BLOCK, size - start))
-                if len(block) != min(_BLOCK, size - start):
-                    raise ValueError(f"{member.filename!r} ends early")
-                content[start : start + len(block)] = np.frombuffer(block, np.uint8)
-            # The checksum is looked at where the end is read.
-            if stream.read(1):
-                raise ValueError(f"{member.filename!r} is longer than it claims")
-        array = content.view(dtype) if size else np.empty(0, dtype)
-        return array.reshape(shape, order="F" if fortran else "C")
-
-
-_BLOCK = 2**20
-_DEFLATED = 1032  # bytes that one of a deflated file can become at most
-_NPY_HEADERS: dict[tuple[int, int], Callable[[Any], Any]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
-
-
-@contextlib.contextmanager
-def _as_value_error() -> Iterator[None]:
-    """Whatever zipfile, zlib and NumPy find wrong in an archive is a ValueError."""
-    try:
-        yield
-    except gzip.BadGzipFile as error:
-        raise ValueError(describe(error)) from error
-    except (OSError, ValueError):
-        raise
-    except Exception as error:
-        raise ValueError(describe(error)) from error
-
-
 def read_npz(path: Path) -> Arrays:
     if not path.exists():
         raise MissingError("no such file")
@@ -221,10 +132,10 @@ def decode_idx(data: bytes) -> NDArray[np.uint8]:
     The format: two zero bytes, the type (8 for unsigned bytes), the number of axes, the length of
     each axis as a big-endian 32-bit integer, the values.
     """
-    with _as_value_error():
+    with as_value_error():
         if data[:2] == b"\x1f\x8b":
             with gzip.open(io.BytesIO(data)) as unpacked:
-                return _decode_idx(unpacked, min(MAX_BYTES, _DEFLATED * len(data)))
+                return _decode_idx(unpacked, min(MAX_BYTES, DEFLATED * len(data)))
         return _decode_idx(io.BytesIO(data), len(data))
 
 
@@ -420,10 +331,6 @@ FASHION_MNIST = Dataset(
     ),
     by_hand="fashion_mnist.npz (the four arrays, made with np.savez)",
 )
-
-
-def describe(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:500]
 
 
 def how_to_place(dataset: Dataset, folder: Path) -> str:

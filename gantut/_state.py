@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut._fetch import Npz, describe
-from gantut._io import atomic_write
+from gantut._files import Npz, atomic_write, describe
 
 
 def numbered(groups: Mapping[str, Iterable[Any]]) -> dict[str, Any]:

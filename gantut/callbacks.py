@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from gantut import _check, diagnosis
+from gantut._files import atomic_write
 from gantut._keras import full_precision, keras, tf
-from gantut._io import atomic_write
 from gantut._origin import Origin, find_origin, is_finite, optimizers
 from gantut._state import numbered, read_meta, read_state, write_state
 from gantut.data import Mixture

@@ -363,7 +363,7 @@ def _make_strategy(options: argparse.Namespace) -> Any:
 
 def _train_alone(recipe: Any, options: argparse.Namespace, strategy: Any) -> int:
     from gantut import recipes
-    from gantut._io import atomic_write, environment, write_json
+    from gantut._files import atomic_write, environment, write_json
     from gantut.callbacks import Checkpoints, Diagnosis, HistoryWriter, SampleGrid
     from gantut.gan import GAN
 
@@ -492,7 +492,7 @@ def _finished(folder: Path, checkpoints: Any) -> int | None:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from gantut._io import atomic_write
+    from gantut._files import atomic_write
     from gantut.plotting import save_grid
     from gantut.sampling import sample
 
@@ -513,7 +513,7 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from gantut._io import write_json
+    from gantut._files import write_json
 
     generator = _load_generator(options.folder)
     name, size = "mnist", None
@@ -570,7 +570,7 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 def _clear(folder: Path, keep: bool) -> None:
     """Removes what a run left in the folder, and nothing else; if ``keep`` only what is half."""
-    from gantut._io import remove_leftovers
+    from gantut._files import remove_leftovers
 
     for name in RUN_FILES:
         remove_leftovers(folder / name)

@@ -18,11 +18,10 @@ from gantut._fetch import (
     MNIST,
     Arrays,
     DataUnavailableError,
-    Npz,
     data_folder,
-    describe,
     load_arrays,
 )
+from gantut._files import Npz, describe
 
 __all__ = [
     "DataUnavailableError",

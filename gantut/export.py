@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gantut._files import atomic_write
 from gantut._keras import keras, tf
-from gantut._io import atomic_write
 from gantut.sampling import check_labels, is_conditional
 
 QUANTISATIONS = ("none", "float16", "dynamic", "int8")

@@ -28,9 +28,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gantut._files import Npz, atomic_write, environment, write_json
 from gantut._keras import keras, tf
-from gantut._fetch import Npz
-from gantut._io import atomic_write, environment, write_json
 from gantut.data import check_images, load_mnist
 
 NUM_FEATURES = 64

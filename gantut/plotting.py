@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut._io import atomic_write
+from gantut._files import atomic_write
 from gantut.data import Mixture, check_images
 
 if TYPE_CHECKING:

@@ -25,9 +25,8 @@ from typing import Any
 import numpy as np
 
 from gantut import networks, recipes
+from gantut._files import Npz, atomic_write, environment, write_json
 from gantut._keras import keras
-from gantut._fetch import Npz
-from gantut._io import atomic_write, environment, write_json
 from gantut._state import load_model
 from gantut.sampling import count_classes, is_conditional
 

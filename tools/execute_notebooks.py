@@ -122,7 +122,7 @@ def run_problems(keys: dict[str, str] | None = None) -> list[str]:
 
 def this_machine() -> dict[str, Any]:
     """Versions, device and machine, as the package tells them."""
-    code = "import json; from gantut._io import environment; print(json.dumps(environment()))"
+    code = "import json; from gantut._files import environment; print(json.dumps(environment()))"
     said = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

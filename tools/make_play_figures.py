@@ -22,7 +22,7 @@ from PIL import Image
 from project import BOOK
 
 from gantut import data, dynamics, load, metrics, plotting, sampling, toys
-from gantut._io import atomic_write
+from gantut._files import atomic_write
 from gantut.applications import conditional
 
 STATIC = BOOK / "_static/play"

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, metrics, networks, recipes, stabilisers
+from gantut._files import describe
 from gantut._keras import keras, tf
-from gantut._fetch import describe
 from gantut.data import (
     DataUnavailableError,
     Float32,

@@ -61,7 +61,7 @@ def test_a_public_name_is_that_of_the_module_that_defines_it():
     assert cross_references.public_name("gantut.GAN.fit") == "gantut.gan.GAN"
     assert cross_references.public_name("gantut.metrics.psnr") == "gantut.metrics.psnr"
     for name in ("gantut", "gantut.metrics", "gantut.metrics.np", "gantut.nothing.at.all",
-                 "gantut._io.atomic_write", "numpy.mean"):  # fmt: skip
+                 "gantut._files.atomic_write", "numpy.mean"):  # fmt: skip
         assert cross_references.public_name(name) is None
 
 

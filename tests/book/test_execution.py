@@ -47,7 +47,7 @@ def small_book(tmp_path_factory, chapter_header):
     (root / "book/one.md").write_text(chapter_header + CHAPTER)
     (root / "gantut").mkdir()
     (root / "gantut/__init__.py").write_text("FACTOR = 3\n")
-    (root / "gantut/_io.py").write_text(IO)
+    (root / "gantut/_files.py").write_text(IO)
     return root
 
 

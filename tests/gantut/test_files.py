@@ -1,4 +1,4 @@
-"""gantut._io: files appear whole or not at all."""
+"""gantut._files: files appear whole or not at all."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gantut
-from gantut._io import atomic_write, environment, write_json
+from gantut._files import atomic_write, environment, write_json
 
 
 def test_writes_beside_the_target_then_moves(tmp_path):
