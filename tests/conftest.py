@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from tiny import recipe
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -10,20 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 @pytest.fixture(scope="session")
 def tiny():
     """A recipe of two small networks, which trains in a moment."""
-    from gantut import networks, recipes
-
-    return recipes.Recipe(
-        name="tiny",
-        summary="for tests",
-        generator=lambda shape, k: networks.mlp_generator(4, shape, widths=(8,), batch_norm=True),
-        discriminator=lambda shape, k: networks.mlp_discriminator(shape, widths=(8,)),
-        batch_size=16,
-        steps=24,
-        gpu_steps=24,
-        ema=0.9,
-        steps_per_execution=2,
-        schedule=recipes.linear_decay(),
-    )
+    return recipe()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,34 @@
+"""Small things that many tests need: images of noise, two tiny networks, a recipe of them."""
+
+from typing import Any
+
+import numpy as np
+
+
+def images(n: int = 64, side: int = 8, channels: int = 1, seed: int = 0) -> Any:
+    """Uniform noise, float32 (n, side, side, channels) in [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1.0, 1.0, (n, side, side, channels)).astype(np.float32)
+
+
+def recipe(**changes: Any) -> Any:
+    """A recipe of two small networks, which trains in a moment."""
+    from gantut import networks, recipes
+
+    return recipes.Recipe(
+        **{
+            "name": "tiny",
+            "summary": "for tests",
+            "generator": lambda shape, k: networks.mlp_generator(
+                4, shape, widths=(8,), batch_norm=True
+            ),
+            "discriminator": lambda shape, k: networks.mlp_discriminator(shape, widths=(8,)),
+            "batch_size": 16,
+            "steps": 24,
+            "gpu_steps": 24,
+            "ema": 0.9,
+            "steps_per_execution": 2,
+            "schedule": recipes.linear_decay(),
+            **changes,
+        }
+    )
