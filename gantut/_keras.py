@@ -28,7 +28,16 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf  # noqa: E402
 
-__all__ = ["full_precision", "keras", "layers_of", "put_back", "tf", "watched"]
+__all__ = [
+    "computed",
+    "full_precision",
+    "keras",
+    "layers_of",
+    "put_back",
+    "tf",
+    "unchanged",
+    "watched",
+]
 
 
 def full_precision(x: Any) -> Any:
@@ -54,6 +63,26 @@ def put_back(variables: Iterable[Any]) -> Iterator[None]:
     finally:
         for variable, value in held:
             variable.assign(value)
+
+
+def unchanged(model: Any) -> contextlib.AbstractContextManager[None]:
+    """Puts back the weights that a forward pass in training mode changes.
+
+    Those are the moving statistics of batch normalisation and the like, which no gradient
+    changes, and the kernels that spectral normalisation rescales in place.
+    """
+    rescaled = [x for x in layers_of(model) if isinstance(x, keras.layers.SpectralNormalization)]
+    return put_back([*model.non_trainable_weights, *(layer.kernel for layer in rescaled)])
+
+
+def computed(gradients: Iterable[Any]) -> Any:
+    """What is run inside waits for all of the gradients.
+
+    Otherwise a bias may be updated while a penalty still reads it: the penalty's gradient does
+    not depend on the bias of a piecewise linear D except through the signs, and TensorFlow's
+    graph optimizer then loses the order of the two (seen with 2.21, in one graph of ten).
+    """
+    return tf.control_dependencies([g for g in gradients if g is not None])
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gantut._keras import keras, tf
-from gantut.gan import GAN, _layers
+from gantut._keras import keras, layers_of, tf
+from gantut.gan import GAN
 
 
 class Origin(NamedTuple):
@@ -59,10 +59,10 @@ def find_origin(
             end, now = following
         for optimizer, rate in zip(optimizers(model), now, strict=True):
             optimizer.learning_rate = rate
-        before = {name: variable.numpy() for name, variable in model._state().items()}
+        before = {name: variable.numpy() for name, variable in model.state().items()}
         model.reset_metrics()
         logs = step_function(batch)
-        if is_finite(logs) and all(map(is_finite, model._state().values())):
+        if is_finite(logs) and all(map(is_finite, model.state().values())):
             continue
         _put(model, before)
         if isinstance(model, GAN):
@@ -80,14 +80,14 @@ def optimizers(model: Any) -> list[Any]:
 
 def lost_weight(model: Any) -> str | None:
     """The first variable of the state that is not finite, by its path; None if all are."""
-    for name, variable in model._state().items():
+    for name, variable in model.state().items():
         if not is_finite(variable):
             return f"the weight {getattr(variable, 'path', name)!r}"
     return None
 
 
 def _put(model: Any, state: Mapping[str, np.ndarray]) -> None:
-    for name, variable in model._state().items():
+    for name, variable in model.state().items():
         variable.assign(state[name])
 
 
@@ -121,7 +121,7 @@ def _in_gan(gan: GAN, real: Any, labels: Any, step: int, before: Mapping[str, np
     gan.discriminator_step(real, labels, penalised)
     if (found := _update(gan.discriminator, gan.d_optimizer, "discriminator")) is not None:
         return found
-    after = {name: variable.numpy() for name, variable in gan._state().items()}
+    after = {name: variable.numpy() for name, variable in gan.state().items()}
     if (found := _in_generator_step(gan, real, labels)) is not None:
         return found
     _put(gan, after)
@@ -188,7 +188,7 @@ def _forward(network: Any, inputs: Any, name: str, what: str) -> tuple[Any, str 
 
         return watch
 
-    layers = [x for x in _layers(network) if not isinstance(x, keras.layers.InputLayer)]
+    layers = [x for x in layers_of(network) if not isinstance(x, keras.layers.InputLayer)]
     try:
         for layer in layers:
             # Past Keras' own __setattr__, which would take it for a part of the layer.

@@ -515,7 +515,7 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
         self.diverged_at = step
         if self.batches is not None and self._rates_since and is_finite(self._good):
             self.origin = find_origin(self.model, self._good, self.batches, self._rates_since)
-        for name, variable in self.model._state().items():
+        for name, variable in self.model.state().items():
             variable.assign(self._good[name])
         if self.directory is not None and is_finite(self._good):
             self.model.save(self.directory)
@@ -637,7 +637,7 @@ class Checkpoints(keras.callbacks.Callback):
                 self._check_settings(path, dict(meta["settings"]))
                 means = {name: np.zeros(v.shape, v.dtype) for name, v in _means(gan).items()}
                 slots = {name: _Slot(value) for name, value in means.items()}
-                read_state(path, {**gan._state(), **slots}, kind=type(gan).__name__)
+                read_state(path, {**gan.state(), **slots}, kind=type(gan).__name__)
             except _OtherRunError as error:
                 raise ValueError(str(error)) from None
             except (KeyError, TypeError, ValueError, OSError) as error:
@@ -760,7 +760,7 @@ def _means(model: Any) -> dict[str, Any]:
 
 
 def _copy(model: Any) -> dict[str, np.ndarray]:
-    return {name: variable.numpy().copy() for name, variable in model._state().items()}
+    return {name: variable.numpy().copy() for name, variable in model.state().items()}
 
 
 class Diagnosis(StopOnDivergence):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gantut import distribution, losses
-from gantut._keras import full_precision, keras, tf
+from gantut._keras import computed, full_precision, keras, tf, unchanged
 from gantut._state import numbered, read_state, save_training
 from gantut.optimizers import FusedAdam, Unrolled
 from gantut.sampling import (
@@ -81,7 +81,7 @@ class GAN(keras.Model):
         name: str = "gan",
     ) -> None:
         super().__init__(name=name)
-        self._check_networks(generator, discriminator)
+        self.check_networks(generator, discriminator)
         self.conditional = is_conditional(generator)
         self.num_classes = count_classes(generator) if self.conditional else None
         self.adversarial_loss = losses.get_loss(loss)
@@ -112,7 +112,7 @@ class GAN(keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.latent_dim = int(generator.inputs[0].shape[-1])
-        self._sample_shape = tuple(generator.outputs[0].shape[1:])
+        self.sample_shape = tuple(generator.outputs[0].shape[1:])
         self.ema_generator = generator
         if ema is not None:
             self.ema_generator = keras.models.clone_model(generator)
@@ -230,14 +230,14 @@ class GAN(keras.Model):
                 raise ValueError(
                     f"batch_size {batch_size} is larger than the data ({len(x)} samples)"
                 )
-            self._check_batch(x, y)
+            self.check_batch(x, y)
             if not self.conditional:
                 y = None
         elif isinstance(x, tf.data.Dataset):
             first = next(iter(x.take(1)), None)
             if first is None:
                 raise ValueError("the dataset is empty")
-            self._check_batch(*self.unpack(first))
+            self.check_batch(*self.unpack(first))
         return super().fit(x, y, *args, **kwargs)
 
     @contextlib.contextmanager
@@ -273,11 +273,13 @@ class GAN(keras.Model):
         return samples, labels
 
     @staticmethod
-    def _check_networks(generator: Any, discriminator: Any) -> None:
+    def check_networks(generator: Any, discriminator: Any) -> None:
+        """Raises ValueError where the networks do not fit each other."""
         _check_networks(generator, discriminator)
 
-    def _check_batch(self, x: Any, y: Any) -> None:
-        x = check_samples(x, self._sample_shape, maker="generator")
+    def check_batch(self, x: Any, y: Any) -> None:
+        """Raises ValueError where samples or labels do not fit the networks."""
+        x = check_samples(x, self.sample_shape, maker="generator")
         if self.conditional:
             if y is None:
                 raise ValueError("a conditional GAN needs integer labels y beside the samples x")
@@ -323,7 +325,7 @@ class GAN(keras.Model):
     ) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         """D's loss (without penalties), the logits on both halves, and D's gradients."""
         # G's batch normalisation must work on batches here as in G's own step.
-        with _unchanged(self.generator):
+        with unchanged(self.generator):
             fake = tf.stop_gradient(self.generate(tf.shape(real)[0], labels, training=True))
         with tf.GradientTape() as tape:
             real_logits = self.discriminate(real, labels)
@@ -340,7 +342,7 @@ class GAN(keras.Model):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Updates D once. Returns its loss (without penalties) and the logits on both halves."""
         *result, gradients = self.discriminator_gradients(real, labels, with_penalty)
-        with _computed(gradients if with_penalty else []):
+        with computed(gradients if with_penalty else []):
             self.d_optimizer.apply(gradients, self.discriminator.trainable_variables)
         return tuple(result)
 
@@ -348,7 +350,7 @@ class GAN(keras.Model):
         self, real: Tensor, labels: Tensor | None
     ) -> tuple[Tensor, list[Tensor]]:
         """G's loss, and its gradients."""
-        with _unchanged(self.discriminator), tf.GradientTape() as tape:
+        with unchanged(self.discriminator), tf.GradientTape() as tape:
             fake = self.generate(tf.shape(real)[0], labels, training=True)
             with self._unrolled_discriminator(real, fake, labels):
                 fake_logits = self.discriminate(fake, labels)
@@ -364,8 +366,7 @@ class GAN(keras.Model):
         """Updates G once, and its average. Returns G's loss."""
         loss, gradients = self.generator_gradients(real, labels)
         self.g_optimizer.apply(gradients, self.generator.trainable_variables)
-        if self.ema is not None:
-            self._update_average()
+        self.update_average()
         return loss
 
     def simultaneous_step(
@@ -394,11 +395,10 @@ class GAN(keras.Model):
         g_weights = self.generator.trainable_variables
         d_gradients = d_tape.gradient(total, d_weights)
         g_gradients = g_tape.gradient(g_loss, g_weights)
-        with _computed([*d_gradients, *g_gradients]):
+        with computed([*d_gradients, *g_gradients]):
             self.d_optimizer.apply(d_gradients, d_weights)
         self.g_optimizer.apply(g_gradients, g_weights)
-        if self.ema is not None:
-            self._update_average()
+        self.update_average()
         return d_loss, real_logits, fake_logits, g_loss
 
     def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
@@ -462,7 +462,10 @@ class GAN(keras.Model):
         t = tf.cast(self.g_optimizer.iterations, tf.float32)
         return tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
 
-    def _update_average(self) -> None:
+    def update_average(self) -> None:
+        """Moves the averaged weights towards the present ones, where an average is kept."""
+        if self.ema is None:
+            return
         decay = self.average_decay()
         for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
             if weight.dtype == "float32":
@@ -555,7 +558,7 @@ class GAN(keras.Model):
         save_training(
             directory,
             {"generator": self.ema_generator, "discriminator": self.discriminator},
-            self._state(),
+            self.state(),
             overwrite=overwrite,
             kind="GAN",
         )
@@ -573,9 +576,10 @@ class GAN(keras.Model):
         """
         if not self.compiled:
             raise ValueError("compile the GAN first: the optimizers' state is restored too")
-        read_state(Path(directory) / "state.npz", self._state(), kind="GAN")
+        read_state(Path(directory) / "state.npz", self.state(), kind="GAN")
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """All variables by name, the optimizers' and random states included (if compiled)."""
         groups = {
             "generator": self.generator.variables,
             "discriminator": self.discriminator.variables,
@@ -586,38 +590,6 @@ class GAN(keras.Model):
             groups["d_optimizer"] = self.d_optimizer.variables
             groups["g_optimizer"] = self.g_optimizer.variables
         return numbered(groups)
-
-
-def _computed(gradients: list[Any]) -> Any:
-    """What is run inside waits for all of the gradients.
-
-    Otherwise a bias may be updated while a penalty still reads it: the penalty's gradient does
-    not depend on the bias of a piecewise linear D except through the signs, and TensorFlow's
-    graph optimizer then loses the order of the two (seen with 2.21, in one graph of ten).
-    """
-    return tf.control_dependencies([g for g in gradients if g is not None])
-
-
-@contextlib.contextmanager
-def _unchanged(model: Any) -> Iterator[None]:
-    """Puts back the weights that a forward pass in training mode changes.
-
-    Those are the moving statistics of batch normalisation and the like, which no gradient
-    changes, and the kernels that spectral normalisation rescales in place.
-    """
-    rescaled = (x for x in _layers(model) if isinstance(x, keras.layers.SpectralNormalization))
-    variables = [*model.non_trainable_weights, *(layer.kernel for layer in rescaled)]
-    before = [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
-    yield
-    for variable, value in zip(variables, before, strict=True):
-        variable.assign(value)
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
 
 
 def _random_states(model: Any, seed_generator: Any) -> list[Any]:

@@ -139,7 +139,7 @@ class VAE(keras.Model):
         self.latent_dim = int(decoder.inputs[0].shape[-1])
         self.conditional = False
         self.num_classes = None
-        self._sample_shape = tuple(decoder.outputs[0].shape[1:])
+        self.sample_shape = tuple(decoder.outputs[0].shape[1:])
         self.log_deviation: Any = None
         if likelihood == "normal":
             self.log_deviation = self.add_weight(
@@ -266,7 +266,7 @@ class VAE(keras.Model):
 
     def _log_density(self, x: Tensor, centre: Tensor) -> Tensor:
         """The logarithm of p(x | z) where the decoder draws ``centre``: shape (batch,), in nats."""
-        size = math.prod(self._sample_shape)
+        size = math.prod(self.sample_shape)
         x, centre = (tf.reshape(value, (-1, size)) for value in (x, centre))
         if self.likelihood == "bernoulli":
             ink, grey = 0.5 * (x + 1.0), 0.5 * (centre + 1.0)
@@ -434,7 +434,7 @@ class VAE(keras.Model):
             yield tf.constant(array[start : start + batch_size])
 
     def _check(self, x: Any) -> np.ndarray:
-        return check_samples(x, self._sample_shape, maker="decoder")
+        return check_samples(x, self.sample_shape, maker="decoder")
 
     # --- Files -----------------------------------------------------------------------------------
 
@@ -456,7 +456,7 @@ class VAE(keras.Model):
         save_training(
             directory,
             {"generator": self.decoder, "encoder": self.encoder},
-            self._state(),
+            self.state(),
             overwrite=overwrite,
             kind="model",
         )
@@ -474,9 +474,10 @@ class VAE(keras.Model):
         """
         if not self.compiled:
             raise ValueError("compile the VAE first: the optimizer's state is restored too")
-        read_state(Path(directory) / "state.npz", self._state(), kind="VAE")
+        read_state(Path(directory) / "state.npz", self.state(), kind="VAE")
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
+        """All variables by name, the optimizer's and random states included (if compiled)."""
         groups = {
             "encoder": self.encoder.variables,
             "decoder": self.decoder.variables,

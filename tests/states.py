@@ -6,7 +6,7 @@ import numpy as np
 
 def state(model):
     """Every variable of a model that `save` would write, copied, by its name in the file."""
-    return {name: variable.numpy().copy() for name, variable in model._state().items()}
+    return {name: variable.numpy().copy() for name, variable in model.state().items()}
 
 
 def assert_same_state(one, other):

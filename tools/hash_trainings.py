@@ -46,7 +46,7 @@ def of_run(run: Any) -> dict[str, str]:
     history = {k: v for k, v in run.history.items() if k != "seconds"}
     made = {} if not hasattr(run.gan, "sample") else {"samples": digest([draw(run.gan)])}
     return {
-        "variables": digest(v.numpy() for v in run.gan._state().values()),
+        "variables": digest(v.numpy() for v in run.gan.state().values()),
         "history": digest(np.asarray(history[k], np.float64) for k in sorted(history)),
         **made,
     }

@@ -286,7 +286,8 @@ class ImageToImage(GAN):
         return [*(self.trackers if self.adversarial_weight else []), self.l1_tracker]
 
     @staticmethod
-    def _check_networks(generator: Model, discriminator: Model) -> None:
+    def check_networks(generator: Model, discriminator: Model) -> None:
+        """Raises ValueError where the networks do not fit each other."""
         source, image = generator.inputs[0].shape[1:], generator.outputs[0].shape[1:]
         wanted = [tuple(image), tuple(source)]
         got = [tuple(tensor.shape[1:]) for tensor in discriminator.inputs]
@@ -301,10 +302,11 @@ class ImageToImage(GAN):
                 f"got {tuple(discriminator.outputs[0].shape)}"
             )
 
-    def _check_batch(self, x: Any, y: Any) -> None:
+    def check_batch(self, x: Any, y: Any) -> None:
+        """Raises ValueError where the images do not fit the networks."""
         if y is None:
             raise ValueError("training needs (targets, sources), got targets alone")
-        _check_pairs(y, x, tuple(self.generator.inputs[0].shape[1:]), tuple(self._sample_shape))
+        _check_pairs(y, x, tuple(self.generator.inputs[0].shape[1:]), tuple(self.sample_shape))
 
     def generate(self, n: Tensor, labels: Tensor, training: bool) -> Tensor:
         """The generator's images for a batch of sources (``labels``)."""
@@ -326,8 +328,7 @@ class ImageToImage(GAN):
             loss = self.generator_loss(real, self.generate(None, source, training=True), 0.0)
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
-        if self.ema is not None:
-            self._update_average()
+        self.update_average()
         return {"l1": self.l1_tracker.result()}
 
     def translate(self, sources: npt.ArrayLike, batch_size: int = 500) -> Float32:

@@ -28,9 +28,9 @@ import numpy.typing as npt
 from scipy import special
 
 from gantut import _check, recipes
-from gantut._keras import keras, tf
+from gantut._keras import keras, tf, unchanged
 from gantut.applications import tabular
-from gantut.gan import GAN, _unchanged
+from gantut.gan import GAN
 from gantut.sampling import gumbel_noise
 
 Float64 = npt.NDArray[np.float64]
@@ -469,7 +469,7 @@ class PolicyGAN(GAN):
         """The reward of each symbol: (batch, length), in (0, 1)."""
         writer = self.generator.get_layer("writer")
         # D must not be changed by being asked.
-        with _unchanged(self.discriminator):
+        with unchanged(self.discriminator):
             final = tf.sigmoid(self.discriminate(rows, None))
             if not self.rollouts:
                 return tf.repeat(final, writer.length, axis=1)
@@ -519,8 +519,7 @@ def _ascend(gan: GAN, goal: Any, rows: Tensor) -> Tensor:
         loss = -value
     variables = gan.generator.trainable_variables
     gan.g_optimizer.apply(tape.gradient(loss, variables), variables)
-    if gan.ema is not None:
-        gan._update_average()
+    gan.update_average()
     return value
 
 

@@ -25,11 +25,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gantut import _check, losses, metrics, recipes
-from gantut._keras import keras, tf
+from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
 from gantut.data import check_images
-from gantut.gan import GAN, _computed, _unchanged
+from gantut.gan import GAN
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -530,10 +530,11 @@ class CycleGAN(GAN):
         return [*self.trackers, self.cycle_tracker]
 
     @staticmethod
-    def _check_networks(generator: Model, discriminator: Model) -> None:
+    def check_networks(generator: Model, discriminator: Model) -> None:
         """Nothing: the four networks were checked before they were joined."""
 
-    def _check_batch(self, x: Any, y: Any) -> None:
+    def check_batch(self, x: Any, y: Any) -> None:
+        """Raises ValueError where the images do not fit the networks."""
         if y is None:
             raise ValueError("training needs images of both kinds, (a, b), got one kind")
         shapes = (tuple(tensor.shape[1:]) for tensor in self.generator.inputs)
@@ -544,7 +545,7 @@ class CycleGAN(GAN):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Updates both critics once, on real images and on those of the generators."""
         a, b = real, labels
-        with _unchanged(self.generator):
+        with unchanged(self.generator):
             fake_b, fake_a = (tf.stop_gradient(x) for x in self.generator([a, b], training=True))
         loss, penalty, logits = 0.0, 0.0, []
         with tf.GradientTape() as tape:
@@ -557,7 +558,7 @@ class CycleGAN(GAN):
             total = loss + self.penalty_every * penalty
         variables = self.discriminator.trainable_variables
         gradients = tape.gradient(total, variables)
-        with _computed(gradients if with_penalty else []):
+        with computed(gradients if with_penalty else []):
             self.d_optimizer.apply(gradients, variables)
         real_logits, fake_logits = (tf.concat(pair, axis=0) for pair in zip(*logits, strict=True))
         return loss, real_logits, fake_logits
@@ -565,7 +566,7 @@ class CycleGAN(GAN):
     def generator_step(self, real: Tensor, labels: Tensor) -> Tensor:
         """Updates both generators once, and their average. Returns their loss."""
         a, b = real, labels
-        with _unchanged(self.discriminator), tf.GradientTape() as tape:
+        with unchanged(self.discriminator), tf.GradientTape() as tape:
             fake_b, fake_a = self.to_b(a, training=True), self.to_a(b, training=True)
             loss = sum(
                 self.adversarial_loss.generator(critic(fake, training=True), None)
@@ -582,8 +583,7 @@ class CycleGAN(GAN):
                 loss += self.identity_weight * identity
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
-        if self.ema is not None:
-            self._update_average()
+        self.update_average()
         return loss
 
     def train_step(self, data: Any) -> dict[str, Tensor]:

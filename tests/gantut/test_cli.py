@@ -281,7 +281,7 @@ def test_the_command_trains_as_the_function_does(archive, tmp_path, monkeypatch,
     assert cli.main(train(folder, archive, *arguments)) == 0
     gan = recipes.train(recipe, data.load_images(archive), steps=6, seed=2).gan
     with np.load(folder / "state.npz") as saved:
-        for name, variable in gan._state().items():
+        for name, variable in gan.state().items():
             np.testing.assert_array_equal(saved[name], variable.numpy(), err_msg=name)
 
 

@@ -232,7 +232,7 @@ def test_reading_changes_no_bit_of_the_training(conditional):
     start = state(gan)
 
     def trained(*given):
-        for name, variable in gan._state().items():
+        for name, variable in gan.state().items():
             variable.assign(start[name])
         random.seed(5)
         tf.random.set_seed(5)

@@ -533,7 +533,7 @@ for seed in map(int, sys.argv[1:]):
     gan.compile(steps_per_execution=2)
     gan.fit(x, batch_size=16, epochs=2, verbose=0)
     digest = hashlib.sha256()
-    for v in gan._state().values():
+    for v in gan.state().values():
         digest.update(np.asarray(v).tobytes())
     print(digest.hexdigest())
 """
@@ -731,7 +731,7 @@ def test_unrolled_gradients_are_those_of_a_discriminator_that_was_really_trained
     start = state(gan)
 
     def restore(group):
-        for name, variable in gan._state().items():
+        for name, variable in gan.state().items():
             if name.startswith(group):
                 variable.assign(start[name])
 
@@ -1004,7 +1004,7 @@ def test_both_at_once_take_the_gradients_at_the_weights_before(loss, penalised, 
     before = state(gan)
     d_loss, *_, d_gradients = gan.discriminator_gradients(real, labels, penalised)
     g_loss, g_gradients = gan.generator_gradients(real, labels)
-    for name, variable in gan._state().items():
+    for name, variable in gan.state().items():
         variable.assign(before[name])
     d, g = (values(n.trainable_variables) for n in (gan.discriminator, gan.generator))
     logs = gan.simultaneous_step(real, labels, penalised)

@@ -602,7 +602,7 @@ def test_all_parts_together(conditional, tmp_path):
     assert equal(before[0], after)
     moved = zip(before[1], state(gan.generator.variables), strict=True)
     assert all(np.abs(a - b).max() > 1e-5 for a, b in moved)
-    assert all(np.isfinite(value).all() for value in state(gan._state().values()))
+    assert all(np.isfinite(value).all() for value in state(gan.state().values()))
 
     inputs = [x, y] if conditional else x
     logits = gan.discriminate(tf.constant(x), labels)

@@ -357,11 +357,11 @@ def test_recipe_builds_networks_of_the_size_of_fast():
 def test_same_seed_same_bits_and_a_training_goes_on():
     x = images(128, (8, 8, 1))
     first, again = (recipes.train("vae", x, steps=20, seed=5).gan for _ in range(2))
-    for name, value in first._state().items():
-        np.testing.assert_array_equal(value, again._state()[name], err_msg=name)
+    for name, value in first.state().items():
+        np.testing.assert_array_equal(value, again.state()[name], err_msg=name)
     one, other = (recipes.get("vae").build((8, 8, 1), seed=seed) for seed in (5, 6))
     kernel = "decoder/000"
-    assert not np.array_equal(one._state()[kernel], other._state()[kernel])
+    assert not np.array_equal(one.state()[kernel], other.state()[kernel])
     more = recipes.train("vae", x, steps=4, gan=first)
     assert more.gan is first
     assert int(first.step_counter.numpy()) == 24
@@ -388,8 +388,8 @@ def test_saved_and_restored_training_goes_on_as_if_nothing_had_happened(tmp_path
     ]  # fmt: skip
     second.restore(tmp_path)
     train(second, 1)
-    for name, value in straight._state().items():
-        np.testing.assert_allclose(second._state()[name], value, atol=1e-7, err_msg=name)
+    for name, value in straight.state().items():
+        np.testing.assert_allclose(second.state()[name], value, atol=1e-7, err_msg=name)
     plain = keras.models.load_model(tmp_path / "generator.keras")
     z = np.ones((2, LATENT), np.float32)
     np.testing.assert_array_equal(plain(z), first.decoder(z))
