@@ -1,15 +1,27 @@
 """gantut: generative adversarial networks in Keras 3, small enough to read and tested throughout.
 
-Nothing heavy is imported until it is used: ``import gantut`` does not import TensorFlow.
+The house, from the ground up; nothing imports what is named below it:
+
+    the game      losses, optimizers, networks, gan, vae, stabilisers, distribution
+    data          data, sampling
+    measuring     metrics, judge, evaluation, dynamics, checks
+    training      callbacks, diagnosis, recipes, toys
+    uses          applications (one module for each chapter on one), export, pretrained
+    on the page   plotting, results (recorded results of long runs)
+    commands      runs (a training in a folder), cli
+
+`CONTRIBUTING.md` draws it, and says where something new goes. Nothing heavy is imported until it is
+used: ``import gantut`` does not import TensorFlow.
 """
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 # Where each public name lives; __getattr__ below imports the module on first use.
-_EXPORTS = {
+EXPORTS = {
     "GAN": "gan",
     "evaluate": "evaluation",
     "load": "pretrained",
@@ -17,33 +29,9 @@ _EXPORTS = {
     "load_images": "data",
     "load_mnist": "data",
 }
-_MODULES = {
-    "applications",
-    "callbacks",
-    "checks",
-    "cli",
-    "data",
-    "diagnosis",
-    "distribution",
-    "dynamics",
-    "evaluation",
-    "export",
-    "gan",
-    "judge",
-    "losses",
-    "metrics",
-    "networks",
-    "optimizers",
-    "plotting",
-    "pretrained",
-    "recipes",
-    "stabilisers",
-    "results",
-    "toys",
-    "vae",
-}
+MODULES = {m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
 
-__all__ = ["__version__", *sorted(_EXPORTS), *sorted(_MODULES)]
+__all__ = ["__version__", *sorted(EXPORTS), *sorted(MODULES)]
 
 if TYPE_CHECKING:
     from gantut.data import load_fashion_mnist as load_fashion_mnist
@@ -55,9 +43,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _EXPORTS:
-        return getattr(importlib.import_module(f"gantut.{_EXPORTS[name]}"), name)
-    if name in _MODULES:
+    if name in EXPORTS:
+        return getattr(importlib.import_module(f"gantut.{EXPORTS[name]}"), name)
+    if name in MODULES:
         return importlib.import_module(f"gantut.{name}")
     raise AttributeError(f"module 'gantut' has no attribute {name!r}")
 

@@ -35,11 +35,11 @@ def public_name(dotted: str) -> str | None:
         Such as ``gantut.gan.GAN``: the module that defines a function or class, and its name.
     """
     parts = dotted.split(".")
-    if len(parts) > 1 and parts[1] in gantut._EXPORTS:
-        parts[1:1] = [gantut._EXPORTS[parts[1]]]
-    if parts[0] != "gantut" or len(parts) < 3 or parts[1] not in gantut._MODULES:
+    if len(parts) > 1 and parts[1] in gantut.EXPORTS:
+        parts[1:1] = [gantut.EXPORTS[parts[1]]]
+    if parts[0] != "gantut" or len(parts) < 3 or parts[1] not in gantut.MODULES:
         return None
-    if parts[1] == "applications" and parts[2] not in gantut.applications._MODULES:
+    if parts[1] == "applications" and parts[2] not in gantut.applications.MODULES:
         return None
     for end in range(len(parts), 1, -1):
         try:

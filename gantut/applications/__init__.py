@@ -1,28 +1,16 @@
 """What GANs are used for: one module for each application, each the code of a chapter."""
 
 import importlib
+import pkgutil
 from typing import Any
 
-_MODULES = {
-    "anomaly",
-    "augmentation",
-    "conditional",
-    "faces",
-    "image_to_image",
-    "motion",
-    "restoration",
-    "sound",
-    "summaries",
-    "tabular",
-    "text",
-    "translation",
-}
+MODULES = {m.name for m in pkgutil.iter_modules(__path__)}
 
-__all__ = sorted(_MODULES)
+__all__ = sorted(MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in MODULES:
         return importlib.import_module(f"gantut.applications.{name}")
     raise AttributeError(f"module 'gantut.applications' has no attribute {name!r}")
 

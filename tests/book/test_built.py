@@ -248,8 +248,8 @@ def test_the_reference_leads_to_the_sections_and_back(kind):
 
 def public_names():
     """The functions and classes that the modules of the API reference define."""
-    modules = [f"gantut.{name}" for name in gantut._MODULES]
-    modules += [f"gantut.applications.{name}" for name in gantut.applications._MODULES]
+    modules = [f"gantut.{name}" for name in gantut.MODULES]
+    modules += [f"gantut.applications.{name}" for name in gantut.applications.MODULES]
     for name in modules:
         module = importlib.import_module(name)
         for attribute in vars(module):

@@ -38,10 +38,10 @@ def test_nbmake_collects_every_chapter():
 def test_the_api_reference_has_every_public_module():
     text = (BOOK / "api.md").read_text("utf-8")
     documented = re.findall(r"automodule:: gantut\.(\w+)\n   :members:", text)
-    assert sorted(documented) == sorted(gantut._MODULES)
+    assert sorted(documented) == sorted(gantut.MODULES)
     applied = re.findall(r"automodule:: gantut\.applications\.(\w+)\n   :members:", text)
-    assert sorted(applied) == sorted(gantut.applications._MODULES)
-    assert set(gantut._EXPORTS.values()) <= gantut._MODULES
+    assert sorted(applied) == sorted(gantut.applications.MODULES)
+    assert set(gantut.EXPORTS.values()) <= gantut.MODULES
 
 
 def test_the_api_reference_names_a_chapter_for_every_module():

@@ -35,7 +35,7 @@ EXAMPLES = int(os.environ.get("GANTUT_FUZZ_EXAMPLES", "3"))
 ALLOWED = (ValueError, TypeError, OSError)
 
 MODULES = [
-    *(f"gantut.{name}" for name in sorted(gantut._MODULES)),
+    *(f"gantut.{name}" for name in sorted(gantut.MODULES)),
     *(f"gantut.applications.{m.name}" for m in pkgutil.iter_modules(applications.__path__)),
 ]
 
