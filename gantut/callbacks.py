@@ -19,13 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from gantut import _check, diagnosis
+from gantut import _check
 from gantut._files import atomic_write
 from gantut._keras import full_precision, keras, tf
 from gantut._origin import Origin, find_origin, is_finite, optimizers
 from gantut._state import numbered, read_meta, read_state, write_state
-from gantut.data import Mixture
-from gantut.gan import GAN
 from gantut.plotting import save_grid
 from gantut.sampling import check_labels
 
@@ -35,7 +33,8 @@ COLUMNS = ("step", "seconds", "learning_rate", "d_loss", "g_loss", "d_real", "d_
 """The columns of a history."""
 
 
-def _step(model: Any) -> int:
+def steps_done(model: Any) -> int:
+    """The steps that a model has done, as it counts them."""
     return int(model.step_counter.numpy())
 
 
@@ -202,7 +201,7 @@ class LearningRateSchedule(_Timed):
     def progress(self) -> float:
         """The share of the training that is done, in [0, 1]."""
         if self.total_steps is not None:
-            done = (_step(self.model) - self._first_step) / self.total_steps
+            done = (steps_done(self.model) - self._first_step) / self.total_steps
         else:
             assert self.total_seconds is not None
             done = self.seconds() / self.total_seconds
@@ -211,7 +210,7 @@ class LearningRateSchedule(_Timed):
     def on_train_begin(self, logs: Logs = None) -> None:
         """Notes the learning rates that the schedule multiplies."""
         super().on_train_begin(logs)
-        self._first_step = _step(self.model)
+        self._first_step = steps_done(self.model)
         self._optimizers = optimizers(self.model)
         self._rates = [float(o.learning_rate.numpy()) for o in self._optimizers]
         self.take_up()
@@ -301,7 +300,7 @@ class HistoryWriter(_Timed):
     def on_train_begin(self, logs: Logs = None) -> None:
         """Notes where the training starts."""
         super().on_train_begin(logs)
-        self._last_step = _step(self.model)
+        self._last_step = steps_done(self.model)
         self._logs = {}
         columns = (*COLUMNS[:3], *(metric.name for metric in self.model.metrics))
         if tuple(self.history) != columns:
@@ -312,17 +311,17 @@ class HistoryWriter(_Timed):
         """Adds a row if it is time, or if a loss has just become something else than a number."""
         self._logs = dict(logs or {})
         lost = not _finite_losses(self._logs)
-        if _step(self.model) - self._last_step >= self.every or (lost and not self._lost):
+        if steps_done(self.model) - self._last_step >= self.every or (lost and not self._lost):
             self._add_row()
         self._lost = lost
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Adds the steps since the last row."""
-        if _step(self.model) > self._last_step:
+        if steps_done(self.model) > self._last_step:
             self._add_row()
 
     def _add_row(self) -> None:
-        self._last_step = _step(self.model)
+        self._last_step = steps_done(self.model)
         # There are none where the checkpoint that was taken up had all steps but not their row.
         logs = self._logs or self.model.get_metrics_result()
         row: dict[str, float] = {
@@ -408,7 +407,7 @@ class SampleGrid(_Timed):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Draws if it is time."""
-        due = self.every is not None and _step(self.model) - self._last_step >= self.every
+        due = self.every is not None and steps_done(self.model) - self._last_step >= self.every
         now = self.seconds()
         while self.times and self.times[0] <= now:
             self.times.pop(0)
@@ -422,7 +421,7 @@ class SampleGrid(_Timed):
 
     def draw(self) -> None:
         """Writes a picture of the present step, unless there is one."""
-        step = _step(self.model)
+        step = steps_done(self.model)
         if step == self._last_step:
             return
         self._last_step = step
@@ -496,7 +495,7 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Looks at the losses."""
-        step = _step(self.model)
+        step = steps_done(self.model)
         self._note_rates(step)
         if not _finite_losses(logs or {}):
             self._go_back(step)
@@ -508,7 +507,7 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
     def on_train_end(self, logs: Logs = None) -> None:
         """Frees the copy, after a last look at the weights."""
         if self.diverged_at is None and not is_finite(_copy(self.model)):
-            self._go_back(_step(self.model))
+            self._go_back(steps_done(self.model))
         self._good = {}
 
     def _go_back(self, step: int) -> None:
@@ -525,7 +524,7 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
         # Weights can be lost in the very step whose loss was still finite.
         if is_finite(state) or not self._good:
             self._good = state
-            self._good_step = _step(self.model)
+            self._good_step = steps_done(self.model)
             self._rates_since = []
 
     def _note_rates(self, step: int) -> None:
@@ -653,7 +652,7 @@ class Checkpoints(keras.callbacks.Callback):
             if self._clock is not None:
                 self._clock.total = float(meta["seconds"])
             self.last = path
-            self._last_step = _step(gan)
+            self._last_step = steps_done(gan)
             self._first_step = self._last_step - done
             return done
         if damaged:
@@ -672,7 +671,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Starts the clock."""
         self._since = time.monotonic()
         if not self._trackers:
-            self._first_step = _step(self.model)
+            self._first_step = steps_done(self.model)
             self._last_step = self._first_step
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -685,7 +684,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Writes a checkpoint if it is time."""
         if self.every is not None:
-            due = _step(self.model) - self._last_step >= self.every
+            due = steps_done(self.model) - self._last_step >= self.every
         else:
             due = time.monotonic() - self._since >= self.every_seconds
         if due and _finite_losses(logs or {}):
@@ -693,7 +692,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Writes the last one."""
-        if _step(self.model) > self._last_step:
+        if steps_done(self.model) > self._last_step:
             self.write()
 
     def write(self) -> None:
@@ -701,7 +700,7 @@ class Checkpoints(keras.callbacks.Callback):
         state = _copy(self.model)
         if not is_finite(state):
             return
-        step = _step(self.model)
+        step = steps_done(self.model)
         meta = {
             "done": step - self._first_step,
             "seconds": 0.0 if self._clock is None else self._clock.total,
@@ -763,224 +762,6 @@ def _copy(model: Any) -> dict[str, np.ndarray]:
     return {name: variable.numpy().copy() for name, variable in model.state().items()}
 
 
-class Diagnosis(StopOnDivergence):
-    """Says in words what is going on in a training, and stops it as `StopOnDivergence` does.
-
-    Every so many steps it reads D's answers, the gradient norms of both networks and the variety
-    of the samples, always on the same data and latent vectors, and tells what it finds: that the
-    discriminator has won, that few classes appear and so on, with the numbers and what to try
-    (`gantut.diagnosis` says what is read and where a reading becomes a symptom). A finding is
-    told when it begins, and once more when it has passed. Reading changes no bit of the training:
-    the networks' variables are put back, and the random numbers are its own. ::
-
-        diagnosis = Diagnosis(images, tell=print)
-        recipes.train("dcgan", images, callbacks=[diagnosis])
-        print(diagnosis.report())
-
-    In `gantut.recipes.train` it takes the place of the `StopOnDivergence` that is otherwise
-    added. Measured on a CPU, a reading with the defaults took 0.15 s of processor time with recipe
-    "fast" and 0.33 s with "dcgan", as much as 8 and 6 training steps: 6 to 8 % more work at one
-    reading in 100 steps. `gantut.recipes.train` does not count it as training time.
-
-    Args:
-        x: Training data, float32 (n, ...); a part of it is used.
-        y: Integer labels (n,), for a conditional GAN.
-        every: Steps from reading to reading, rounded up to whole executions.
-        warm_up: Steps before which only gradients and losses that are not finite count: at first
-            any D wins, and any G's samples look alike. The GAN's own counter counts, so that a
-            training which is continued has warmed up already.
-        patience: Readings in a row that must show a symptom, or must not show it, before it is
-            told.
-        thresholds: A `gantut.diagnosis.Thresholds`; the defaults if None.
-        classes: What tells the classes of samples, as in `gantut.diagnosis.Probe`: a function, a
-            `gantut.data.Mixture`, or None for the judge where it applies.
-        batch_size: Rows that D and the gradients are read on; a multiple of the samples that a
-            packed D judges together.
-        samples: Samples that variety and classes are read on.
-        seed: Chooses the data and the latent vectors.
-        tell: Called with each finding as a line of text when it comes, such as ``print``.
-        keep_every: Steps between copies of the training state, in memory, to go back to.
-        directory: Where the last good state is saved if a loss is not finite.
-
-    Attributes:
-        history: The readings as lists, by the names in `gantut.diagnosis.READINGS`.
-        findings: Each `gantut.diagnosis.Finding`, in the order in which they came.
-        diverged_at: As in `StopOnDivergence`.
-
-    Raises:
-        ValueError: a number is not positive, or (while training) the data does not fit the GAN.
-        TypeError: ``thresholds``, ``tell`` or ``classes`` is of a wrong kind, or (while training)
-            the model is no `gantut.GAN`.
-        OSError: while training, if the directory cannot be written to.
-    """
-
-    def __init__(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        every: int = 100,
-        warm_up: int = 1000,
-        patience: int = 3,
-        thresholds: diagnosis.Thresholds | None = None,
-        classes: diagnosis.Classifier | Mixture | None = None,
-        batch_size: int = 120,
-        samples: int = 240,
-        seed: int = 0,
-        tell: Callable[[str], Any] | None = None,
-        keep_every: int = 500,
-        directory: str | os.PathLike[str] | None = None,
-    ) -> None:
-        super().__init__(every=_check.integer(keep_every, "keep_every", 1), directory=directory)
-        self.read_every = _check.integer(every, "every", 1)
-        if isinstance(warm_up, bool) or not isinstance(warm_up, int) or warm_up < 0:
-            raise ValueError(f"warm_up must be an integer >= 0, got {warm_up!r}")
-        self.warm_up = warm_up
-        self.patience = _check.integer(patience, "patience", 1)
-        thresholds = diagnosis.Thresholds() if thresholds is None else thresholds
-        if not isinstance(thresholds, diagnosis.Thresholds):
-            raise TypeError(f"thresholds must be Thresholds, got {type(thresholds).__name__}")
-        self.thresholds = thresholds
-        if tell is not None and not callable(tell):
-            raise TypeError(f"tell must be a function or None, got {type(tell).__name__}")
-        self.tell = tell
-        self._data = (x, y)
-        self._options: dict[str, Any] = {
-            "classes": classes,
-            "batch_size": _check.integer(batch_size, "batch_size", 1),
-            "samples": _check.integer(samples, "samples", 1),
-            "seed": seed,
-        }
-        self._probe: Any = None
-        self._start()
-
-    def _start(self) -> None:
-        self.history: dict[str, list[float]] = {name: [] for name in diagnosis.READINGS}
-        self.findings: list[diagnosis.Finding] = []
-        self._going_on: set[str] = set()
-        # Readings in a row that disagree with what was told last.
-        self._changed: dict[str, int] = dict.fromkeys(diagnosis.SYMPTOMS, 0)
-
-    @property
-    def going_on(self) -> list[str]:
-        """The names of the findings that began and have not passed."""
-        return [name for name in diagnosis.SYMPTOMS if name in self._going_on]
-
-    def on_train_begin(self, logs: Logs = None) -> None:
-        """Forgets an earlier training, and takes the first reading."""
-        if not isinstance(self.model, GAN):
-            raise TypeError(f"Diagnosis reads a gantut.GAN, got {type(self.model).__name__}")
-        self._start()
-        super().on_train_begin(logs)
-        self._probe = diagnosis.Probe(self.model, *self._data, **self._options)
-        if not self.take_up():
-            self._read()
-
-    def kept(self) -> dict[str, Any]:
-        """The readings and findings so far."""
-        return {
-            "history": self.history,
-            "findings": [list(finding) for finding in self.findings],
-            "going_on": self.going_on,
-            "changed": self._changed,
-        }
-
-    def remember(self, values: Mapping[str, Any]) -> None:
-        """Puts back what `kept` gave."""
-        self.history = values["history"]
-        self.findings = [diagnosis.Finding(*finding) for finding in values["findings"]]
-        self._going_on = set(values["going_on"])
-        self._changed = values["changed"]
-
-    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Looks at the losses, and takes a reading if it is time."""
-        super().on_train_batch_end(batch, logs)
-        if self.diverged_at is not None:
-            self._add(self._not_finite(logs or {}))
-        elif _step(self.model) - self.history["step"][-1] >= self.read_every:
-            self._read()
-
-    def on_train_end(self, logs: Logs = None) -> None:
-        """Looks at the weights, and takes the last reading."""
-        told = self.diverged_at is not None
-        super().on_train_end(logs)
-        if self.diverged_at is None:
-            if _step(self.model) > self.history["step"][-1]:
-                self._read()
-        elif not told:
-            self._add(self._not_finite({}))
-        self._probe = None
-
-    def report(self) -> str:
-        """All findings as text, a line each, and what is still going on."""
-        steps = self.history["step"]
-        if not steps:
-            return "No reading was taken yet."
-        head = (
-            f"{len(steps)} reading{'s' * (len(steps) != 1)} from step {steps[0]:,} to "
-            f"step {steps[-1]:,}, {len(self.findings) or 'no'} "
-            f"finding{'s' * (len(self.findings) != 1)}."
-        )
-        lines = [head]
-        if steps[-1] < self.warm_up:
-            lines.append(
-                f"Before step {self.warm_up:,} only the gradients are judged (warm_up), not who "
-                "wins or how varied the samples are."
-            )
-        lines += [f"- {finding}" for finding in self.findings]
-        if self.findings:
-            names = ", ".join(name.replace("_", " ") for name in self.going_on)
-            lines.append(f"Going on at the end: {names or 'none of them'}.")
-        return "\n".join(lines)
-
-    def _read(self) -> None:
-        for name, value in self._probe.read().items():
-            self.history[name].append(value)
-        facts = diagnosis.facts(self.model, self._probe)
-        warm = _step(self.model) >= self.warm_up
-        now = diagnosis.present(
-            self.history, facts, self.thresholds, warm=warm, going_on=self._going_on
-        )
-        for name in diagnosis.SYMPTOMS:
-            before = name in self._going_on
-            self._changed[name] = self._changed[name] + 1 if (name in now) != before else 0
-            if self._changed[name] < self.patience:
-                continue
-            self._changed[name] = 0
-            self._going_on ^= {name}
-            self._add(diagnosis.describe(name, self.history, facts, self.thresholds, passed=before))
-
-    def _not_finite(self, logs: Mapping[str, float]) -> diagnosis.Finding:
-        losses = {name: float(logs[name]) for name in ("d_loss", "g_loss") if name in logs}
-        what = (
-            f"A loss is not a finite number (D's {losses['d_loss']:.3g}, G's "
-            f"{losses['g_loss']:.3g})"
-            if losses
-            else "A weight is not a finite number"
-        )
-        if self.origin is not None:
-            what += f", which began at {self.origin}"
-        saved = "" if self.directory is None else f" and saved in {str(self.directory)!r}"
-        gan = self.model
-        assert self.diverged_at is not None
-        return diagnosis.Finding(
-            self.diverged_at,
-            "not_finite",
-            f"{what}; training stops, and the weights of step {_step(gan):,} are put back{saved}. "
-            f"The gradient norms were last {self.history['g_gradient'][-1]:.2g} for G and "
-            f"{self.history['d_gradient'][-1]:.2g} for D. Try lower learning rates (G's is "
-            f"{float(gan.g_optimizer.learning_rate):.2g}, D's "
-            f"{float(gan.d_optimizer.learning_rate):.2g}), and look for a loss that takes the "
-            "logarithm of a probability instead of a logit.",
-            losses,
-        )
-
-    def _add(self, finding: diagnosis.Finding) -> None:
-        self.findings.append(finding)
-        if self.tell is not None:
-            self.tell(str(finding))
-
-
 class ProgressBar(_Timed):
     """A bar on standard error, over steps or over seconds.
 
@@ -1013,10 +794,10 @@ class ProgressBar(_Timed):
         from tqdm import tqdm
 
         super().on_train_begin(logs)
-        self._first_step = _step(self.model)
+        self._first_step = steps_done(self.model)
         self.take_up()
         if self._steps is not None:
-            done = _step(self.model) - self._first_step
+            done = steps_done(self.model) - self._first_step
             self._bar = tqdm(total=self._steps, initial=done, unit="step")
         else:
             form = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
@@ -1025,7 +806,7 @@ class ProgressBar(_Timed):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Moves the bar on."""
         if self._steps is not None:
-            done: float = _step(self.model) - self._first_step
+            done: float = steps_done(self.model) - self._first_step
         else:
             done = min(self.seconds(), self._bar.total)
         losses = {name: f"{float(value):.3f}" for name, value in (logs or {}).items()}

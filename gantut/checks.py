@@ -26,7 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut._keras import keras, tf
-from gantut.diagnosis import Finding, _untouched
+from gantut.diagnosis import Finding
+from gantut.diagnosis.reading import _untouched
 
 Array = npt.NDArray[Any]
 

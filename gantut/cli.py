@@ -364,7 +364,8 @@ def _make_strategy(options: argparse.Namespace) -> Any:
 def _train_alone(recipe: Any, options: argparse.Namespace, strategy: Any) -> int:
     from gantut import recipes
     from gantut._files import atomic_write, environment, write_json
-    from gantut.callbacks import Checkpoints, Diagnosis, HistoryWriter, SampleGrid
+    from gantut.callbacks import Checkpoints, HistoryWriter, SampleGrid
+    from gantut.diagnosis import Diagnosis
     from gantut.gan import GAN
 
     folder: Path = options.out

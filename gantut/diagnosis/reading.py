@@ -1,4 +1,4 @@
-"""What a GAN's readings say, in words: the reasoning behind :class:`gantut.callbacks.Diagnosis`.
+"""What a GAN's readings say, in words: the reasoning behind :class:`gantut.diagnosis.Diagnosis`.
 
 A reading is taken now and then during the training, always on the same data and latent vectors
 (:class:`Probe`). Each symptom is a condition on the readings so far (:func:`present`), with the
