@@ -16,13 +16,14 @@ so there a seed fixes the start only.
 """
 
 import contextlib
+import functools
 import hashlib
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 import numpy as np
 
@@ -41,6 +42,8 @@ Schedule = Callable[[float], float]
 _Entry = TypeVar("_Entry")
 _Trained = TypeVar("_Trained")
 _Game = TypeVar("_Game", bound=GAN)
+_Given = ParamSpec("_Given")
+_Record = TypeVar("_Record")
 
 
 # --- Schedules ---------------------------------------------------------------------------------
@@ -407,6 +410,26 @@ class Run(Generic[_Trained]):
         return cls(**{**vars(run), **more})
 
 
+def cpu_timed(train: Callable[_Given, _Record]) -> Callable[_Given, _Record]:
+    """Sets ``cpu_seconds`` of what a function returns to the processor time of the whole call.
+
+    Args:
+        train: Returns a `Run`, or another dataclass or named tuple with such a field.
+
+    Returns:
+        The function, for use as a decorator.
+    """
+
+    @functools.wraps(train)
+    def timed(*args: _Given.args, **kwargs: _Given.kwargs) -> _Record:
+        begin = time.process_time()
+        record: Any = train(*args, **kwargs)
+        spent = {"cpu_seconds": time.process_time() - begin}
+        return record._replace(**spent) if hasattr(record, "_replace") else replace(record, **spent)
+
+    return timed
+
+
 def make_deterministic(seed: int) -> None:
     """Seeds Python, NumPy and TensorFlow, and asks TensorFlow for deterministic operations.
 
@@ -477,6 +500,7 @@ def count_steps(
     return recipe.gpu_steps if has_gpu() else recipe.steps
 
 
+@cpu_timed
 def train(
     recipe: str | AnyRecipe,
     x: Any,
@@ -536,7 +560,6 @@ def train(
         TypeError: ``recipe`` is neither a name nor a recipe, or ``gan`` is not what it builds.
         OSError: a checkpoint cannot be written; the message names the last good one.
     """
-    begin = time.process_time()
     recipe = get(recipe)
     if isinstance(checkpoints, str | os.PathLike):
         checkpoints = training.Checkpoints(checkpoints)
@@ -602,7 +625,7 @@ def train(
         return _untuned(_rows(len(x), **order)) if on_device else batches(x, y, **order)
 
     with gan.picking(pick) if held else contextlib.nullcontext():
-        done = run(
+        return run(
             gan,
             from_step,
             **length,
@@ -614,7 +637,6 @@ def train(
             progress=progress,
             history_every=history_every,
         )
-    return Run.of(done, cpu_seconds=time.process_time() - begin)
 
 
 def _can_pick(gan: Any) -> bool:
@@ -730,9 +752,8 @@ def run(
         guard.batches = lambda step: make(step - first)
         dataset = make(done)
     if steps is not None:
-        # Keras warns of data that ends without having told its length.
         left = max(0, steps - done)
-        dataset = dataset.take(left).apply(tf.data.experimental.assert_cardinality(left))
+        dataset = take(dataset, left)
     dataset = distribution.share_batches(dataset, strategy)
     over = done >= steps if steps is not None else clock() >= (seconds or 0.0) > 0
     try:
@@ -829,6 +850,19 @@ def batches(
 
     rows = _rows(len(data[0]), batch_size, seed, stack, skip)
     return _untuned(rows.map(gather, num_parallel_calls=1))
+
+
+def take(dataset: Any, steps: int) -> Any:
+    """The first batches of an endless dataset, as one that tells its length.
+
+    Args:
+        dataset: Such as `batches` makes.
+        steps: How many batches.
+
+    Returns:
+        A dataset for ``fit``; Keras warns of data that ends without having told its length.
+    """
+    return dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
 
 
 def _rows(count: int, batch_size: int, seed: int, stack: int, skip: int) -> Any:

@@ -633,8 +633,7 @@ def train(
         _AnnealPenalty(method.penalty_end, steps),
         *([stabilisers.AnnealNoise(steps)] if method.instance_noise else []),
     ]
-    dataset = _batches(mixture, seeds, method.batch_size)
-    dataset = dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
+    dataset = recipes.take(_batches(mixture, seeds, method.batch_size), steps)
     wall, busy = time.perf_counter(), time.process_time()
     gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
     return ToyRun(

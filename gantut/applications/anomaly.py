@@ -563,9 +563,8 @@ def _fit(model: _Reconstruction, images: Float32, steps: int, seed: int) -> None
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(FusedAdam(rate), steps_per_execution=25, jit_compile=False)
     model.optimizer.build(model.learning())
-    data = recipes.batches(images, batch_size=min(64, len(images)), seed=seed).take(steps)
-    data = data.apply(tf.data.experimental.assert_cardinality(steps))
-    model.fit(data, verbose=0, shuffle=False)
+    data = recipes.batches(images, batch_size=min(64, len(images)), seed=seed)
+    model.fit(recipes.take(data, steps), verbose=0, shuffle=False)
 
 
 def train(

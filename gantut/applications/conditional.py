@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gantut import _check, judge, metrics, recipes
-from gantut._keras import keras, tf
+from gantut._keras import keras
 from gantut.data import check_images
 from gantut.networks import NUM_CLASSES
 from gantut.sampling import check_labels, count_classes, is_conditional, render, soft_labels
@@ -511,8 +511,7 @@ def fit_classifier(model: Model, batches: Any, steps: int) -> None:
         steps_per_execution=min(16, steps),
         jit_compile=False,
     )
-    batches = batches.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
-    model.fit(batches, shuffle=False, verbose=0)
+    model.fit(recipes.take(batches, steps), shuffle=False, verbose=0)
 
 
 def logits_of(model: Model) -> Classifier:

@@ -17,7 +17,6 @@ answer here.
 
 import dataclasses
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -475,6 +474,7 @@ class PairedRecipe(recipes.GameSettings):
         )
 
 
+@recipes.cpu_timed
 def train(
     sources: npt.ArrayLike,
     targets: npt.ArrayLike,
@@ -515,16 +515,14 @@ def train(
         )
     if steps is not None:
         _check.sizes(steps=steps)
-    begin = time.process_time()
     gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
     if start is not None:
         for network in (gan.generator, gan.ema_generator):
             network.set_weights(start.ema_generator.get_weights())
-    done = recipes.run(
+    return recipes.run(
         gan,
         recipes.batches(y, x, batch_size=recipe.batch_size, seed=seed),
         steps=steps or recipe.steps,
         schedule=recipe.schedule,
         callbacks=callbacks,
     )
-    return recipes.Run.of(done, cpu_seconds=time.process_time() - begin)

@@ -15,7 +15,6 @@ two discriminators. The module makes two tasks whose answers are known: digits b
 """
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -711,6 +710,7 @@ class CycleRecipe(recipes.GameSettings):
         )
 
 
+@recipes.cpu_timed
 def train(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
@@ -746,7 +746,6 @@ def train(
             f"training takes batches of {recipe.batch_size} of each kind, but there are only "
             f"{len(x)} and {len(y)}"
         )
-    begin = time.process_time()
     gan = recipe.build(x.shape[1:], seed)
     # Two orders from two seeds: even where row i of one set belongs to row i of the other, no
     # batch knows it.
@@ -757,10 +756,9 @@ def train(
             for images, order in zip((x, y), seeds, strict=True)
         )
     )
-    done = recipes.run(
+    return recipes.run(
         gan, dataset, steps=recipe.steps, schedule=recipe.schedule, callbacks=callbacks
     )
-    return recipes.Run.of(done, cpu_seconds=time.process_time() - begin)
 
 
 # --- Settings ----------------------------------------------------------------------------------
