@@ -75,10 +75,6 @@ def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
 
     Returns:
         `Clips`, one for each digit.
-
-    Raises:
-        TypeError: the seed is no integer.
-        ValueError: the images are not of that kind.
     """
     images = check_images(digits, name="digits", channels=1, size=28)
     rng = _check.rng(seed)
@@ -97,10 +93,6 @@ def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
 
     Returns:
         float32 (n, 20, 20, 8).
-
-    Raises:
-        TypeError: the seed is no integer.
-        ValueError: the images are not of that kind, or their number is no multiple of 8.
     """
     images = check_images(digits, name="digits", channels=1, size=28)
     if len(images) % FRAMES:
@@ -120,10 +112,6 @@ def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
 
     Returns:
         float32 (n, 20, 20, 8), clipped to [-1, 1].
-
-    Raises:
-        TypeError: a number is no integer.
-        ValueError: the clips are not of that kind, or a number is out of range.
     """
     real = _clips(frames)
     if len(real) < 2:
@@ -173,9 +161,6 @@ def tracks(frames: npt.ArrayLike) -> Float64:
     Returns:
         float64 (n, 8, 2), row and column in pixels; NaN where a frame is empty. Ink fainter than
         a tenth does not count.
-
-    Raises:
-        ValueError: the clips are not of that kind.
     """
     ink = (_clips(frames).astype(np.float64) + 1) / 2
     ink = np.where(ink < _FAINT, 0, ink)
@@ -212,9 +197,6 @@ def fit(track: npt.ArrayLike) -> Motion:
 
     Returns:
         `Motion`; NaN where the track has NaN.
-
-    Raises:
-        ValueError: the shape is wrong.
     """
     places = np.asarray(track, dtype=np.float64)
     if places.ndim != 3 or places.shape[1] < 3 or places.shape[2] != 2:
@@ -238,9 +220,6 @@ def read(frames: npt.ArrayLike) -> Float64:
 
     Returns:
         float64 (n, 8, 10), probabilities of the digits. An empty frame is read as a black image.
-
-    Raises:
-        ValueError: the clips are not of that kind.
     """
     ink = (_clips(frames).transpose(0, 3, 1, 2) + 1) / 2
     # A patch's own centre is at 6.5; the shift puts the centre of the ink there.
@@ -278,9 +257,6 @@ def describe(frames: npt.ArrayLike) -> dict[str, float]:
         - ``both``: the share with one motion and the same digit.
 
         Clips with an empty frame count as neither.
-
-    Raises:
-        ValueError: the clips are not of that kind.
     """
     motion, seen = fit(tracks(frames)), read(frames)
     whole = np.isfinite(motion.residuals)
@@ -324,9 +300,6 @@ def split_generator(
 
     Returns:
         A model from (batch, content_dim + motion_dim) to clips (batch, 20, 20, 8) in [-1, 1].
-
-    Raises:
-        ValueError: a size is not a positive integer, or ``mean_image`` has another shape.
     """
     _check.sizes(content_dim=content_dim, motion_dim=motion_dim, width=width)
     z = networks._latent(content_dim + motion_dim)
@@ -373,10 +346,6 @@ def recipe(method: str = "split") -> recipes.Recipe:
 
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
-
-    Raises:
-        TypeError: ``method`` is no string.
-        ValueError: it is unknown.
     """
     fast = recipes.get("fast")
     assert isinstance(fast, recipes.Recipe)
@@ -416,10 +385,6 @@ def train(
 
     Returns:
         A `gantut.recipes.Run`.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: the clips are not of that kind or too few, or a setting is out of range.
     """
     return recipes.train(
         recipe(method), _clips(frames), steps=steps, seed=seed, callbacks=callbacks

@@ -98,9 +98,6 @@ def label(kind: str, note: str) -> int:
 
     Returns:
         An integer from 0 to 29; ``divmod(label, 5)`` gives back the places of kind and note.
-
-    Raises:
-        ValueError: there is no such kind or note.
     """
     if kind not in KINDS or note not in NOTES:
         raise ValueError(
@@ -123,9 +120,6 @@ def sing(pitches: npt.ArrayLike, formants: npt.ArrayLike, phases: npt.ArrayLike)
 
     Returns:
         float32 (n, 1024), not scaled. Partials end at 3.9 kHz.
-
-    Raises:
-        ValueError: a shape is wrong, or a frequency is not positive.
     """
     pitch_, shape = _frequencies(pitches, "pitches", 1), np.shape(formants)
     tract = _frequencies(formants, "formants", 2)
@@ -151,9 +145,6 @@ def pluck(pitches: npt.ArrayLike, phases: npt.ArrayLike, decay: float = 0.05) ->
 
     Returns:
         float32 (n, 1024), not scaled.
-
-    Raises:
-        ValueError: a shape is wrong, or a frequency or the decay is not positive.
     """
     pitch_ = _frequencies(pitches, "pitches", 1)
     if not decay > 0:
@@ -214,10 +205,6 @@ def sounds(n: int, seed: int = 0) -> Sounds:
 
     Returns:
         `Sounds`, their labels uniform.
-
-    Raises:
-        TypeError: an argument is no integer.
-        ValueError: ``n`` is not positive.
     """
     rng = _check.rng(seed)
     labels = rng.integers(len(KINDS) * len(NOTES), size=_check.integer(n, "n", 1))
@@ -267,10 +254,6 @@ def pitch(waves: npt.ArrayLike, low: float = 60.0, high: float = 500.0) -> Pitch
 
     Returns:
         `Pitch`.
-
-    Raises:
-        ValueError: the sounds are not finite or too short for the lowest pitch, or the range is
-            empty.
     """
     x = _waves(waves)
     if not 0 < low < high or high > RATE / 4:
@@ -317,10 +300,6 @@ def linear_prediction(waves: npt.ArrayLike, order: int = _ORDER) -> Float64:
     Returns:
         float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1. Each
         sample is predicted by minus the others times the samples before it.
-
-    Raises:
-        TypeError: ``order`` is no integer.
-        ValueError: the sounds are not finite, or shorter than the filter.
     """
     x = _waves(waves)
     order = _check.integer(order, "order", 1)
@@ -345,10 +324,6 @@ def formants(waves: npt.ArrayLike, count: int = 2, order: int = _ORDER) -> Float
     Returns:
         float64 (n, count), in Hz, ascending; NaN where there are fewer. Only poles between 150 Hz
         and 3.8 kHz with a bandwidth below 500 Hz count.
-
-    Raises:
-        TypeError: an argument is no integer.
-        ValueError: as `linear_prediction`.
     """
     filters = linear_prediction(waves, order)
     found = np.full((len(filters), _check.integer(count, "count", 1)), np.nan)
@@ -372,9 +347,6 @@ def read(waves: npt.ArrayLike) -> Int64:
 
     Returns:
         int64 (n,), places in ``KINDS``; -1 where no two resonances are found.
-
-    Raises:
-        ValueError: the sounds are not finite or too short.
     """
     x = _waves(waves)
     found = formants(x)
@@ -397,9 +369,6 @@ def band_levels(waves: npt.ArrayLike) -> Float64:
     Returns:
         float64 (n, 80), in dB. Bands are 200 Hz wide; what is more than about 40 dB below a full
         tone counts as silence.
-
-    Raises:
-        ValueError: the sounds are not finite or have another length.
     """
     x = _waves(waves)
     if x.shape[1] != LENGTH:
@@ -431,9 +400,6 @@ def describe(
         - ``spread``: standard deviation of the logarithm of the first two formants, over the
           vowels of one label that were read rightly, pooled over labels; NaN if there are none;
         - ``frechet``: the Frechet distance to the real sounds on `band_levels`, in dB squared.
-
-    Raises:
-        ValueError: labels do not fit the sounds, or these are not as wanted.
     """
     x = _scaled(_waves(waves))
     asked = check_labels(labels, len(x), len(KINDS) * len(NOTES))
@@ -494,9 +460,6 @@ def spectrograms(waves: npt.ArrayLike) -> Float32:
     Returns:
         float32 (n, 129, 17, 1) in [-1, 1], by frequency (0 to 4 kHz in steps of 31.25 Hz) and time
         (spectra of 32 ms, 8 ms apart): from 34 dB below to 36 dB above a sine of amplitude 1/64.
-
-    Raises:
-        ValueError: the sounds are not finite or have another length.
     """
     x = _waves(waves)
     if x.shape[1] != LENGTH:
@@ -519,10 +482,6 @@ def from_spectrograms(images: npt.ArrayLike, iterations: int = 30, seed: int = 0
 
     Returns:
         float32 (n, 1024), each scaled to a peak of 0.9.
-
-    Raises:
-        TypeError: an argument is no integer.
-        ValueError: the images have another shape.
     """
     levels = np.asarray(images, dtype=np.float64)
     if levels.shape[1:] != _SHAPE or not len(levels) or not np.isfinite(levels).all():
@@ -593,9 +552,6 @@ def wave_generator(num_classes: int, latent_dim: int = 64, width: int = 64) -> M
 
     Returns:
         A model from [z, labels] to waveforms (batch, 1024) in [-1, 1].
-
-    Raises:
-        ValueError: a size is not a positive integer.
     """
     _check.sizes(width=width)
     z = networks._latent(latent_dim)
@@ -620,10 +576,6 @@ def wave_discriminator(num_classes: int, width: int = 64, phase_shuffle: int = 0
 
     Returns:
         A model from [waveforms (batch, 1024), labels] to logits (batch, 1).
-
-    Raises:
-        TypeError: ``phase_shuffle`` is no integer.
-        ValueError: a size is not a positive integer.
     """
     _check.sizes(width=width)
     wave = keras.Input((LENGTH,), name="wave")
@@ -651,10 +603,6 @@ def recipe(method: str = "spectrogram", phase_shuffle: int = 0) -> recipes.Recip
 
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: the method is unknown, or has no phase to shuffle.
     """
     fast = recipes.get("conditional_fast")
     assert isinstance(fast, recipes.Recipe)
@@ -717,9 +665,6 @@ class SoundRun(recipes.Run[GAN]):
 
         Returns:
             float32 (n, 1024) at 8 kHz, scaled to a peak of 0.9.
-
-        Raises:
-            ValueError: a label is out of range.
         """
         made = self.gan.sample(len(np.asarray(labels)), labels=np.asarray(labels), seed=seed)
         return _scaled(made) if self.method == "wave" else from_spectrograms(made, seed=seed)
@@ -746,10 +691,6 @@ def train(
 
     Returns:
         A `SoundRun`. Making the spectrograms counts in its ``cpu_seconds``.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: there are fewer sounds than a batch has, or a setting is out of range.
     """
     settings = recipe(method, phase_shuffle)
     begin = time.process_time()
@@ -783,9 +724,6 @@ def normal_spectrograms(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> F
 
     Returns:
         float32 (n, 1024), scaled to a peak of 0.9.
-
-    Raises:
-        ValueError: labels are out of range, or a label has fewer than two real sounds.
     """
     asked, rng = _of_labels(data, labels), _check.rng(seed)
     images = np.empty((len(asked), *_SHAPE))
@@ -808,9 +746,6 @@ def mixtures(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
 
     Returns:
         float32 (n, 1024), scaled to a peak of 0.9.
-
-    Raises:
-        ValueError: labels are out of range, or a label has fewer than two real sounds.
     """
     asked, rng = _of_labels(data, labels), _check.rng(seed)
     pairs = [rng.choice(np.flatnonzero(data.labels == each), 2, replace=False) for each in asked]
@@ -831,9 +766,6 @@ def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
 
     Returns:
         float32 (n, 1024), scaled to a peak of 0.9.
-
-    Raises:
-        ValueError: labels are out of range, or a label has fewer than two real sounds.
     """
     asked, rng = _of_labels(data, labels), _check.rng(seed)
     kinds, notes = np.divmod(data.labels, len(NOTES))

@@ -89,10 +89,6 @@ def news(n: int, seed: int = 0) -> News:
 
     Returns:
         `News` of sentences with 7 to 19 words.
-
-    Raises:
-        TypeError: ``n`` or ``seed`` is no integer.
-        ValueError: ``n`` is below 1.
     """
     rng = _check.rng(seed)
 
@@ -151,9 +147,6 @@ def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[
 
     Returns:
         Symbols (n, length); word i of the vocabulary is i + 1, and 0 fills up.
-
-    Raises:
-        ValueError: a word is unknown, or a text too long.
     """
     index = {word: i for i, word in enumerate(vocabulary(), start=1)}
     codes = np.zeros((len(texts), length), np.int32)
@@ -229,9 +222,6 @@ def score(made: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> Sco
 
     Returns:
         A `Score`.
-
-    Raises:
-        ValueError: there are none, or not as many of both.
     """
     if not made or len(made) != len(wanted):
         raise ValueError(f"wanted a summary for each of {len(wanted)} documents, got {len(made)}")
@@ -307,9 +297,6 @@ class SummaryRun:
 
         Returns:
             A summary for each.
-
-        Raises:
-            ValueError: a word is unknown, or a document too long.
         """
         marks = self.marker(encode(documents), training=False).numpy() > 0.0
         return [
@@ -332,10 +319,6 @@ def train_tagger(
 
     Returns:
         A `SummaryRun`.
-
-    Raises:
-        TypeError: a number is no integer.
-        ValueError: a number is below 1.
     """
     recipes.make_deterministic(seed)
     begin = time.process_time()
@@ -375,9 +358,6 @@ def unpaired(corpus: News) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
 
     Returns:
         The documents of the first half, and the summaries of the second.
-
-    Raises:
-        ValueError: there is one document only.
     """
     half = len(corpus.documents) // 2
     if not half:
@@ -413,10 +393,6 @@ def train_adversarial(
 
     Returns:
         A `SummaryRun`.
-
-    Raises:
-        TypeError: a number is no integer.
-        ValueError: a number is too small.
     """
     tries, batch_size = (
         _check.integer(tries, "tries", 2),

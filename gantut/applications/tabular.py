@@ -67,10 +67,6 @@ class TableEncoder:
         kinds: As given.
         sizes: Numbers that each column becomes: 1, or the number of categories. After `fit`.
         width: Length of an encoded row, the sum of the sizes. After `fit`.
-
-    Raises:
-        TypeError: ``kinds`` is no sequence of strings, or ``knots`` no integer.
-        ValueError: a kind or the scaling is unknown, there is no column, or ``knots`` is below 2.
     """
 
     def __init__(
@@ -98,11 +94,6 @@ class TableEncoder:
 
         Returns:
             The encoder itself.
-
-        Raises:
-            TypeError: the table does not hold real numbers.
-            ValueError: it has another number of columns, a value that is not finite, a column
-                with one value only, or an integer column with a fraction.
         """
         values = _table(table, self.kinds, minimum=2)
         columns: list[Any] = []
@@ -136,11 +127,6 @@ class TableEncoder:
 
         Returns:
             float32 of shape (n, width).
-
-        Raises:
-            TypeError: the table does not hold real numbers.
-            ValueError: the encoder was not fitted, the table does not fit it, or a category was
-                not there when it was fitted.
         """
         self._check_fitted()
         values = _table(table, self.kinds, minimum=1)
@@ -170,11 +156,6 @@ class TableEncoder:
 
         Returns:
             Records (n, columns); integer columns hold whole numbers.
-
-        Raises:
-            TypeError: ``rows`` does not hold real numbers.
-            ValueError: the encoder was not fitted, or ``rows`` has another width or values that
-                are not finite.
         """
         self._check_fitted()
         values = metrics._rows(rows, "rows", 1)
@@ -250,9 +231,6 @@ class MixedOutput(keras.layers.Layer):
     Args:
         sizes: Of the columns, as in `TableEncoder`.
         temperature: Above 0; the smaller, the harder. CTGAN (Xu et al. 2019) takes 0.2.
-
-    Raises:
-        ValueError: a size is not a positive integer, or the temperature not above 0.
     """
 
     def __init__(self, sizes: Sequence[int], temperature: float = 0.2, **kwargs: Any) -> None:
@@ -307,9 +285,6 @@ def generator(
 
     Returns:
         A model from (batch, latent_dim + number of categories) to (batch, sum of the sizes).
-
-    Raises:
-        ValueError: a size is not a positive integer, or the temperature not above 0.
     """
     _check.sizes(latent_dim=latent_dim)
     sizes = _widths(sizes)
@@ -330,9 +305,6 @@ def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> Model:
 
     Returns:
         A model from (batch, width) to logits (batch, 1).
-
-    Raises:
-        ValueError: a size is not a positive integer.
     """
     _check.sizes(width=width)
     row = keras.Input((width,), name="row")
@@ -377,10 +349,6 @@ def recipe(
 
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
-
-    Raises:
-        TypeError: ``method`` is no string.
-        ValueError: it is unknown, or a size is not a positive integer.
     """
     settings = _check.one_of(method, "method", METHODS)
     sizes = _widths(sizes)
@@ -430,9 +398,6 @@ class TableRun(recipes.Run[GAN]):
 
         Returns:
             A table (n, columns).
-
-        Raises:
-            ValueError: ``n`` is not a positive integer.
         """
         return self.encoder.inverse(self.gan.sample(n, seed=seed, batch_size=4_000))
 
@@ -466,11 +431,6 @@ def train(
 
     Returns:
         A `TableRun`.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: the table is smaller than a batch or does not fit its kinds, or a setting or
-            number is out of range.
     """
     encoder = TableEncoder(kinds, scaling=scaling).fit(table)
     settings = recipe(method, encoder.sizes, latent_dim=latent_dim, widths=widths, packing=packing)
@@ -497,10 +457,6 @@ def independent_columns(
 
     Returns:
         A table (n, columns).
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: the table does not fit its kinds, or ``n`` is not positive.
     """
     values = _table(table, _kinds(kinds), minimum=1)
     chosen = _check.rng(seed).integers(
@@ -525,10 +481,6 @@ def gaussian_copula(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: in
 
     Returns:
         A table (n, columns).
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: the table does not fit its kinds, or ``n`` is not positive.
     """
     n, kinds = _check.integer(n, "n", 1), _kinds(kinds)
     values = _table(table, kinds, minimum=2)
@@ -565,11 +517,6 @@ def interpolated_records(
 
     Returns:
         A table (n, columns).
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: the table does not fit its kinds or has no more than ``k`` records, or a
-            number is not positive.
     """
     kinds = _kinds(kinds)
     values = _table(table, kinds, minimum=_check.integer(k, "k", 1) + 1)
@@ -605,10 +552,6 @@ def marginal_distances(
     Returns:
         For each column the Wasserstein-1 distance in units of the real column's standard
         deviation or, of a category, the total variation distance in [0, 1] of the shares.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: a table does not fit its kinds, or a real column has one value only.
     """
     real, synthetic, kinds = _two_tables(real, synthetic, kinds)
     distances = []
@@ -637,10 +580,6 @@ def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike
     Returns:
         Spearman's correlations (m, m), m the number of columns with categories so spread out; 0
         where one of the two columns has a single value.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: a table does not fit its kinds.
     """
     like, values, kinds = _two_tables(like, table, kinds)
     ranks = []
@@ -667,10 +606,6 @@ def correlation_difference(
 
     Returns:
         A number in [0, 2].
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: a table does not fit its kinds, or there is one column only.
     """
     a, b = (correlations(table, kinds, like=real) for table in (real, synthetic))
     if len(a) < 2:
@@ -692,10 +627,6 @@ def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
     Returns:
         The estimate, in the unit of the points.
-
-    Raises:
-        TypeError: a sample does not hold real numbers.
-        ValueError: shapes do not fit, or a value is not finite.
     """
     x, y = metrics._pair(a, b, minimum=2)
     n, m = len(x), len(y)
@@ -728,11 +659,6 @@ def two_sample_accuracy(
     Returns:
         The share of right answers, 0.5 if the two cannot be told apart and 1 if they always are. A
         little below 0.5 is chance.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: shapes do not fit, a value is not finite, or there are fewer records than
-            folds.
     """
     if not (hasattr(classifier, "fit") and hasattr(classifier, "score")):
         raise TypeError(f"classifier must have fit and score, got {type(classifier).__name__}")
@@ -768,10 +694,6 @@ def train_on_synthetic(
     Returns:
         What the model's ``score`` says, R^2 of scikit-learn's regressors and the accuracy of its
         classifiers.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: shapes do not fit, a value is not finite, or there is no such column.
     """
     if not (hasattr(model, "fit") and hasattr(model, "score")):
         raise TypeError(f"model must have fit and score, got {type(model).__name__}")
@@ -823,11 +745,6 @@ def closest_records(
 
     Returns:
         The distances and their summary.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: a table does not fit its kinds, or ``train`` and ``holdout`` have different
-            lengths, so that one half would no longer be what chance gives.
     """
     train, holdout, kinds = _two_tables(train, holdout, kinds, ("train", "holdout"))
     made = _table(synthetic, kinds, "synthetic", minimum=1)

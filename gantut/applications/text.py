@@ -82,9 +82,6 @@ class Corpus:
 
         Returns:
             Symbols (n, length), filled up with `END`.
-
-        Raises:
-            ValueError: a string is too long, or has a character that is not in the alphabet.
         """
         codes = np.full((len(strings), self.length), END, np.int32)
         index = {character: i for i, character in enumerate(self.alphabet, start=1)}
@@ -105,9 +102,6 @@ class Corpus:
 
         Returns:
             float32 of shape (n, length * symbols).
-
-        Raises:
-            ValueError: as in `encode`.
         """
         one_hot = np.eye(self.symbols, dtype=np.float32)[self.encode(strings)]
         return one_hot.reshape(len(strings), self.length * self.symbols)
@@ -120,9 +114,6 @@ class Corpus:
 
         Returns:
             n strings.
-
-        Raises:
-            ValueError: another shape, or a number that is no symbol.
         """
         array = np.asarray(codes)
         if array.ndim != 2 or array.shape[1] != self.length:
@@ -147,10 +138,6 @@ def corpus(name: str, strings: Iterable[str], train: int, seed: int = 0) -> Corp
 
     Returns:
         A `Corpus`.
-
-    Raises:
-        TypeError: ``train`` or ``seed`` is no integer.
-        ValueError: nothing is left to train on or to hold out, or a string is empty.
     """
     valid = sorted(set(strings))
     if not 1 <= _check.integer(train, "train", 1) < len(valid):
@@ -180,10 +167,6 @@ def dates(first: int = 1900, last: int = 2099, train: int = 5_000, seed: int = 0
 
     Returns:
         A `Corpus`; that of the default years has 73,049 strings of 10 characters.
-
-    Raises:
-        TypeError: an argument is no integer.
-        ValueError: the years are out of range or order, or there are too few days.
     """
     if not 1 <= _check.integer(first, "first", 1) <= _check.integer(last, "last", 1) <= 9999:
         raise ValueError(f"wanted years 1 <= first <= last <= 9999, got {first} and {last}")
@@ -206,10 +189,6 @@ def sums(largest: int = 49, train: int | None = None, seed: int = 0) -> Corpus:
 
     Returns:
         A `Corpus` of (largest + 1)^2 strings.
-
-    Raises:
-        TypeError: an argument is no integer.
-        ValueError: ``largest`` is below 1, or ``train`` out of range.
     """
     numbers = range(_check.integer(largest, "largest", 1) + 1)
     strings = [f"{a}+{b}={a + b}" for a in numbers for b in numbers]
@@ -236,10 +215,6 @@ class Writer(keras.layers.Layer):
         units: Of the recurrent state.
         temperature: Of soft draws, above 0.
         draws: "soft", "hard" (no gradient) or "straight-through".
-
-    Raises:
-        ValueError: a size is not a positive integer, the temperature not above 0, or the kind of
-            draws unknown.
     """
 
     DRAWS = ("soft", "hard", "straight-through")
@@ -429,9 +404,6 @@ def generator(
 
     Returns:
         A model from latent vectors (batch, length * symbols) to rows of that shape.
-
-    Raises:
-        ValueError: as in `Writer`.
     """
     writer = Writer(length, symbols, units, temperature=temperature, draws=draws, name="writer")
     z = keras.Input((length * symbols,), name="latent")
@@ -455,10 +427,6 @@ class PolicyGAN(GAN):
         *args: As in `gantut.GAN`. The generator is one that `generator` made.
         rollouts: Continuations of each beginning; 0 for none.
         **kwargs: As in `gantut.GAN`.
-
-    Raises:
-        TypeError: ``rollouts`` is no integer.
-        ValueError: an argument is out of range.
     """
 
     def __init__(self, *args: Any, rollouts: int = 0, **kwargs: Any) -> None:
@@ -576,10 +544,6 @@ def recipe(
 
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
-
-    Raises:
-        TypeError: ``method`` is no string.
-        ValueError: it is unknown, or a size or the temperature is out of range.
     """
     settings = dict(_check.one_of(method, "method", METHODS))
     draws = settings.pop("draws")
@@ -638,10 +602,6 @@ class TextRun(recipes.Run[GAN]):
 
         Returns:
             n strings.
-
-        Raises:
-            TypeError: ``n`` or ``seed`` is no integer.
-            ValueError: a number is out of range.
         """
         if not temperature > 0.0:
             raise ValueError(f"temperature must be above 0, got {temperature!r}")
@@ -676,10 +636,6 @@ def train(
 
     Returns:
         A `TextRun`; its ``cpu_seconds`` include the pretraining.
-
-    Raises:
-        TypeError: an argument has a wrong type.
-        ValueError: there are fewer strings than a batch has, or a setting is out of range.
     """
     size = (corpus.length, corpus.symbols)
     settings = recipe(method, *size, units=units, temperature=temperature)
@@ -735,10 +691,6 @@ def describe(
 
     Returns:
         A `Quality`.
-
-    Raises:
-        TypeError: ``draws`` is no integer.
-        ValueError: the writer does not fit the corpus, or a number is out of range.
     """
     return quality(log_probabilities(writer, corpus, temperature), corpus, draws=draws)
 
@@ -753,9 +705,6 @@ def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) 
 
     Returns:
         (n,), in nats, in the order of ``corpus.valid``.
-
-    Raises:
-        ValueError: the writer does not fit the corpus, or the temperature is not above 0.
     """
     if not temperature > 0.0:
         raise ValueError(f"temperature must be above 0, got {temperature!r}")
@@ -794,11 +743,6 @@ def quality(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Qua
 
     Returns:
         A `Quality`.
-
-    Raises:
-        TypeError: ``draws`` is no integer.
-        ValueError: another number of strings, probabilities of which the sum is above 1 or 0, or
-            ``draws`` below 1.
     """
     logs = np.asarray(log_p, np.float64)
     n = len(corpus.valid)
@@ -833,9 +777,6 @@ def reply(writer: Writer, corpus: Corpus, beginnings: Sequence[str]) -> list[str
 
     Returns:
         What was written behind each beginning.
-
-    Raises:
-        ValueError: a beginning is too long, or has a character that is not in the alphabet.
     """
     codes = corpus.encode(beginnings)
     lengths = np.array([len(beginning) for beginning in beginnings])
