@@ -1,0 +1,86 @@
+"""Short sounds whose pitch and formants are known, two GANs that make them, and their rivals.
+
+    from gantut.applications import sound
+
+    data = sound.sounds(8_000, seed=0)
+    run = sound.train(data, "spectrogram", seed=0)
+    made = run.sample([sound.label("ɑ", "C3")] * 20)
+    sound.pitch(made).hertz                     # near 130.8
+
+A sound is 128 ms at 8 kHz: one of five sung vowels or a plucked string, on one of five notes of a
+scale. The pair of kind and note is its label. `sounds` makes them by the source-filter model, so
+that the truth is known, and `pitch`, `formants` and `read` find it again in any waveform.
+
+`train` teaches a conditional GAN in one of two ways (Donahue et al. 2019): on the waveform itself,
+with one-dimensional convolutions (WaveGAN), or on its log spectrogram (SpecGAN), from which
+`from_spectrograms` finds a waveform. Beside them stand `normal_spectrograms`, `mixtures` and
+`vocode`, which train no network.
+"""
+
+from gantut.applications.sound.analysis import (
+    CENTS,
+    CLEAR,
+    Pitch,
+    band_levels,
+    describe,
+    formants,
+    from_spectrograms,
+    linear_prediction,
+    pitch,
+    read,
+    spectrograms,
+)
+from gantut.applications.sound.rivals import mixtures, normal_spectrograms, vocode
+from gantut.applications.sound.synthesis import (
+    KINDS,
+    LENGTH,
+    NOTES,
+    RATE,
+    VOWELS,
+    Sounds,
+    label,
+    pluck,
+    sing,
+    sounds,
+)
+from gantut.applications.sound.training import (
+    PhaseShuffle,
+    SoundRun,
+    recipe,
+    train,
+    wave_discriminator,
+    wave_generator,
+)
+
+__all__ = [
+    "CENTS",
+    "CLEAR",
+    "KINDS",
+    "LENGTH",
+    "NOTES",
+    "RATE",
+    "VOWELS",
+    "PhaseShuffle",
+    "Pitch",
+    "SoundRun",
+    "Sounds",
+    "band_levels",
+    "describe",
+    "formants",
+    "from_spectrograms",
+    "label",
+    "linear_prediction",
+    "mixtures",
+    "normal_spectrograms",
+    "pitch",
+    "pluck",
+    "read",
+    "recipe",
+    "sing",
+    "sounds",
+    "spectrograms",
+    "train",
+    "vocode",
+    "wave_discriminator",
+    "wave_generator",
+]

@@ -1,0 +1,304 @@
+"""What a waveform shows: its pitch, its formants, its kind, and its spectrogram."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+
+from gantut import _check, metrics
+from gantut.applications.sound.synthesis import (
+    KINDS,
+    LENGTH,
+    NOTES,
+    RATE,
+    VOWELS,
+    Float64,
+    Int64,
+    scaled,
+)
+from gantut.data import Float32
+from gantut.sampling import check_labels
+
+CLEAR = 0.8
+"""Clarity (see `pitch`) from which a sound counts as having a pitch."""
+CENTS = 25.0
+"""How far from its note a pitch may be, in hundredths of a semitone."""
+ORDER = 9  # of linear prediction: two for each formant below 4 kHz, one for the source's slope
+_FALL = -6.0  # dB from the first to the second half; strings fall by 11, vowels hardly
+_WINDOW, HOP = 256, 64  # samples of a spectrum, and from one to the next
+_TOP, _RANGE = 36.0, 70.0  # dB: where a spectrogram is 1, and how far below it is -1
+
+
+class Pitch(NamedTuple):
+    """What a sound repeats.
+
+    Attributes:
+        hertz: float64 (n,), the pitch; NaN where nothing repeats at all.
+        clarity: float64 (n,), 1 for a sound that repeats exactly, about 0 for noise.
+    """
+
+    hertz: Float64
+    clarity: Float64
+
+
+def pitch(waves: npt.ArrayLike, low: float = 60.0, high: float = 500.0) -> Pitch:
+    """Finds the pitch by the normalised square difference (McLeod and Wyvill 2005, section 4).
+
+    That is::
+
+        n(lag) = 2 sum_t x_t x_(t+lag) / sum_t (x_t^2 + x_(t+lag)^2)
+
+    It is 1 where the sound repeats after the lag. The pitch is that of the first peak that reaches
+    0.97 of the highest, refined by a parabola through three points; clarity is its height.
+
+    Args:
+        waves: (n, samples) at 8 kHz, of any scale.
+        low: The lowest pitch looked for, in Hz.
+        high: The highest.
+
+    Returns:
+        `Pitch`.
+    """
+    x = _waves(waves)
+    if not 0 < low < high or high > RATE / 4:
+        raise ValueError(f"wanted 0 < low < high <= {RATE // 4}, got {low!r} and {high!r}")
+    first, last = int(RATE / high), int(RATE / low) + 1
+    n = x.shape[1]
+    if last + 1 >= n:
+        raise ValueError(f"sounds of {n} samples are too short for a pitch of {low} Hz")
+    products = np.fft.irfft(np.abs(np.fft.rfft(x, 2 * n)) ** 2)[:, :n]
+    energy = np.cumsum(np.pad(x**2, ((0, 0), (1, 0))), axis=1)
+    lags = np.arange(n)
+    both = energy[:, n - lags] + energy[:, -1:] - energy[:, lags]
+    alike = 2 * products / np.maximum(both, 1e-12)
+    middle = alike[:, first : last + 1]
+    left, right = alike[:, first - 1 : last], alike[:, first + 1 : last + 2]
+    heights = np.where((middle >= left) & (middle > right), middle, -np.inf)
+    best = heights.max(axis=1, keepdims=True)
+    found = np.isfinite(best[:, 0]) & (best[:, 0] > 0)
+    lag = first + np.argmax(heights >= 0.97 * best, axis=1)
+    y0, y1, y2 = (alike[np.arange(len(x)), lag + d] for d in (-1, 0, 1))
+    curve = np.minimum(y0 - 2 * y1 + y2, -1e-12)
+    offset = 0.5 * (y0 - y2) / curve
+    hertz = np.where(found, RATE / np.where(found, lag + offset, 1), np.nan)
+    return Pitch(hertz, np.where(found, np.clip(y1 - 0.25 * (y0 - y2) * offset, 0, 1), 0.0))
+
+
+def _waves(waves: npt.ArrayLike) -> Float64:
+    x = np.asarray(waves, dtype=np.float64)
+    if x.ndim != 2 or not x.size or not np.isfinite(x).all():
+        raise ValueError(f"wanted finite sounds of shape (n, samples), got shape {x.shape}")
+    return x
+
+
+def linear_prediction(waves: npt.ArrayLike, order: int = ORDER) -> Float64:
+    """The all-pole filter whose spectrum fits a sound's envelope (Makhoul 1975, section II).
+
+    After pre-emphasis (each sample less 0.97 of the one before) and a Hamming window, the
+    coefficients solve the normal equations of the autocorrelation.
+
+    Args:
+        waves: (n, samples).
+        order: Number of poles.
+
+    Returns:
+        float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1. Each
+        sample is predicted by minus the others times the samples before it.
+    """
+    x = _waves(waves)
+    order = _check.integer(order, "order", 1)
+    if x.shape[1] <= order:
+        raise ValueError(f"sounds of {x.shape[1]} samples are too short for order {order}")
+    y = np.concatenate([x[:, :1], x[:, 1:] - 0.97 * x[:, :-1]], axis=1)
+    spectra = np.fft.rfft(y * np.hamming(y.shape[1]), 2 * y.shape[1])
+    r = np.fft.irfft(np.abs(spectra) ** 2)[:, : order + 1]
+    r[:, 0] = r[:, 0] * (1 + 1e-9) + 1e-12  # silence has the filter 1
+    weights = [linalg.solve_toeplitz(row[:-1], row[1:]) for row in r]
+    return np.concatenate([np.ones((len(x), 1)), -np.array(weights)], axis=1)
+
+
+def formants(waves: npt.ArrayLike, count: int = 2, order: int = ORDER) -> Float64:
+    """The lowest resonances of a sound: poles of `linear_prediction` that are narrow enough.
+
+    Args:
+        waves: (n, samples) at 8 kHz.
+        count: How many resonances to return.
+        order: Of the prediction.
+
+    Returns:
+        float64 (n, count), in Hz, ascending; NaN where there are fewer. Only poles between 150 Hz
+        and 3.8 kHz with a bandwidth below 500 Hz count.
+    """
+    filters = linear_prediction(waves, order)
+    found = np.full((len(filters), _check.integer(count, "count", 1)), np.nan)
+    for row, coefficients in zip(found, filters, strict=True):
+        poles = np.roots(coefficients)
+        hertz = np.angle(poles) * RATE / (2 * np.pi)
+        width = -np.log(np.maximum(np.abs(poles), 1e-12)) * RATE / np.pi
+        kept = np.sort(hertz[(hertz > 150) & (hertz < 3_800) & (width < 500)])[:count]
+        row[: len(kept)] = kept
+    return found
+
+
+def read(waves: npt.ArrayLike) -> Int64:
+    """Says what kind of sound each one is.
+
+    A sound whose second half is weaker than its first by more than 6 dB is a string. Any other is
+    the vowel whose first two formants are the nearest, on a logarithmic scale.
+
+    Args:
+        waves: (n, samples) at 8 kHz.
+
+    Returns:
+        int64 (n,), places in ``KINDS``; -1 where no two resonances are found.
+    """
+    x = _waves(waves)
+    found = formants(x)
+    means = np.log([vowel[:2] for vowel in VOWELS.values()])
+    distances = ((np.log(found)[:, None] - means) ** 2).sum(axis=2)
+    lost = np.isnan(distances).any(axis=1)
+    kinds = np.where(lost, -1, np.where(lost[:, None], 0, distances).argmin(axis=1))
+    half = x.shape[1] // 2
+    early, late = ((part**2).sum(axis=1) for part in (x[:, :half], x[:, half:]))
+    falls = late < 10 ** (_FALL / 10) * early
+    return np.where(falls, len(VOWELS), kinds).astype(np.int64)
+
+
+def band_levels(waves: npt.ArrayLike) -> Float64:
+    """Features for a distance between sets of sounds: levels of 20 bands in 4 quarters of a sound.
+
+    Args:
+        waves: (n, 1024) at 8 kHz, scaled to a peak of 0.9.
+
+    Returns:
+        float64 (n, 80), in dB. Bands are 200 Hz wide; what is more than about 40 dB below a full
+        tone counts as silence.
+    """
+    x = _waves(waves)
+    if x.shape[1] != LENGTH:
+        raise ValueError(f"wanted sounds of {LENGTH} samples, got {x.shape[1]}")
+    quarters = x.reshape(len(x), 4, LENGTH // 4) * np.hanning(LENGTH // 4)
+    power = np.abs(np.fft.rfft(quarters, axis=2)) ** 2
+    edges = np.linspace(0, power.shape[2] - 1, 21).astype(int)
+    bands = np.add.reduceat(power[:, :, :-1], edges[:-1], axis=2)
+    return 10 * np.log10(bands + 0.3).reshape(len(x), -1)
+
+
+def describe(
+    waves: npt.ArrayLike, labels: npt.ArrayLike, reference: npt.ArrayLike
+) -> dict[str, float]:
+    """What sounds are worth that were asked for by label.
+
+    Args:
+        waves: (n, 1024) at 8 kHz.
+        labels: Integers (n,), what was asked for.
+        reference: Real sounds (m, 1024), of all labels alike.
+
+    Returns:
+        A dict of
+
+        - ``clear``: the share with a clear pitch, `CLEAR` or more;
+        - ``note``: the share with a clear pitch within `CENTS` of the note that was asked for;
+        - ``kind``: the share that `read` takes for the kind that was asked for;
+        - ``right``: the share with both;
+        - ``spread``: standard deviation of the logarithm of the first two formants, over the
+          vowels of one label that were read rightly, pooled over labels; NaN if there are none;
+        - ``frechet``: the Frechet distance to the real sounds on `band_levels`, in dB squared.
+    """
+    x = scaled(_waves(waves))
+    asked = check_labels(labels, len(x), len(KINDS) * len(NOTES))
+    kinds, notes = np.divmod(asked, len(NOTES))
+    heard = pitch(x)
+    clear = heard.clarity >= CLEAR
+    with np.errstate(invalid="ignore"):
+        off = 1_200 * np.abs(np.log2(heard.hertz / np.array([*NOTES.values()])[notes]))
+        note = clear & (off < CENTS)
+    kind = read(x) == kinds
+    squares, freedom = 0.0, 0
+    resonances = np.log(formants(x))
+    for each in np.unique(asked):
+        rows = resonances[(asked == each) & kind & (kinds < len(VOWELS))]
+        if len(rows) > 1:
+            squares += float(((rows - rows.mean(axis=0)) ** 2).sum())
+            freedom += 2 * (len(rows) - 1)
+    return {
+        "clear": float(clear.mean()),
+        "note": float(note.mean()),
+        "kind": float(kind.mean()),
+        "right": float((note & kind).mean()),
+        "spread": (squares / freedom) ** 0.5 if freedom else float("nan"),
+        "frechet": metrics.frechet_distance(band_levels(x), band_levels(reference)),
+    }
+
+
+_HANN = np.hanning(_WINDOW + 1)[:-1]
+
+
+def _spectra(waves: Float64) -> npt.NDArray[np.complex128]:
+    """Short-time spectra (n, 17, 129), the sound continued by silence."""
+    padded = np.pad(waves, ((0, 0), (_WINDOW // 2, _WINDOW // 2)))
+    places = np.arange(0, LENGTH + 1, HOP)[:, None] + np.arange(_WINDOW)
+    return np.fft.rfft(padded[:, places] * _HANN, axis=2)
+
+
+def _from_spectra(spectra: npt.NDArray[np.complex128]) -> Float64:
+    """The sound whose short-time spectra are nearest in squares (Griffin and Lim 1984, eq. 6)."""
+    pieces = np.fft.irfft(spectra, axis=2) * _HANN
+    total = np.zeros((len(spectra), LENGTH + _WINDOW))
+    weight = np.zeros(LENGTH + _WINDOW)
+    for i in range(spectra.shape[1]):
+        total[:, i * HOP : i * HOP + _WINDOW] += pieces[:, i]
+        weight[i * HOP : i * HOP + _WINDOW] += _HANN**2
+    inside = slice(_WINDOW // 2, _WINDOW // 2 + LENGTH)
+    return total[:, inside] / weight[inside]
+
+
+def spectrograms(waves: npt.ArrayLike) -> Float32:
+    """Sounds as images: the logarithm of how loud each frequency is at each time.
+
+    Args:
+        waves: (n, 1024) at 8 kHz.
+
+    Returns:
+        float32 (n, 129, 17, 1) in [-1, 1], by frequency (0 to 4 kHz in steps of 31.25 Hz) and time
+        (spectra of 32 ms, 8 ms apart): from 34 dB below to 36 dB above a sine of amplitude 1/64.
+    """
+    x = _waves(waves)
+    if x.shape[1] != LENGTH:
+        raise ValueError(f"wanted sounds of {LENGTH} samples, got {x.shape[1]}")
+    levels = 20 * np.log10(np.abs(_spectra(x)) + 1e-9)
+    images = np.clip((levels - _TOP) / (_RANGE / 2) + 1, -1, 1)
+    return images.transpose(0, 2, 1)[..., None].astype(np.float32)
+
+
+def from_spectrograms(images: npt.ArrayLike, iterations: int = 30, seed: int = 0) -> Float32:
+    """Finds sounds that have given spectrograms, by guessing their phases.
+
+    Griffin and Lim 1984 go to and fro: take the phases of the spectra of the sound made with the
+    last phases. Perraudin et al. 2013 go 1.99 times as far each time, which needs far fewer steps.
+
+    Args:
+        images: As `spectrograms` makes them. What is -1 is silence.
+        iterations: Steps.
+        seed: Fixes the first phases, which are random.
+
+    Returns:
+        float32 (n, 1024), each scaled to a peak of 0.9.
+    """
+    levels = np.asarray(images, dtype=np.float64)
+    if levels.shape[1:] != SHAPE or not len(levels) or not np.isfinite(levels).all():
+        raise ValueError(f"wanted spectrograms of shape (n, *{SHAPE}), got {levels.shape}")
+    levels = levels[..., 0].transpose(0, 2, 1)
+    sizes = np.where(levels > -0.99, 10 ** (((levels - 1) * _RANGE / 2 + _TOP) / 20), 0.0)
+    phases = np.exp(2j * np.pi * _check.rng(seed).random(sizes.shape))
+    last: Any = 0.0
+    for _ in range(_check.integer(iterations, "iterations", 0)):
+        spectra = _spectra(_from_spectra(sizes * phases))
+        ahead = spectra + 0.99 * (spectra - last)
+        last = spectra
+        phases = ahead / np.maximum(np.abs(ahead), 1e-9)
+    return scaled(_from_spectra(sizes * phases))
+
+
+SHAPE = (_WINDOW // 2 + 1, LENGTH // HOP + 1, 1)

@@ -1,0 +1,67 @@
+"""Synthetic records: a small GAN for tables of mixed columns, its rivals, and what to measure.
+
+    from gantut.applications import tabular
+
+    kinds = ("continuous", "integer", "category")
+    run = tabular.train(table, kinds, seed=0)
+    synthetic = run.sample(len(table))
+
+A table is an array (records, columns) of numbers; a category is a number as well, of which only the
+identity counts. `TableEncoder` turns records into rows that a network can make, and rows back into
+records: one number for a numeric column, and a one-hot vector for a category, as in CTGAN (Xu et
+al. 2019). Points (n, 2) of a density in the plane are a table of two continuous columns.
+
+Beside the GAN stand what a practitioner would try first, all with the arguments (table, kinds, n,
+seed): `independent_columns`, `gaussian_copula` and `interpolated_records`. The measures take
+tables, not networks, so that they treat all of them alike.
+"""
+
+from gantut.applications.tabular.encoding import KINDS, SCALINGS, TableEncoder
+from gantut.applications.tabular.measures import (
+    ClosestRecords,
+    closest_records,
+    correlation_difference,
+    correlations,
+    energy_distance,
+    marginal_distances,
+    train_on_synthetic,
+    two_sample_accuracy,
+)
+from gantut.applications.tabular.rivals import (
+    gaussian_copula,
+    independent_columns,
+    interpolated_records,
+)
+from gantut.applications.tabular.training import (
+    METHODS,
+    MixedOutput,
+    TableRun,
+    discriminator,
+    generator,
+    recipe,
+    train,
+)
+
+__all__ = [
+    "KINDS",
+    "METHODS",
+    "SCALINGS",
+    "ClosestRecords",
+    "MixedOutput",
+    "TableEncoder",
+    "TableRun",
+    "closest_records",
+    "correlation_difference",
+    "correlations",
+    "discriminator",
+    "energy_distance",
+    "gaussian_copula",
+    "generator",
+    "independent_columns",
+    "interpolated_records",
+    "marginal_distances",
+    "recipe",
+    "train",
+    "train_on_synthetic",
+    "two_sample_accuracy",
+]

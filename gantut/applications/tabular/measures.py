@@ -1,0 +1,260 @@
+"""What a synthetic table is worth. All measures take tables, and treat all their makers alike."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from gantut import _check, metrics
+from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
+
+Float64 = npt.NDArray[np.float64]
+
+
+def marginal_distances(
+    real: npt.ArrayLike, synthetic: npt.ArrayLike, kinds: Sequence[str]
+) -> Float64:
+    """How far each column's distribution is from the real one.
+
+    Args:
+        real: A table of real records.
+        synthetic: A table of synthetic ones.
+        kinds: For each column one of ``KINDS``.
+
+    Returns:
+        For each column the Wasserstein-1 distance in units of the real column's standard
+        deviation or, of a category, the total variation distance in [0, 1] of the shares.
+    """
+    real, synthetic, kinds = _two_tables(real, synthetic, kinds)
+    distances = []
+    for kind, a, b in zip(kinds, real.T, synthetic.T, strict=True):
+        if kind == "category":
+            values = np.union1d(a, b)
+            distances.append(0.5 * sum(abs(np.mean(a == v) - np.mean(b == v)) for v in values))
+        else:
+            if a.std() == 0:
+                raise ValueError("a real column has one value only, so its distances have no unit")
+            distances.append(stats.wasserstein_distance(a, b) / a.std())
+    return np.array(distances)
+
+
+def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike) -> Float64:
+    """Correlations of ranks between all columns.
+
+    A category stands as the 0/1 columns of its values, but for the smallest one.
+
+    Args:
+        table: The table to describe.
+        kinds: For each column one of ``KINDS``.
+        like: The table (the real one) whose categories count, so that matrices of two tables can
+            be compared.
+
+    Returns:
+        Spearman's correlations (m, m), m the number of columns with categories so spread out; 0
+        where one of the two columns has a single value.
+    """
+    like, values, kinds = _two_tables(like, table, kinds)
+    ranks = []
+    for kind, column, known in zip(kinds, values.T, like.T, strict=True):
+        if kind == "category":
+            ranks += [(column == value).astype(float) for value in np.unique(known)[1:]]
+        else:
+            ranks.append(stats.rankdata(column))
+    centred = np.stack(ranks) - np.mean(ranks, axis=1, keepdims=True)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    return unit @ unit.T
+
+
+def correlation_difference(
+    real: npt.ArrayLike, synthetic: npt.ArrayLike, kinds: Sequence[str]
+) -> float:
+    """Mean absolute difference of two tables' `correlations`, over all pairs of columns.
+
+    Args:
+        real: A table of real records.
+        synthetic: A table of synthetic ones.
+        kinds: For each column one of ``KINDS``, for two columns at least.
+
+    Returns:
+        A number in [0, 2].
+    """
+    a, b = (correlations(table, kinds, like=real) for table in (real, synthetic))
+    if len(a) < 2:
+        raise ValueError("correlations need two columns at least")
+    pairs = np.triu_indices(len(a), k=1)
+    return float(np.abs(a[pairs] - b[pairs]).mean())
+
+
+def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Energy distance of two samples, ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``.
+
+    Zero if and only if both come from one distribution (Szekely and Rizzo 2013). The
+    estimate is unbiased (pairs of a point with itself are left out), so that it varies around 0
+    for two samples of one distribution and may be negative.
+
+    Args:
+        a: Points (n, d), n >= 2, in units that make the axes comparable.
+        b: Points (m, d), m >= 2.
+
+    Returns:
+        The estimate, in the unit of the points.
+    """
+    x, y = metrics._pair(a, b, minimum=2)
+    n, m = len(x), len(y)
+    return (
+        2 * _distances(x, y) / (n * m)
+        - _distances(x, x) / (n * (n - 1))
+        - _distances(y, y) / (m * (m - 1))
+    )
+
+
+def _distances(x: Float64, y: Float64) -> float:
+    return float(sum(np.sqrt(squares).sum() for _, squares in metrics._squared_distances(x, y)))
+
+
+def two_sample_accuracy(
+    classifier: Any, real: npt.ArrayLike, synthetic: npt.ArrayLike, *, folds: int = 5, seed: int = 0
+) -> float:
+    """How well a classifier tells real from synthetic records that it has not seen.
+
+    The classifier two-sample test (Lopez-Paz and Oquab 2017), over folds. The larger
+    table is cut to the size of the smaller, so that guessing gets 0.5.
+
+    Args:
+        classifier: With scikit-learn's methods ``fit`` and ``score``.
+        real: A table (n, columns) of real records.
+        synthetic: A table of synthetic ones.
+        folds: Parts of the data; each is judged by a classifier trained on the others.
+        seed: Fixes which records are in which part.
+
+    Returns:
+        The share of right answers, 0.5 if the two cannot be told apart and 1 if they always are. A
+        little below 0.5 is chance.
+    """
+    if not (hasattr(classifier, "fit") and hasattr(classifier, "score")):
+        raise TypeError(f"classifier must have fit and score, got {type(classifier).__name__}")
+    pair = metrics._pair(
+        real, synthetic, ("real", "synthetic"), minimum=_check.integer(folds, "folds", 2)
+    )
+    n = min(map(len, pair))
+    rng = _check.rng(seed)
+    x = np.concatenate([table[rng.permutation(len(table))[:n]] for table in pair])
+    y = np.repeat([1, 0], n)
+    part = np.tile(np.arange(n) % folds, 2)
+    scores = []
+    for fold in range(folds):
+        classifier.fit(x[part != fold], y[part != fold])
+        scores.append(classifier.score(x[part == fold], y[part == fold]))
+    return float(np.average(scores, weights=np.bincount(part)))
+
+
+def train_on_synthetic(
+    model: Any, synthetic: npt.ArrayLike, test: npt.ArrayLike, target: int
+) -> float:
+    """Fits a model to one table and scores it on another: train on synthetic, test on real.
+
+    The measure of Esteban et al. 2017. With real records in place of the synthetic
+    ones it gives the score to compare with.
+
+    Args:
+        model: With scikit-learn's methods ``fit`` and ``score``.
+        synthetic: The table to learn from.
+        test: The table of real records, which neither the model nor the generator has seen.
+        target: The column to predict from the others.
+
+    Returns:
+        What the model's ``score`` says, R^2 of scikit-learn's regressors and the accuracy of its
+        classifiers.
+    """
+    if not (hasattr(model, "fit") and hasattr(model, "score")):
+        raise TypeError(f"model must have fit and score, got {type(model).__name__}")
+    learn, held_out = metrics._pair(synthetic, test, ("synthetic", "test"), minimum=2)
+    columns = learn.shape[1]
+    if not -columns <= _check.integer(target, "target", -columns) < columns:
+        raise ValueError(f"target must name one of {columns} columns, got {target}")
+    model.fit(np.delete(learn, target, axis=1), learn[:, target])
+    return float(model.score(np.delete(held_out, target, axis=1), held_out[:, target]))
+
+
+class ClosestRecords(NamedTuple):
+    """Distances of synthetic records to the nearest real ones.
+
+    Attributes:
+        to_train: Distance of each synthetic record to the nearest training record.
+        to_holdout: The same to the nearest held-out record.
+        share_nearer_train: Share of the synthetic records that are nearer to a training record
+            (ties count half): about 0.5 if nothing of single records was learnt, 1 for copies.
+        comparison: What `gantut.metrics.memorisation` says of ``to_train`` beside the distances
+            of held-out records to the training records.
+    """
+
+    to_train: Float64
+    to_holdout: Float64
+    share_nearer_train: float
+    comparison: metrics.Memorisation
+
+
+def closest_records(
+    synthetic: npt.ArrayLike,
+    train: npt.ArrayLike,
+    holdout: npt.ArrayLike,
+    kinds: Sequence[str],
+) -> ClosestRecords:
+    """Compares synthetic records' distances to training records with those to held-out ones.
+
+    The check of Platzer and Reutterer 2021. Distances are Euclidean, with numeric
+    columns in units of their deviation over the real records; two different categories are one
+    such unit apart. A generator that copies is caught. A share of one half is no proof of privacy:
+    it is a mean, which a few copied records do not move, and it says nothing of what else an
+    attacker can infer.
+
+    Args:
+        synthetic: A table of synthetic records.
+        train: The real records that the generator saw.
+        holdout: As many real records that it did not see.
+        kinds: For each column one of ``KINDS``.
+
+    Returns:
+        The distances and their summary.
+    """
+    train, holdout, kinds = _two_tables(train, holdout, kinds, ("train", "holdout"))
+    made = check_table(synthetic, kinds, "synthetic", minimum=1)
+    if len(train) != len(holdout):
+        raise ValueError(
+            f"train and holdout must be of one size, got {len(train)} and {len(holdout)} records"
+        )
+    encoder = TableEncoder(kinds, scaling="standard").fit(np.concatenate([train, holdout]))
+    unit = np.repeat([2**-0.5 if size > 1 else 1.0 for size in encoder.sizes], encoder.sizes)
+    rows = {
+        name: unit * encoder.transform(table)
+        for name, table in (("made", made), ("train", train), ("holdout", holdout))
+    }
+
+    def nearest(which: str, among: str) -> Float64:
+        return metrics.nearest_training_images(rows[which], rows[among]).distances[:, 0]
+
+    to_train, to_holdout = nearest("made", "train"), nearest("made", "holdout")
+    share = np.mean(to_train < to_holdout) + 0.5 * np.mean(to_train == to_holdout)
+    return ClosestRecords(
+        to_train=to_train,
+        to_holdout=to_holdout,
+        share_nearer_train=float(share),
+        comparison=metrics.memorisation(to_train, nearest("holdout", "train")),
+    )
+
+
+def _two_tables(
+    a: npt.ArrayLike,
+    b: npt.ArrayLike,
+    kinds: Sequence[str],
+    names: tuple[str, str] = ("real", "synthetic"),
+) -> tuple[Float64, Float64, tuple[str, ...]]:
+    kinds = check_kinds(kinds)
+    first, second = (
+        check_table(table, kinds, name, minimum=1)
+        for table, name in zip((a, b), names, strict=True)
+    )
+    return first, second, kinds

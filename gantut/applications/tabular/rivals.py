@@ -1,0 +1,103 @@
+"""What a practitioner would try before a GAN, all with the arguments (table, kinds, n, seed)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gantut import _check, metrics
+from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
+
+Float64 = npt.NDArray[np.float64]
+
+
+def independent_columns(
+    table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0
+) -> Float64:
+    """Draws each column by itself from its real values: right marginals, no dependence.
+
+    Args:
+        table: Numbers (records, columns).
+        kinds: For each column one of ``KINDS``.
+        n: Records to draw.
+        seed: Fixes them.
+
+    Returns:
+        A table (n, columns).
+    """
+    values = check_table(table, check_kinds(kinds), minimum=1)
+    chosen = _check.rng(seed).integers(
+        len(values), size=(_check.integer(n, "n", 1), values.shape[1])
+    )
+    return np.take_along_axis(values, chosen, axis=0)
+
+
+def gaussian_copula(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0) -> Float64:
+    """Draws from a Gaussian copula: normal scores of all columns, joined by their correlations.
+
+    The plain statistical model of a table (Patki et al. 2016): every column is
+    encoded as by `TableEncoder` with quantiles, categories as ordered numbers, and the encoded
+    rows are taken for normal. It has the marginals by construction, and of the dependence all
+    that a matrix of correlations can hold.
+
+    Args:
+        table: Numbers (records, columns), more records than columns.
+        kinds: For each column one of ``KINDS``.
+        n: Records to draw.
+        seed: Fixes them.
+
+    Returns:
+        A table (n, columns).
+    """
+    n, kinds = _check.integer(n, "n", 1), check_kinds(kinds)
+    values = check_table(table, kinds, minimum=2)
+    numbers = values.copy()
+    categories = {}
+    for i, kind in enumerate(kinds):
+        if kind == "category":
+            categories[i], numbers[:, i] = np.unique(values[:, i], return_inverse=True)
+    encoder = TableEncoder(["integer" if kind == "category" else kind for kind in kinds])
+    scores = encoder.fit(numbers).transform(numbers, seed)
+    drawn = _check.rng(seed).multivariate_normal(
+        np.zeros(len(kinds)), np.corrcoef(scores, rowvar=False).reshape(len(kinds), -1), n
+    )
+    synthetic = encoder.inverse(drawn)
+    for i, known in categories.items():
+        synthetic[:, i] = known[synthetic[:, i].astype(int)]
+    return synthetic
+
+
+def interpolated_records(
+    table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0, *, k: int = 5
+) -> Float64:
+    """Draws points between a record and one of its nearest, as SMOTE does.
+
+    Chawla et al. 2002 make new records of a rare class so. Here every record may be
+    the first one. Numbers lie on the line between both, categories come from one of them.
+
+    Args:
+        table: Numbers (records, columns).
+        kinds: For each column one of ``KINDS``.
+        n: Records to draw.
+        seed: Fixes them.
+        k: Neighbours that may be the second one.
+
+    Returns:
+        A table (n, columns).
+    """
+    kinds = check_kinds(kinds)
+    values = check_table(table, kinds, minimum=_check.integer(k, "k", 1) + 1)
+    rows = TableEncoder(kinds, scaling="standard").fit(values).transform(values)
+    # The nearest is the record itself, or a copy of it.
+    neighbours = metrics.nearest_training_images(rows, rows, k + 1).indices[:, 1:]
+    rng = _check.rng(seed)
+    first = rng.integers(len(values), size=_check.integer(n, "n", 1))
+    second = neighbours[first, rng.integers(k, size=n)]
+    share = rng.random((n, 1))
+    synthetic = values[first] + share * (values[second] - values[first])
+    for i, kind in enumerate(kinds):
+        if kind == "category":
+            synthetic[:, i] = np.where(share[:, 0] < 0.5, values[first, i], values[second, i])
+        elif kind == "integer":
+            synthetic[:, i] = np.rint(synthetic[:, i])
+    return synthetic

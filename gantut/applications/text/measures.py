@@ -1,0 +1,150 @@
+"""What a distribution over strings is worth, exactly."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from gantut import _check
+from gantut._keras import tf
+from gantut.applications.text.strings import END, Corpus
+from gantut.applications.text.writer import Writer
+
+Float64 = npt.NDArray[np.float64]
+
+
+class Quality(NamedTuple):
+    """What a distribution over strings is worth. All numbers are exact.
+
+    Attributes:
+        valid: The probability that a string is valid.
+        effective: Diversity of the valid strings: the exponential of their entropy, as a share of
+            their number. 1 if all are equally likely, 1/N if only one is ever written.
+        distinct: Expected number of different valid strings in ``draws`` draws, over ``draws``.
+        coverage: Expected share of the held-out strings that are among ``draws`` draws.
+        memorised: The share of training strings among the valid ones that are written.
+        nats: Mean of -log p over the held-out strings.
+    """
+
+    valid: float
+    effective: float
+    distinct: float
+    coverage: float
+    memorised: float
+    nats: float
+
+
+def describe(
+    writer: Writer, corpus: Corpus, *, temperature: float = 1.0, draws: int = 10_000
+) -> Quality:
+    """The quality of a writer's distribution, from its probabilities of all valid strings.
+
+    Args:
+        writer: A trained writer of the corpus' length and symbols.
+        corpus: The strings.
+        temperature: As in `Writer.write`.
+        draws: Strings in a sample, for ``distinct`` and ``coverage``.
+
+    Returns:
+        A `Quality`.
+    """
+    return quality(log_probabilities(writer, corpus, temperature), corpus, draws=draws)
+
+
+def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) -> Float64:
+    """A writer's log probability of each valid string.
+
+    Args:
+        writer: A trained writer.
+        corpus: The strings.
+        temperature: As in `Writer.write`, above 0.
+
+    Returns:
+        (n,), in nats, in the order of ``corpus.valid``.
+    """
+    if not temperature > 0.0:
+        raise ValueError(f"temperature must be above 0, got {temperature!r}")
+    if (writer.length, writer.symbols) != (corpus.length, corpus.symbols):
+        raise ValueError(
+            f"the corpus has {corpus.length} places and {corpus.symbols} symbols, the writer "
+            f"{writer.length} and {writer.symbols}"
+        )
+    codes = corpus.encode(corpus.valid)
+    total, alive = np.zeros(len(codes)), np.ones(len(codes), bool)
+    # Strings with the same beginning share their states: one row for each different beginning.
+    beginning = np.zeros(len(codes), np.int64)
+    state, projected = writer.start(1)
+    for symbol in codes.T:
+        state, logits = writer.step(state, projected)
+        log_p = special.log_softmax(logits.numpy().astype(np.float64) / temperature, axis=1)
+        total += alive * log_p[beginning, symbol]
+        alive &= symbol != END
+        _, first, longer = np.unique(
+            beginning * corpus.symbols + symbol, return_index=True, return_inverse=True
+        )
+        state = tf.gather(state, beginning[first])
+        projected = writer.project(tf.one_hot(symbol[first], corpus.symbols))
+        beginning = longer
+    return total
+
+
+def quality(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Quality:
+    """The quality of any distribution over strings.
+
+    Args:
+        log_p: Its log probability of each valid string, in the order of ``corpus.valid``.
+            ``np.full(n, -np.log(n))`` is the best there is, and minus infinity means never.
+        corpus: The strings.
+        draws: As in `describe`.
+
+    Returns:
+        A `Quality`.
+    """
+    logs = np.asarray(log_p, np.float64)
+    n = len(corpus.valid)
+    if logs.shape != (n,):
+        raise ValueError(f"the corpus has {n} valid strings, got shape {logs.shape}")
+    p = np.exp(logs)
+    valid = p.sum()
+    if not 0.0 < valid < 1.0 + 1e-3:
+        raise ValueError(f"probabilities must have a sum in (0, 1], got {valid}")
+    share = p[p > 0] / valid
+    # (1 - p)^n without loss of small p.
+    with np.errstate(divide="ignore"):
+        seen = -np.expm1(_check.integer(draws, "draws", 1) * np.log1p(-np.minimum(p, 1.0)))
+    known = len(corpus.train)
+    return Quality(
+        valid=float(valid),
+        effective=float(np.exp(-np.sum(share * np.log(share))) / n),
+        distinct=float(seen.sum() / draws),
+        coverage=float(seen[known:].mean()),
+        memorised=float(p[:known].sum() / valid),
+        nats=float(-logs[known:].mean()),
+    )
+
+
+def reply(writer: Writer, corpus: Corpus, beginnings: Sequence[str]) -> list[str]:
+    """Lets a writer finish strings, each time with the symbol that it holds most likely.
+
+    Args:
+        writer: A trained writer.
+        corpus: The corpus, for its alphabet.
+        beginnings: Such as "17+25="; shorter than the corpus' strings.
+
+    Returns:
+        What was written behind each beginning.
+    """
+    codes = corpus.encode(beginnings)
+    lengths = np.array([len(beginning) for beginning in beginnings])
+    state, projected = writer.start(len(codes))
+    alive = np.ones(len(codes), bool)
+    for place in range(corpus.length):
+        state, logits = writer.step(state, projected)
+        free = place >= lengths
+        likely = np.where(alive, logits.numpy().argmax(axis=1), END)
+        codes[free, place] = likely[free]
+        alive &= codes[:, place] != END
+        projected = writer.project(tf.one_hot(codes[:, place], corpus.symbols))
+    return [string[length:] for string, length in zip(corpus.decode(codes), lengths, strict=True)]

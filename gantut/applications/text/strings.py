@@ -1,0 +1,164 @@
+"""Finite languages: all strings of a grammar, and which of them are shown in training."""
+
+import calendar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gantut import _check
+
+END = 0
+"""The symbol that ends a string, and fills the places behind it."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A finite language: all of its strings, and which of them are shown in training.
+
+    Made by `corpus`, `dates` and `sums`.
+
+    Attributes:
+        name: What the strings are.
+        train: Those that a model may see.
+        holdout: All others that are valid.
+        alphabet: The characters, sorted; character i is the symbol i + 1, and 0 is the end.
+        length: Of the longest string.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    holdout: tuple[str, ...]
+    alphabet: str
+    length: int
+
+    @property
+    def symbols(self) -> int:
+        """Number of symbols, the end among them."""
+        return len(self.alphabet) + 1
+
+    @property
+    def valid(self) -> tuple[str, ...]:
+        """All valid strings, those of the training set first."""
+        return self.train + self.holdout
+
+    def encode(self, strings: Sequence[str]) -> npt.NDArray[np.int32]:
+        """Turns strings into symbols.
+
+        Args:
+            strings: Of at most ``length`` characters of the alphabet.
+
+        Returns:
+            Symbols (n, length), filled up with `END`.
+        """
+        codes = np.full((len(strings), self.length), END, np.int32)
+        index = {character: i for i, character in enumerate(self.alphabet, start=1)}
+        for row, string in zip(codes, strings, strict=True):
+            strange = set(string) - index.keys()
+            if strange or len(string) > self.length:
+                raise ValueError(
+                    f"wanted at most {self.length} characters of {self.alphabet!r}, got {string!r}"
+                )
+            row[: len(string)] = [index[character] for character in string]
+        return codes
+
+    def rows(self, strings: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Turns strings into rows for a network: one-hot vectors, one behind the other.
+
+        Args:
+            strings: As in `encode`.
+
+        Returns:
+            float32 of shape (n, length * symbols).
+        """
+        one_hot = np.eye(self.symbols, dtype=np.float32)[self.encode(strings)]
+        return one_hot.reshape(len(strings), self.length * self.symbols)
+
+    def decode(self, codes: npt.ArrayLike) -> list[str]:
+        """Turns symbols into strings; what stands behind an end does not count.
+
+        Args:
+            codes: Integers (n, length).
+
+        Returns:
+            n strings.
+        """
+        array = np.asarray(codes)
+        if array.ndim != 2 or array.shape[1] != self.length:
+            raise ValueError(f"codes must have the shape (n, {self.length}), got {array.shape}")
+        if array.size and not 0 <= array.min() <= array.max() < self.symbols:
+            raise ValueError(
+                f"symbols are 0 to {self.symbols - 1}, got {array.min()}..{array.max()}"
+            )
+        written = np.cumprod(array != END, axis=1) * array
+        letters = np.array(["", *self.alphabet])
+        return ["".join(row) for row in letters[written]]
+
+
+def corpus(name: str, strings: Iterable[str], train: int, seed: int = 0) -> Corpus:
+    """Makes a corpus from all strings of a language.
+
+    Args:
+        name: What they are.
+        strings: All that are valid; each counts once.
+        train: How many are drawn for training.
+        seed: Fixes which.
+
+    Returns:
+        A `Corpus`.
+    """
+    valid = sorted(set(strings))
+    if not 1 <= _check.integer(train, "train", 1) < len(valid):
+        raise ValueError(f"train must be below the number of strings, {len(valid)}, got {train}")
+    if not valid[0]:
+        raise ValueError("a string is empty")
+    order = _check.rng(seed).permutation(len(valid))
+    return Corpus(
+        name=name,
+        train=tuple(valid[i] for i in order[:train]),
+        holdout=tuple(valid[i] for i in order[train:]),
+        alphabet="".join(sorted(set("".join(valid)))),
+        length=max(map(len, valid)),
+    )
+
+
+def dates(first: int = 1900, last: int = 2099, train: int = 5_000, seed: int = 0) -> Corpus:
+    """The days of the calendar, as "2026-11-21".
+
+    A digit depends on those before it, February 29th on all four of the year.
+
+    Args:
+        first: Year of the first day, 1 to 9999.
+        last: Year of the last.
+        train: Days that are drawn for training.
+        seed: Fixes which.
+
+    Returns:
+        A `Corpus`; that of the default years has 73,049 strings of 10 characters.
+    """
+    if not 1 <= _check.integer(first, "first", 1) <= _check.integer(last, "last", 1) <= 9999:
+        raise ValueError(f"wanted years 1 <= first <= last <= 9999, got {first} and {last}")
+    days = (
+        f"{year:04d}-{month:02d}-{day:02d}"
+        for year in range(first, last + 1)
+        for month in range(1, 13)
+        for day in range(1, calendar.monthrange(year, month)[1] + 1)
+    )
+    return corpus("dates", days, train, seed)
+
+
+def sums(largest: int = 49, train: int | None = None, seed: int = 0) -> Corpus:
+    """Sums of two numbers, as "17+25=42": a question and its only right answer.
+
+    Args:
+        largest: Both numbers are 0 to this.
+        train: Sums that are drawn for training; half of them if None.
+        seed: Fixes which.
+
+    Returns:
+        A `Corpus` of (largest + 1)^2 strings.
+    """
+    numbers = range(_check.integer(largest, "largest", 1) + 1)
+    strings = [f"{a}+{b}={a + b}" for a in numbers for b in numbers]
+    return corpus("sums", strings, len(strings) // 2 if train is None else train, seed)

@@ -1,0 +1,260 @@
+"""Teaching a writer: by maximum likelihood, through soft draws, or by policy gradients."""
+
+import functools
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gantut import _check, recipes
+from gantut._keras import keras, tf, unchanged
+from gantut.applications import tabular
+from gantut.applications.text.strings import Corpus
+from gantut.applications.text.writer import Writer, generator
+from gantut.gan import GAN
+
+Model = Any
+Tensor = Any
+
+
+class PolicyGAN(GAN):
+    """A GAN of text whose generator learns from rewards: SeqGAN (Yu et al. 2017).
+
+    Writing is a sequence of actions, and the reward of a string is D's probability that it is
+    real. G's step is REINFORCE: ``-E[sum_t A_t log p(y_t | y_1 .. y_(t-1))]``. The advantage A_t is
+    the reward minus a baseline (the batch's mean at place t), in units of the batch's deviation.
+    Without rollouts the string's reward counts for each of its symbols. With rollouts, as in
+    the paper (eq. 4), the symbol at place t gets the mean reward of strings that begin with the
+    first t symbols and that the writer finishes anew.
+
+    Args:
+        *args: As in `gantut.GAN`. The generator is one that `generator` made.
+        rollouts: Continuations of each beginning; 0 for none.
+        **kwargs: As in `gantut.GAN`.
+    """
+
+    def __init__(self, *args: Any, rollouts: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rollouts = _check.integer(rollouts, "rollouts", 0)
+
+    def rewards(self, rows: Tensor) -> Tensor:
+        """The reward of each symbol: (batch, length), in (0, 1)."""
+        writer = self.generator.get_layer("writer")
+        # D must not be changed by being asked.
+        with unchanged(self.discriminator):
+            final = tf.sigmoid(self.discriminate(rows, None))
+            if not self.rollouts:
+                return tf.repeat(final, writer.length, axis=1)
+            noise = [
+                tf.random.stateless_normal(
+                    (place * self.rollouts * tf.shape(rows)[0], writer.symbols),
+                    seed=self.seed_generator.next(),
+                )
+                for place in range(1, writer.length)
+            ]
+            finished = writer.continuations(rows, noise, self.rollouts)
+            flat = tf.reshape(finished, (-1, writer.length * writer.symbols))
+            scores = tf.sigmoid(self.discriminate(flat, None))
+            scores = tf.reshape(scores, (writer.length - 1, -1, self.rollouts))
+            return tf.concat([tf.transpose(tf.reduce_mean(scores, axis=2)), final], axis=1)
+
+    def generator_step(self, real: Tensor, labels: Tensor | None) -> Tensor:
+        """Updates G once by REINFORCE. Returns minus the mean reward of whole strings."""
+        rows = tf.stop_gradient(self.generate(tf.shape(real)[0], labels, training=True))
+        rewards = self.rewards(rows)
+        advantage = rewards - tf.reduce_mean(rewards, axis=0)
+        advantage = tf.stop_gradient(advantage / (tf.math.reduce_std(advantage) + 1e-8))
+        _ascend(self, lambda log_p: tf.reduce_mean(tf.reduce_sum(advantage * log_p, axis=1)), rows)
+        return -tf.reduce_mean(rewards[:, -1])
+
+
+class MaximumLikelihood(GAN):
+    """The same generator, optimizer, schedule and average as a GAN's, but no game.
+
+    G is trained to give the strings of the data a high probability; ``g_loss`` is the mean of
+    -log p in nats a string. D is never asked.
+    """
+
+    def train_step(self, data: Any) -> dict[str, Tensor]:
+        """One step of ``fit``: G alone."""
+        rows, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        self.step_counter.assign_add(1)
+        log_p = _ascend(self, lambda log_p: tf.reduce_mean(tf.reduce_sum(log_p, axis=1)), rows)
+        self.trackers[1].update_state(-log_p)
+        return {tracker.name: tracker.result() for tracker in self.trackers}
+
+
+def _ascend(gan: GAN, goal: Any, rows: Tensor) -> Tensor:
+    """One step of G towards more of a goal, a function of the symbols' log probabilities."""
+    with tf.GradientTape() as tape:
+        value = goal(gan.generator.get_layer("writer").log_probabilities(rows))
+        loss = -value
+    variables = gan.generator.trainable_variables
+    gan.g_optimizer.apply(tape.gradient(loss, variables), variables)
+    gan.update_average()
+    return value
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "likelihood": {
+        "summary": "maximum likelihood: no discriminator",
+        "model": MaximumLikelihood,
+        "draws": "hard",
+        "steps": 900,
+        "g_learning_rate": 5e-3,
+        "beta_1": 0.9,
+        "schedule": recipes.cosine_decay(),
+    },
+    "gumbel": {
+        "summary": "D sees soft draws, and their gradient goes back through the writer",
+        "loss": "relativistic",
+        "draws": "soft",
+        "steps": 600,
+    },
+    "straight-through": {
+        "summary": "D sees hard draws, which are given the soft ones' gradient",
+        "loss": "relativistic",
+        "draws": "straight-through",
+        "steps": 600,
+    },
+    "policy": {
+        "summary": "REINFORCE: the reward of a string is D's probability that it is real",
+        "model": PolicyGAN,
+        "draws": "hard",
+        "steps": 450,
+    },
+    "rollouts": {
+        "summary": "SeqGAN: the reward of a symbol is the mean over 4 continuations",
+        "model": functools.partial(PolicyGAN, rollouts=4),
+        "draws": "hard",
+        "steps": 75,
+    },
+}
+"""Settings that share the writer, the batches, D and its penalties, by name. The trainings of dates
+take about ten CPU seconds, that of maximum likelihood seven."""
+
+
+def recipe(
+    method: str, length: int, symbols: int, *, units: int = 48, temperature: float = 0.5
+) -> recipes.Recipe:
+    """The settings of a training on rows of text, for `gantut.recipes.train`.
+
+    Args:
+        method: A key of ``METHODS``.
+        length: Places of a string.
+        symbols: Number of symbols.
+        units: Of the writer's state.
+        temperature: Of soft draws.
+
+    Returns:
+        A recipe; ``dataclasses.replace`` makes another from it.
+    """
+    settings = dict(_check.one_of(method, "method", METHODS))
+    draws = settings.pop("draws")
+    generator(length, symbols, units, temperature=temperature, draws=draws)  # refuses bad sizes
+
+    def build_generator(shape: Sequence[int], num_classes: int) -> Model:
+        return generator(length, symbols, units, temperature=temperature, draws=draws)
+
+    def build_discriminator(shape: Sequence[int], num_classes: int) -> Model:
+        return tabular.discriminator(shape[0], (128, 128))
+
+    return recipes.Recipe(
+        name=f"text, {method}",
+        generator=build_generator,
+        discriminator=build_discriminator,
+        **{
+            "batch_size": 64,
+            "gpu_steps": settings["steps"],
+            "penalties": {"r1": 0.3, "r2": 0.3},
+            "ema": 0.99,
+            "g_learning_rate": 6e-3,
+            "d_learning_rate": 3e-3,
+            "beta_1": 0.0,
+            "beta_2": 0.99,
+            "schedule": recipes.linear_decay(hold=0.7),
+            "steps_per_execution": 25,
+            **settings,
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRun(recipes.Run[GAN]):
+    """What a training on a corpus left; ``gan`` is of the method's class.
+
+    Attributes:
+        corpus: As given.
+
+    The rest is as in `gantut.recipes.Run`.
+    """
+
+    corpus: Corpus
+
+    @property
+    def writer(self) -> Writer:
+        """The writer with averaged weights."""
+        return self.gan.ema_generator.get_layer("writer")
+
+    def sample(self, n: int, seed: int = 0, *, temperature: float = 1.0) -> list[str]:
+        """Writes strings, by hard draws.
+
+        Args:
+            n: How many.
+            seed: Fixes them.
+            temperature: As in `Writer.write`, above 0.
+
+        Returns:
+            n strings.
+        """
+        if not temperature > 0.0:
+            raise ValueError(f"temperature must be above 0, got {temperature!r}")
+        shape = (_check.integer(n, "n", 1), self.corpus.length * self.corpus.symbols)
+        z = _check.rng(seed).standard_normal(shape, dtype=np.float32)
+        rows = self.writer.write(tf.constant(z), "hard", temperature).numpy()
+        return self.corpus.decode(rows.reshape(n, self.corpus.length, -1).argmax(axis=2))
+
+
+def train(
+    corpus: Corpus,
+    method: str = "policy",
+    *,
+    units: int = 48,
+    temperature: float = 0.5,
+    steps: int | None = None,
+    pretraining: int = 0,
+    seed: int = 0,
+    callbacks: Iterable[Any] = (),
+) -> TextRun:
+    """Trains a writer on a corpus.
+
+    Args:
+        corpus: The strings; those in ``corpus.train``, 64 at least, are shown.
+        method: A key of ``METHODS``.
+        units: Of the writer's state.
+        temperature: Of soft draws.
+        steps: Length of the training; the method's own if None.
+        pretraining: Steps of maximum likelihood before it, as most published text GANs have them.
+        seed: Fixes the result, as in `gantut.recipes`.
+        callbacks: Keras callbacks, as in `gantut.recipes.train`, for the steps of the method.
+
+    Returns:
+        A `TextRun`; its ``cpu_seconds`` include the pretraining.
+    """
+    size = (corpus.length, corpus.symbols)
+    settings = recipe(method, *size, units=units, temperature=temperature)
+    pretraining = _check.integer(pretraining, "pretraining", 0)
+    rows = corpus.rows(corpus.train)
+    begin = time.process_time()
+    gan = None
+    if pretraining:
+        before = recipes.train(
+            recipe("likelihood", *size, units=units), rows, steps=pretraining, seed=seed
+        )
+        gan = settings.build(rows.shape[1:], seed=seed)
+        for network in (gan.generator, gan.ema_generator):
+            network.set_weights(before.gan.ema_generator.get_weights())
+    run = recipes.train(settings, rows, steps=steps, seed=seed, gan=gan, callbacks=callbacks)
+    return TextRun.of(run, corpus=corpus, cpu_seconds=time.process_time() - begin)
