@@ -8,29 +8,24 @@ published Inception distances.
 
 The weights come from::
 
-    python -m gantut.judge --out gantut/weights
+    python tools/make_weights.py judge --out gantut/weights
 
 which also records the seed, the versions, the machine and the accuracy in ``judge.json``. The
 training schedule is fixed in advance and the last epoch is kept, so the test set, on which
 generators are later judged, selects nothing.
 """
 
-import argparse
 import functools
-import hashlib
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gantut._files import Npz, atomic_write, environment, write_json
+from gantut._files import Npz
 from gantut._keras import keras, tf
-from gantut.data import check_images, load_mnist
+from gantut.data import check_images
 
 NUM_FEATURES = 64
 """Width of the feature layer."""
@@ -40,9 +35,6 @@ NUM_CLASSES = 10
 
 IMAGE_SHAPE = (28, 28, 1)
 """Height, width and channels of the images that the judge reads."""
-
-MINIMUM_ACCURACY = 0.992
-"""Test accuracy below which the training script writes nothing."""
 
 _WEIGHTS = "weights/judge.npz"
 _CONVOLUTIONS = ((16, 1), (32, 2), (64, 2), (64, 2))  # (filters, stride)
@@ -103,6 +95,11 @@ def build_judge(*, initializer: str = "glorot_uniform") -> keras.Model:
     return keras.Model(inputs, logits, name="judge")
 
 
+def named_weights(model: keras.Model) -> dict[str, Any]:
+    """The variables of a judge by the names that they have in the file of weights."""
+    return {v.path.removeprefix("judge/").replace("/", "."): v for v in model.weights}
+
+
 @functools.cache
 def load_judge() -> keras.Model:
     """Returns the trained judge that ships with the package, on the CPU and frozen.
@@ -124,7 +121,7 @@ def load_judge() -> keras.Model:
             Npz(file) as arrays,
         ):
             stored = {name: arrays[name] for name in arrays.files}
-        wanted = {_weight_name(variable): variable for variable in model.weights}
+        wanted = named_weights(model)
         if {name: array.shape for name, array in stored.items()} != {
             name: tuple(variable.shape) for name, variable in wanted.items()
         }:
@@ -236,106 +233,3 @@ def _forward() -> Callable[..., Any]:
         return hidden, tf.nn.softmax(logits)
 
     return forward
-
-
-def _weight_name(variable: Any) -> str:
-    return str(variable.path).removeprefix("judge/").replace("/", ".")
-
-
-def train_judge(
-    images: npt.NDArray[np.float32],
-    labels: npt.NDArray[np.int64],
-    *,
-    seed: int = 0,
-    epochs: int = 10,
-    batch_size: int = 128,
-    verbose: int = 2,
-) -> keras.Model:
-    """Trains a judge from scratch.
-
-    Adam with a cosine schedule from 2e-3 to 0 and random shifts (up to 2 pixels) and rotations
-    (up to 11 degrees); the last epoch is kept.
-
-    Args:
-        images: float32 training images (N, 28, 28, 1) in [-1, 1].
-        labels: Integer labels (N,).
-        seed: Seed of Python, NumPy and TensorFlow.
-        epochs: Passes over the images.
-        batch_size: Images per step.
-        verbose: Passed to Keras' `fit`.
-
-    Returns:
-        The trained classifier.
-    """
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    judge = build_judge()
-    blank = {"fill_mode": "constant", "fill_value": -1.0, "data_format": "channels_last"}
-    augmented = keras.Sequential(
-        [
-            keras.Input(IMAGE_SHAPE),
-            keras.layers.RandomTranslation(2 / 28, 2 / 28, **blank),
-            keras.layers.RandomRotation(0.03, **blank),
-            judge,
-        ]
-    )
-    steps = epochs * -(-len(images) // batch_size)
-    augmented.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-        steps_per_execution=16,
-        jit_compile=False,
-    )
-    augmented.fit(images, labels, batch_size=batch_size, epochs=epochs, verbose=verbose)
-    return judge
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains the judge and writes ``judge.npz`` and ``judge.json``.
-
-    Args:
-        arguments: Command line; `sys.argv` if None.
-
-    Returns:
-        0, or 1 if the accuracy misses `MINIMUM_ACCURACY` (nothing is written then).
-    """
-    parser = argparse.ArgumentParser(prog="python -m gantut.judge", description=main.__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for judge.npz, judge.json")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=10)
-    options = parser.parse_args(arguments)
-
-    data = load_mnist()
-    start = time.perf_counter()
-    judge = train_judge(data.x_train, data.y_train, seed=options.seed, epochs=options.epochs)
-    seconds = time.perf_counter() - start
-    logits = judge.predict(data.x_test, batch_size=500, verbose=0)
-    test_accuracy = float(np.mean(logits.argmax(axis=1) == data.y_test))
-    print(f"test accuracy {test_accuracy:.4f} after {seconds:.0f} s")
-    if test_accuracy < MINIMUM_ACCURACY:
-        print(f"below {MINIMUM_ACCURACY}: nothing written", file=sys.stderr)
-        return 1
-
-    weights = options.out / "judge.npz"
-    arrays: Any = {_weight_name(variable): np.asarray(variable) for variable in judge.weights}
-    with atomic_write(weights) as temporary:
-        np.savez(temporary, **arrays)
-    record = {
-        "command": f"python -m gantut.judge --out {options.out} --seed {options.seed} "
-        f"--epochs {options.epochs}",
-        "seed": options.seed,
-        "epochs": options.epochs,
-        "parameters": judge.count_params(),
-        "test_accuracy": test_accuracy,
-        "seconds": round(seconds, 1),
-        "bytes": weights.stat().st_size,
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-        "environment": environment(),
-    }
-    write_json(options.out / "judge.json", record)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

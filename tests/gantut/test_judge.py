@@ -11,13 +11,13 @@ import pytest
 
 import gantut
 from gantut import judge
-from gantut.data import ImageData, load_mnist
+from gantut.data import load_mnist
 
 WEIGHTS = Path(gantut.__file__).parent / "weights"
 
 
 @pytest.fixture(scope="module")
-def digits() -> ImageData:
+def digits():
     return load_mnist()
 
 
@@ -36,7 +36,9 @@ def test_record_describes_the_weights_that_ship():
     assert record["bytes"] == len(content)
     assert record["sha256"] == hashlib.sha256(content).hexdigest()
     assert record["parameters"] == judge.load_judge().count_params()
-    assert record["command"] == "python -m gantut.judge --out gantut/weights --seed 0 --epochs 10"
+    assert record["command"] == (
+        "python tools/make_weights.py judge --out gantut/weights --seed 0 --epochs 10"
+    )
     assert {"tensorflow", "keras", "numpy"} <= set(record["environment"]["versions"])
 
 
@@ -146,40 +148,3 @@ def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(judge.resources, "files", lambda package: tmp_path)
     with pytest.raises(ValueError, match=r"does not fit the judge.*kernel"):
         judge.load_judge.__wrapped__()
-
-
-@pytest.fixture
-def few_digits(digits, monkeypatch):
-    """The script's data cut short, and no change of this process's determinism."""
-    few = ImageData(
-        digits.x_train[:200], digits.y_train[:200], digits.x_test[:200], digits.y_test[:200]
-    )
-    asked = []
-    monkeypatch.setattr(judge, "load_mnist", lambda: few)
-    monkeypatch.setattr(
-        judge.tf.config.experimental, "enable_op_determinism", lambda: asked.append(True)
-    )
-    return asked
-
-
-def test_script_writes_weights_and_record(tmp_path, few_digits, monkeypatch):
-    monkeypatch.setattr(judge, "MINIMUM_ACCURACY", 0.0)
-    written = []
-    for name in ("a", "b"):
-        out = tmp_path / name
-        assert judge.main(["--out", str(out), "--seed", "3", "--epochs", "1"]) == 0
-        assert sorted(path.name for path in out.iterdir()) == ["judge.json", "judge.npz"]
-        written.append((out / "judge.npz").read_bytes())
-        record = json.loads((out / "judge.json").read_text())
-        assert (record["seed"], record["epochs"]) == (3, 1)
-        assert record["sha256"] == hashlib.sha256(written[-1]).hexdigest()
-    assert few_digits == [True, True]
-    assert written[0] == written[1]  # one seed, the same bits
-    with np.load(tmp_path / "a" / "judge.npz") as new, np.load(WEIGHTS / "judge.npz") as shipped:
-        assert {k: new[k].shape for k in new} == {k: shipped[k].shape for k in shipped}
-
-
-def test_script_writes_nothing_below_the_accuracy_wanted(tmp_path, few_digits, capsys):
-    assert judge.main(["--out", str(tmp_path / "out"), "--epochs", "1"]) == 1
-    assert "below 0.992: nothing written" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
