@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gantut._fetch import decode_idx
 from gantut._files import Npz, environment, write_json
+from gantut.data._download import decode_idx
 
 SECONDS = 1.0
 SLACK = 1_000_000

@@ -24,8 +24,8 @@ from gantut._files import atomic_write
 from gantut._keras import full_precision, keras, tf
 from gantut._origin import Origin, find_origin, is_finite, optimizers
 from gantut._state import numbered, read_meta, read_state, write_state
+from gantut.data import check_labels
 from gantut.plotting import save_grid
-from gantut.sampling import check_labels
 
 Logs = dict[str, float] | None
 

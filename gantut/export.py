@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from gantut._files import atomic_write
 from gantut._keras import keras, tf
-from gantut.sampling import check_labels, is_conditional
+from gantut.data import check_labels
+from gantut.sampling import is_conditional
 
 QUANTISATIONS = ("none", "float16", "dynamic", "int8")
 """What `export_litert` can do to the weights, and to what flows between the layers."""

@@ -11,14 +11,9 @@ import numpy as np
 from gantut import distribution, losses
 from gantut._keras import computed, full_precision, keras, tf, unchanged
 from gantut._state import numbered, read_state, save_training
+from gantut.data import check_labels, check_samples
 from gantut.optimizers import FusedAdam, Unrolled
-from gantut.sampling import (
-    check_labels,
-    check_samples,
-    count_classes,
-    is_conditional,
-    sample,
-)
+from gantut.sampling import count_classes, is_conditional, sample
 
 Tensor = Any
 

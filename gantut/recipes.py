@@ -30,10 +30,9 @@ import numpy as np
 from gantut import _check, distribution, losses, networks
 from gantut import callbacks as training
 from gantut._keras import keras, tf
-from gantut.data import check_images
+from gantut.data import check_images, check_labels, check_samples
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
-from gantut.sampling import check_labels, check_samples
 from gantut.stabilisers import packed
 from gantut.vae import VAE
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gantut._keras import full_precision, keras, tf
-from gantut.data import check_images
+from gantut.data import check_labels
 
 
 def gumbel_noise(z: Any) -> Any:
@@ -34,64 +34,6 @@ def is_conditional(generator: Any) -> bool:
 def count_classes(generator: Any) -> int | None:
     """The number of labels that a conditional generator of ours knows; None where unknown."""
     return next((layer.num_tokens for layer in generator.layers if layer.name == "one_hot"), None)
-
-
-def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
-    """Checks integer labels.
-
-    Args:
-        labels: One integer for all samples, or integers of shape (n,).
-        n: The number of samples.
-        num_classes: Labels must lie in 0..num_classes - 1; None checks the lower end only.
-
-    Returns:
-        int32 of shape (n,).
-
-    Raises:
-        ValueError: wrong shape, type or range.
-    """
-    array = np.asarray(labels)
-    if array.ndim == 0:
-        array = np.repeat(array, n)
-    if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(
-            f"labels must be integers of shape ({n},), got {array.dtype} of shape {array.shape}"
-        )
-    if n and (array.min() < 0 or (num_classes is not None and array.max() >= num_classes)):
-        wanted = ">= 0" if num_classes is None else f"in 0..{num_classes - 1}"
-        raise ValueError(f"labels must be {wanted}, got {array.min()}..{array.max()}")
-    return array.astype(np.int32)
-
-
-def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
-    """Checks samples that a model is to be trained or measured on.
-
-    Args:
-        x: Samples (n, ...); images, which have three axes each, are float32 in [-1, 1].
-        shape: The shape of one sample.
-        maker: The network that makes samples of that shape, for the message.
-
-    Returns:
-        The samples as an array.
-
-    Raises:
-        ValueError: they are empty or not finite, or have another shape, dtype or range.
-    """
-    array = np.asarray(x)
-    if array.shape[1:] != shape or not array.ndim:
-        raise ValueError(
-            f"samples must have the shape that the {maker} makes, "
-            f"(n, {', '.join(map(str, shape))}), got {array.shape}"
-        )
-    if len(shape) == 3:
-        return check_images(array, name="x")
-    if not len(array):
-        raise ValueError("x is empty")
-    if array.dtype != np.float32:
-        raise ValueError(f"x must be float32, got {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError("x has values that are not finite (NaN or infinity)")
-    return array
 
 
 def sample(

@@ -38,9 +38,9 @@ import numpy.typing as npt
 
 from gantut._keras import keras, tf
 from gantut._state import numbered, read_state, save_training
-from gantut.data import check_images
+from gantut.data import check_images, check_samples
 from gantut.optimizers import FusedAdam
-from gantut.sampling import check_samples, sample
+from gantut.sampling import sample
 
 Tensor = Any
 Float64 = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ from typing import Any
 
 from project import BUILD, ROOT, write_text
 
-from gantut._fetch import MissingError, run_npm
+from gantut.data._download import MissingError, run_npm
 
 LOCK = ROOT / "package-lock.json"
 MODULES = ROOT / "node_modules"

@@ -32,9 +32,8 @@ from gantut._keras import keras, tf
 from gantut.applications import conditional
 from gantut.applications.anomaly import principal_components
 from gantut.applications.conditional import Classifier
-from gantut.data import check_images
+from gantut.data import check_images, check_labels
 from gantut.gan import GAN
-from gantut.sampling import check_labels
 
 Float32 = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]

@@ -24,9 +24,9 @@ from scipy import special
 
 from gantut import _check, judge, metrics, recipes
 from gantut._keras import keras
-from gantut.data import check_images
+from gantut.data import check_images, check_labels
 from gantut.networks import NUM_CLASSES
-from gantut.sampling import check_labels, count_classes, is_conditional, render, soft_labels
+from gantut.sampling import count_classes, is_conditional, render, soft_labels
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -28,8 +28,8 @@ from gantut._keras import keras, tf
 from gantut.data import (
     DataUnavailableError,
     Float32,
-    _resize,
     check_images,
+    resize,
 )
 from gantut.gan import GAN
 
@@ -157,7 +157,7 @@ def _prepared(images: Any, size: int) -> Float32:
     side = size if 0 < side - size < 4 else side
     top, left = ((n - side) // 2 for n in grey.shape[1:3])
     squares = (2 * grey[:, top : top + side, left : left + side] - 1)[..., None]
-    return check_images(np.stack([_resize(square, (size, size)) for square in squares]))
+    return check_images(np.stack([resize(square, (size, size)) for square in squares]))
 
 
 def split(faces: npt.ArrayLike, fold: int = 0, folds: int = FOLDS) -> tuple[Float32, Float32]:

@@ -40,9 +40,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut._keras import tf
-from gantut.data import Mixture
+from gantut.data import Mixture, check_labels
 from gantut.losses import AdversarialLoss
-from gantut.sampling import check_labels
 
 History = Mapping[str, Sequence[float]]
 Classifier = Callable[[npt.NDArray[np.float32]], npt.ArrayLike]

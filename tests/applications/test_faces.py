@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
 from gantut import applications, metrics, recipes
-from gantut._fetch import DataUnavailableError
 from gantut.applications import faces
+from gantut.data import DataUnavailableError
 
 
 def noise(n=20, side=12, seed=0):

@@ -6,7 +6,8 @@ from scipy import special, stats
 
 from gantut import networks
 from gantut._keras import keras
-from gantut.sampling import check_labels, count_classes, gumbel_noise, is_conditional, sample
+from gantut.data import check_labels
+from gantut.sampling import count_classes, gumbel_noise, is_conditional, sample
 
 
 @pytest.fixture(scope="module")

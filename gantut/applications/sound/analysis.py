@@ -17,8 +17,7 @@ from gantut.applications.sound.synthesis import (
     Int64,
     scaled,
 )
-from gantut.data import Float32
-from gantut.sampling import check_labels
+from gantut.data import Float32, check_labels
 
 CLEAR = 0.8
 """Clarity (see `pitch`) from which a sound counts as having a pitch."""

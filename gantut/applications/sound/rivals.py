@@ -23,8 +23,7 @@ from gantut.applications.sound.synthesis import (
     scaled,
     series,
 )
-from gantut.data import Float32
-from gantut.sampling import check_labels
+from gantut.data import Float32, check_labels
 
 
 def _of_labels(data: Sounds, labels: npt.ArrayLike) -> Int64:

@@ -1,0 +1,152 @@
+"""Doors for data: what images, samples and labels must be, said in one place."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gantut import _check
+
+Float32 = NDArray[np.float32]
+
+
+def pair_of_sizes(size: Any, name: str = "size") -> tuple[int, int]:
+    """``size``, an int or a pair (height, width), as a pair."""
+    if isinstance(size, tuple | list):
+        if len(size) != 2:
+            raise ValueError(f"{name} must be an integer or (height, width), got {size!r}")
+        return _check.integer(size[0], f"{name}[0]", 1), _check.integer(size[1], f"{name}[1]", 1)
+    side = _check.integer(size, name, 1)
+    return side, side
+
+
+def check_images(
+    x: ArrayLike,
+    *,
+    name: str = "images",
+    channels: int | None = None,
+    size: int | tuple[int, int] | None = None,
+) -> Float32:
+    """Checks that ``x`` is a batch of images as this package wants them, and returns it.
+
+    Args:
+        x: The images: float32 of shape (number, height, width, channels) with values in [-1, 1].
+        name: What to call them in the error message.
+        channels: The number of channels they must have; any number if None.
+        size: The height and width that they must have, as an int or a pair; any if None.
+
+    Returns:
+        The same images as a NumPy array (not a copy where ``x`` is one).
+
+    Raises:
+        ValueError: not numbers, not float32, not four axes, empty, another size or number of
+            channels, NaN, or a value outside [-1, 1]. The message says what came and what was
+            wanted.
+    """
+    wanted = "float32 of shape (number, height, width, channels) in [-1, 1]"
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ValueError(f"{name}: wanted {wanted}, got images of different shapes") from None
+    if array.dtype != np.float32:
+        hint = ""
+        if array.dtype == np.uint8:
+            hint = "; for bytes 0..255: x.astype('float32') / 127.5 - 1"
+        elif array.dtype.kind == "f":
+            hint = "; convert with x.astype('float32')"
+        raise ValueError(f"{name}: wanted {wanted}, got dtype {array.dtype}{hint}")
+    if array.ndim != 4:
+        hint = "; add the axis of the channels with x[..., None]" if array.ndim == 3 else ""
+        raise ValueError(f"{name}: wanted {wanted}, got shape {array.shape}{hint}")
+    if array.size == 0:
+        raise ValueError(f"{name}: wanted at least one image, got the empty shape {array.shape}")
+    if channels is not None and array.shape[3] != channels:
+        raise ValueError(
+            f"{name}: wanted {channels} channel(s) on the last axis, got {array.shape[3]} "
+            f"(shape {array.shape})"
+        )
+    if size is not None and array.shape[1:3] != pair_of_sizes(size):
+        height, width = pair_of_sizes(size)
+        raise ValueError(
+            f"{name}: wanted images of {height} x {width} pixels (height x width), got "
+            f"{array.shape[1]} x {array.shape[2]} (shape {array.shape})"
+        )
+    low, high = float(array.min()), float(array.max())
+    if math.isnan(low):
+        bad = np.isnan(array)
+        first = int(np.argmax(bad.reshape(len(array), -1).any(axis=1)))
+        raise ValueError(
+            f"{name}: wanted numbers in [-1, 1], got NaN in {int(bad.sum())} place(s), "
+            f"first in image {first}"
+        )
+    if low < -1 or high > 1:
+        hint = "; for 0..255: x / 127.5 - 1" if low >= 0 and 2 < high <= 255 else ""
+        raise ValueError(f"{name}: wanted values in [-1, 1], got [{low:g}, {high:g}]{hint}")
+    return array
+
+
+def to_float(pixels: NDArray[np.uint8]) -> Float32:
+    """Bytes 0..255 to float32 in [-1, 1]: pixels / 127.5 - 1."""
+    images = pixels.astype(np.float32)
+    images /= 127.5
+    images -= 1
+    return images
+
+
+def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
+    """Checks integer labels.
+
+    Args:
+        labels: One integer for all samples, or integers of shape (n,).
+        n: The number of samples.
+        num_classes: Labels must lie in 0..num_classes - 1; None checks the lower end only.
+
+    Returns:
+        int32 of shape (n,).
+
+    Raises:
+        ValueError: wrong shape, type or range.
+    """
+    array = np.asarray(labels)
+    if array.ndim == 0:
+        array = np.repeat(array, n)
+    if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"labels must be integers of shape ({n},), got {array.dtype} of shape {array.shape}"
+        )
+    if n and (array.min() < 0 or (num_classes is not None and array.max() >= num_classes)):
+        wanted = ">= 0" if num_classes is None else f"in 0..{num_classes - 1}"
+        raise ValueError(f"labels must be {wanted}, got {array.min()}..{array.max()}")
+    return array.astype(np.int32)
+
+
+def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
+    """Checks samples that a model is to be trained or measured on.
+
+    Args:
+        x: Samples (n, ...); images, which have three axes each, are float32 in [-1, 1].
+        shape: The shape of one sample.
+        maker: The network that makes samples of that shape, for the message.
+
+    Returns:
+        The samples as an array.
+
+    Raises:
+        ValueError: they are empty or not finite, or have another shape, dtype or range.
+    """
+    array = np.asarray(x)
+    if array.shape[1:] != shape or not array.ndim:
+        raise ValueError(
+            f"samples must have the shape that the {maker} makes, "
+            f"(n, {', '.join(map(str, shape))}), got {array.shape}"
+        )
+    if len(shape) == 3:
+        return check_images(array, name="x")
+    if not len(array):
+        raise ValueError("x is empty")
+    if array.dtype != np.float32:
+        raise ValueError(f"x must be float32, got {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError("x has values that are not finite (NaN or infinity)")
+    return array

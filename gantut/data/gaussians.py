@@ -1,0 +1,175 @@
+"""Images of normal densities, whose parameters can be found in the image again."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gantut import _check
+from gantut.data.arrays import Float32, check_images
+
+_GAUSSIAN_SIDE = 28
+_GAUSSIAN_MARGIN = 4.0  # standard deviations between a mean and the frame
+_GAUSSIAN_MIN_STD = 0.8  # pixels; narrower ones fall between the pixels
+_RENDER_BATCH = 1024
+
+
+class GaussianParameters(NamedTuple):
+    """The parameters of n normal densities in the plane of an image, in pixels.
+
+    Attributes:
+        mean: float64 of shape (n, 2): column x and row y; (0, 0) is the centre of the upper left
+            pixel, (27, 27) that of the lower right one.
+        std: float64 of shape (n, 2): the standard deviations along the long and the short axis.
+        angle: float64 of shape (n,): from the x axis to the long axis, in radians in [0, pi),
+            towards growing y, that is clockwise on the screen. Of a round density it is arbitrary.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    angle: NDArray[np.float64]
+
+
+class GaussianImages(NamedTuple):
+    """Images of normal densities and the parameters that made them.
+
+    Attributes:
+        images: float32 of shape (n, 28, 28, 1) in [-1, 1].
+        parameters: The truth behind each image.
+    """
+
+    images: Float32
+    parameters: GaussianParameters
+
+
+def _range(value: Any, name: str) -> tuple[float, float]:
+    """``value`` as a pair of finite numbers (low, high), low <= high."""
+    try:
+        low, high = (float(v) for v in value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a pair of numbers (low, high), got {value!r}") from None
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(f"{name} must be finite with low <= high, got ({low}, {high})")
+    return low, high
+
+
+def render_gaussians(parameters: GaussianParameters) -> Float32:
+    """Draws normal densities as images: 2 exp(-d' S^-1 d / 2) - 1 at d = pixel - mean.
+
+    S is the covariance with the given standard deviations and angle. The density is scaled so that
+    its peak, which may lie between pixels, is 1; far away the image is -1.
+
+    Args:
+        parameters: Means, standard deviations and angles of n densities, see
+            :class:`GaussianParameters`.
+
+    Returns:
+        float32 of shape (n, 28, 28, 1) in [-1, 1].
+
+    Raises:
+        ValueError: the shapes do not fit together, a number is not finite or a standard deviation
+            is not above zero.
+    """
+    mean, std, angle = (np.asarray(p, np.float64) for p in parameters)
+    n = len(angle) if angle.ndim == 1 else -1
+    if mean.shape != (n, 2) or std.shape != (n, 2):
+        raise ValueError(
+            "parameters must have the shapes mean (n, 2), std (n, 2) and angle (n,), got "
+            f"{mean.shape}, {std.shape} and {angle.shape}"
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(std).all() and np.isfinite(angle).all()):
+        raise ValueError("parameters must be finite, got NaN or infinity")
+    if n and std.min() <= 0:
+        raise ValueError(f"parameters.std must be > 0, got {std.min()}")
+    axis = np.arange(_GAUSSIAN_SIDE)
+    images = np.empty((n, _GAUSSIAN_SIDE, _GAUSSIAN_SIDE, 1), np.float32)
+    for start in range(0, n, _RENDER_BATCH):
+        part = slice(start, start + _RENDER_BATCH)
+        dx = axis[None, None, :] - mean[part, 0, None, None]
+        dy = axis[None, :, None] - mean[part, 1, None, None]
+        cos, sin = np.cos(angle[part, None, None]), np.sin(angle[part, None, None])
+        along = (cos * dx + sin * dy) / std[part, 0, None, None]
+        across = (cos * dy - sin * dx) / std[part, 1, None, None]
+        images[part, ..., 0] = 2 * np.exp(-(along**2 + across**2) / 2) - 1
+    return images
+
+
+def gaussian_images(
+    n: int,
+    *,
+    mean_range: tuple[float, float] = (10.0, 17.0),
+    std_range: tuple[float, float] = (1.0, 2.5),
+    seed: int = 0,
+) -> GaussianImages:
+    """Images of 28 x 28 pixels, each a normal density with parameters drawn at random.
+
+    The truth behind a generated image can be estimated (:func:`estimate_gaussian_parameters`) and
+    drawn again (:func:`render_gaussians`), so that the error of a generator can be computed.
+
+    Args:
+        n: The number of images.
+        mean_range: Range in pixels of both coordinates of the mean, uniform. The middle of the
+            image is 13.5.
+        std_range: Range in pixels of the two standard deviations: two uniform draws, the larger
+            one along the long axis.
+        seed: Seed of the draw.
+
+    Returns:
+        The images and their parameters; the angle is uniform in [0, pi).
+
+    Raises:
+        TypeError: ``n`` or ``seed`` is not an integer, or a range is not a pair of numbers.
+        ValueError: ``n`` is below 1, ``seed`` below 0, a range is empty, a standard deviation may
+            be below 0.8 pixels (the pixels would miss it), or a density may come nearer than four
+            standard deviations to the frame (its moments would be cut off).
+    """
+    n = _check.integer(n, "n", 1)
+    random = _check.rng(seed)
+    low, high = _range(mean_range, "mean_range")
+    thin, wide = _range(std_range, "std_range")
+    if thin < _GAUSSIAN_MIN_STD:
+        raise ValueError(f"std_range must begin at {_GAUSSIAN_MIN_STD} pixels or more, got {thin}")
+    space = min(low + 0.5, _GAUSSIAN_SIDE - 0.5 - high)
+    if space < _GAUSSIAN_MARGIN * wide:
+        raise ValueError(
+            f"wanted {_GAUSSIAN_MARGIN:g} standard deviations between mean and frame, got "
+            f"{space / wide:.2f}: mean_range ({low:g}, {high:g}) leaves {space:g} pixels, "
+            f"std_range goes up to {wide:g}"
+        )
+    mean = random.uniform(low, high, (n, 2))
+    std = -np.sort(-random.uniform(thin, wide, (n, 2)), axis=1)
+    parameters = GaussianParameters(mean, std, random.uniform(0, np.pi, n))
+    return GaussianImages(render_gaussians(parameters), parameters)
+
+
+def estimate_gaussian_parameters(images: ArrayLike) -> GaussianParameters:
+    """Estimates mean, standard deviations and angle of each image from its moments.
+
+    The weights are (image + 1) / 2: the mean is their centre of mass, the axes and standard
+    deviations come from the eigenvalues of their covariance. A grey veil over the background
+    counts as well, and widens the estimate: that is an error of the image.
+
+    Args:
+        images: float32 of shape (n, 28, 28, 1) in [-1, 1].
+
+    Returns:
+        The parameters in pixels and radians; NaN for an image that is -1 everywhere.
+
+    Raises:
+        ValueError: ``images`` are not such images.
+    """
+    checked = check_images(images, channels=1, size=_GAUSSIAN_SIDE)
+    weight = (checked[..., 0].astype(np.float64) + 1) / 2
+    axis = np.arange(_GAUSSIAN_SIDE, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):  # An empty image has no moments.
+        weight /= weight.sum(axis=(1, 2), keepdims=True)
+    columns, rows = weight.sum(axis=1), weight.sum(axis=2)
+    x, y = columns @ axis, rows @ axis
+    xx = columns @ axis**2 - x**2
+    yy = rows @ axis**2 - y**2
+    xy = np.einsum("nij,i,j->n", weight, axis, axis) - x * y
+    half_sum, half_gap = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    variances = np.stack([half_sum + half_gap, half_sum - half_gap], axis=1)
+    angle = np.arctan2(2 * xy, xx - yy) / 2 % np.pi
+    return GaussianParameters(np.stack([x, y], axis=1), np.sqrt(np.maximum(variances, 0.0)), angle)
