@@ -1,14 +1,22 @@
 """Samples from a plain Keras generator, in batches and from a seed."""
 
-from typing import Any
+import functools
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from gantut import _check
 from gantut._keras import full_precision, keras, tf
-from gantut.data import check_labels
+from gantut.data import Float32, check_labels
+
+Model: TypeAlias = keras.Model
+Tensor: TypeAlias = tf.Tensor
 
 
-def gumbel_noise(z: Any) -> Any:
+def gumbel_noise(z: Tensor) -> Tensor:
     """Turns standard normal numbers into Gumbel noise: ``-log(-log(Phi(z)))``.
 
     The largest of ``l + noise`` is the k-th with the probability ``softmax(l)_k``, so that a latent
@@ -26,24 +34,24 @@ def gumbel_noise(z: Any) -> Any:
     return -tf.math.log(-tf.math.log1p(-0.5 * tf.math.erfc(z / np.sqrt(2.0))))
 
 
-def is_conditional(generator: Any) -> bool:
+def is_conditional(generator: Model) -> bool:
     """Whether a generator takes labels beside latent vectors."""
     return len(generator.inputs) == 2
 
 
-def count_classes(generator: Any) -> int | None:
+def count_classes(generator: Model) -> int | None:
     """The number of labels that a conditional generator of ours knows; None where unknown."""
     return next((layer.num_tokens for layer in generator.layers if layer.name == "one_hot"), None)
 
 
 def sample(
-    generator: Any,
+    generator: Model,
     n: int,
-    labels: Any = None,
+    labels: ArrayLike | None = None,
     *,
     seed: int | None = None,
     batch_size: int = 500,
-) -> np.ndarray:
+) -> Float32:
     """Generates samples.
 
     Args:
@@ -51,20 +59,15 @@ def sample(
         n: How many.
         labels: For a conditional generator: one label for all, or integers of shape (n,). None
             draws them uniformly.
-        seed: Fixes the latent vectors, which are drawn from N(0, I), and drawn labels.
+        seed: Fixes the latent vectors, which are drawn from N(0, I), and drawn labels. None draws
+            others each time.
         batch_size: Samples made at a time; bounds the memory.
 
     Returns:
         float32 of shape (n, ...), images in [-1, 1].
-
-    Raises:
-        ValueError: ``n`` or ``batch_size`` is not a positive integer, labels do not fit, or
-            labels were given to a generator that takes none.
     """
-    for name, value in (("n", n), ("batch_size", batch_size)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    rng = np.random.default_rng(seed)
+    n = _check.integer(n, "n", 1)
+    rng = np.random.default_rng() if seed is None else _check.rng(seed)
     z = rng.standard_normal((n, generator.inputs[0].shape[-1]), dtype=np.float32)
     if is_conditional(generator):
         num_classes = count_classes(generator)
@@ -73,24 +76,17 @@ def sample(
                 raise ValueError("this generator's classes are unknown; pass labels")
             labels = rng.integers(num_classes, size=n)
         labels = check_labels(labels, n, num_classes)
-    elif labels is not None:
-        raise ValueError("this generator is not conditional: it takes no labels")
-
-    @tf.function(reduce_retracing=True)
-    def generate(inputs: Any) -> Any:
-        return full_precision(generator(inputs, training=False))
-
-    parts = []
-    for start in range(0, n, batch_size):
-        part = slice(start, start + batch_size)
-        inputs = tf.constant(z[part])
-        if labels is not None:
-            inputs = [inputs, tf.constant(labels[part])]
-        parts.append(generate(inputs).numpy())
-    return np.concatenate(parts)
+    return render(generator, z, labels, batch_size=batch_size, compiled=True)
 
 
-def render(generator: Any, z: Any, labels: Any = None, *, batch_size: int = 500) -> np.ndarray:
+def render(
+    generator: Model,
+    z: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    batch_size: int = 500,
+    compiled: bool = False,
+) -> Float32:
     """What a generator makes of given latent vectors.
 
     Args:
@@ -99,13 +95,13 @@ def render(generator: Any, z: Any, labels: Any = None, *, batch_size: int = 500)
         labels: For a conditional generator one row each, of whatever its second input takes:
             integers (n,), or shares of classes (n, num_classes) for one of `soft_labels`.
         batch_size: Samples made at a time; bounds the memory.
+        compiled: Makes a graph of the generator at its first call, for many samples or many calls;
+            for the few images of a figure that takes longer than making them.
 
     Returns:
         float32 of shape (n, ...), images in [-1, 1].
-
-    Raises:
-        ValueError: ``z`` has another shape or is not finite, or there are not as many labels.
     """
+    batch_size = _check.integer(batch_size, "batch_size", 1)
     latent_dim = generator.inputs[0].shape[-1]
     z = np.asarray(z, dtype=np.float32)
     if z.ndim != 2 or not len(z) or z.shape[1] != latent_dim or not np.isfinite(z).all():
@@ -115,21 +111,36 @@ def render(generator: Any, z: Any, labels: Any = None, *, batch_size: int = 500)
     if is_conditional(generator) != (labels is not None):
         wanted = "labels" if is_conditional(generator) else "no labels"
         raise ValueError(f"this generator takes {wanted} beside latent vectors")
+    inputs = [z]
     if labels is not None:
-        labels = np.asarray(labels)
-        if labels.shape[:1] != z.shape[:1]:
-            raise ValueError(f"wanted one label a latent vector, {len(z)}, got {labels.shape}")
-
-    # Not compiled: for the few images of a figure that would take longer than making them.
+        inputs.append(np.asarray(labels))
+        if inputs[1].shape[:1] != z.shape[:1]:
+            raise ValueError(f"wanted one label a latent vector, {len(z)}, got {inputs[1].shape}")
+    forward = _graph(generator) if compiled else functools.partial(generator, training=False)
     parts = []
     for start in range(0, len(z), batch_size):
-        part = slice(start, start + batch_size)
-        inputs = z[part] if labels is None else [z[part], labels[part]]
-        parts.append(full_precision(generator(inputs, training=False)).numpy())
+        part = [tf.constant(rows[start : start + batch_size]) for rows in inputs]
+        parts.append(full_precision(forward(part if len(part) > 1 else part[0])).numpy())
     return np.concatenate(parts)
 
 
-def soft_labels(generator: Any) -> Any:
+_graphs: weakref.WeakKeyDictionary[Model, Callable] = weakref.WeakKeyDictionary()
+
+
+def _graph(generator: Model) -> Callable:
+    """The generator as a graph that is traced once, however often it is sampled."""
+    if generator not in _graphs:
+        model: Any = weakref.ref(generator)  # Else the table would keep each generator for ever.
+
+        @tf.function(reduce_retracing=True)
+        def forward(inputs: Any) -> Tensor:
+            return model()(inputs, training=False)
+
+        _graphs[generator] = forward
+    return _graphs[generator]
+
+
+def soft_labels(generator: Model) -> Model:
     """The same generator, asked for a mixture of classes instead of one.
 
     Args:

@@ -289,7 +289,7 @@ def test_what_a_run_tells(run):
     assert run.cpu_seconds > 0
     np.testing.assert_array_equal(run.sample(10, seed=1), run.sample(10, seed=1))
     assert np.any(run.sample(10, seed=1) != run.sample(10, seed=2))
-    with pytest.raises(ValueError, match="n must be a positive integer"):
+    with pytest.raises(ValueError, match="n must be"):
         run.sample(0)
 
 

@@ -478,9 +478,9 @@ def test_bad_arguments():
     for draws in (0, 1.5, True):
         with pytest.raises(ValueError, match=f"draws must be a positive integer, got {draws}"):
             vae.log_likelihood(x, draws=draws)
-    with pytest.raises(ValueError, match="batch_size must be a positive integer, got 0"):
+    with pytest.raises(ValueError, match="batch_size must be"):
         vae.encode(x, batch_size=0)
-    with pytest.raises(ValueError, match="n must be a positive integer, got 0"):
+    with pytest.raises(ValueError, match="n must be"):
         vae.sample(0)
     with pytest.raises(ValueError, match="takes no validation_data"):
         vae.fit(x, validation_data=x)
