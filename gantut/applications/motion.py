@@ -27,6 +27,7 @@ from gantut import _check, judge, networks, recipes
 from gantut._keras import keras
 from gantut.data import Float32, check_images
 from gantut.gan import GAN
+from gantut.networks import parts
 from gantut.sampling import draw_normal
 
 layers = keras.layers
@@ -314,17 +315,17 @@ def split_generator(
     content_dim, motion_dim, width = _check.sizes(
         content_dim=content_dim, motion_dim=motion_dim, width=width
     )
-    z = networks._latent(content_dim + motion_dim)
+    z = parts.latent_input(content_dim + motion_dim)
     content = layers.Reshape((1, content_dim), name="content")(z[:, :content_dim])
     content = layers.Dense(width, name="content_dense")(content)
-    moved = networks._leaky(layers.Dense(64, name="motion_dense")(z[:, content_dim:]), "motion")
+    moved = parts.leaky(layers.Dense(64, name="motion_dense")(z[:, content_dim:]), "motion")
     codes = layers.Reshape((FRAMES, 32), name="codes")(
         layers.Dense(FRAMES * 32, name="code_dense")(moved)
     )
     x = layers.Add(name="meet")([content, layers.Dense(width, name="place_dense")(codes)])
     for i in (1, 2):
         x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
-        x = networks._leaky(x, f"leaky_relu_{i}")
+        x = parts.leaky(x, f"leaky_relu_{i}")
         if i == 1:
             x = layers.Dense(width, use_bias=False, name="dense")(x)
     x = layers.Dense(SIDE * SIDE, activation="tanh", name="pixels")(x)
@@ -333,9 +334,8 @@ def split_generator(
         z, layers.Reshape((SIDE, SIDE, FRAMES), name="clip")(x), name="split_generator"
     )
     if mean_image is not None:
-        shape = (SIDE, SIDE, 1)
-        mean = networks._channel_mean(mean_image, (SIDE, SIDE, FRAMES)).reshape(shape)
-        networks._start_at(model, mean, shape)
+        mean = parts.checked_mean(mean_image, (SIDE, SIDE, FRAMES)).mean(axis=-1)
+        parts.start_at(model, mean)
     return model
 
 

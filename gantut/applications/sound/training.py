@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut import _check, networks, recipes
+from gantut import _check, recipes
 from gantut._keras import keras, tf
 from gantut.applications.sound.analysis import from_spectrograms, spectrograms
 from gantut.applications.sound.synthesis import LABELS, LENGTH, Sounds, scaled
 from gantut.data import Float32
 from gantut.gan import GAN
+from gantut.networks import parts
 
 layers = keras.layers
 
@@ -74,16 +75,14 @@ def wave_generator(
         A model from [z, labels] to waveforms (batch, 1024) in [-1, 1].
     """
     width = _wave_width(image_shape, width)
-    z = networks._latent(latent_dim)
-    labels, one_hot = networks._label(num_classes)
-    x = layers.Concatenate(name="latent_and_label")([z, one_hot])
-    x = networks._leaky(layers.Dense(16 * width, name="dense")(x), "leaky_relu_1")
+    inputs, x = parts.latent_and_label(latent_dim, num_classes)
+    x = parts.leaky(layers.Dense(16 * width, name="dense")(x), "leaky_relu_1")
     x = layers.Reshape((16, width), name="reshape")(x)
     x = layers.Conv1DTranspose(width, 8, strides=4, padding="same", name="upsample_1")(x)
     x = layers.Conv1DTranspose(
         1, 48, strides=16, padding="same", activation="tanh", name="upsample_2"
-    )(networks._leaky(x, "leaky_relu_2"))
-    return keras.Model([z, labels], layers.Flatten(name="wave")(x), name="wave_generator")
+    )(parts.leaky(x, "leaky_relu_2"))
+    return keras.Model(inputs, layers.Flatten(name="wave")(x), name="wave_generator")
 
 
 def wave_discriminator(
@@ -105,15 +104,15 @@ def wave_discriminator(
     """
     width = _wave_width(image_shape, width)
     wave = keras.Input((LENGTH,), name="wave")
-    labels, one_hot = networks._label(num_classes)
+    labels, one_hot = parts.label_input(num_classes)
     x = layers.Reshape((LENGTH, 1), name="reshape")(wave)
     x = layers.Conv1D(width, 48, strides=16, padding="same", name="downsample_1")(x)
-    x = networks._leaky(x, "leaky_relu_1")
+    x = parts.leaky(x, "leaky_relu_1")
     if _check.integer(phase_shuffle, "phase_shuffle", 0):
         x = PhaseShuffle(phase_shuffle, name="phase_shuffle")(x)
     x = layers.Conv1D(width, 8, strides=4, padding="same", name="downsample_2")(x)
-    x = layers.Flatten(name="flatten")(networks._leaky(x, "leaky_relu_2"))
-    return keras.Model([wave, labels], networks._project(x, one_hot), name="wave_discriminator")
+    x = layers.Flatten(name="flatten")(parts.leaky(x, "leaky_relu_2"))
+    return keras.Model([wave, labels], parts.project(x, one_hot), name="wave_discriminator")
 
 
 def _wave_width(image_shape: Sequence[int], width: int) -> int:
