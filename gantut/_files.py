@@ -2,31 +2,20 @@
 
 import contextlib
 import errno
-import glob
 import gzip
 import json
 import math
 import os
 import platform
-import tempfile
+import secrets
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-# The disk or the quota is full, or the file would be larger than it may be.
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-
-
-def _cannot_write(target: Path, error: OSError) -> OSError:
-    """The error with the file's name in it; callers tell a full disk by its type and number."""
-    return type(error)(
-        error.errno, f"cannot write {target.name!r} in {str(target.parent)!r}: {error.strerror}"
-    )
 
 
 @contextlib.contextmanager
@@ -46,43 +35,40 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: the folder cannot be made or written to, or the disk is full.
     """
     target = Path(path)
+    ending = ".tmp" + "".join(target.suffixes)
+    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(4)}{ending}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem}-", suffix="".join(target.suffixes)
-        )
+        # The usual mode, whatever the process' mask is.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
         raise _cannot_write(target, error) from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         try:
             yield temporary
             # Else the machine could go down with the new name written and the content not.
             with temporary.open("rb+") as written:
                 os.fsync(written.fileno())
+            os.replace(temporary, target)
         except OSError as error:
-            if error.errno in _FULL:
+            # The disk or the quota is full, or the file would be larger than it may be.
+            if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
                 raise _cannot_write(target, error) from error
             raise
-        # mkstemp makes files that only their owner can read; give them the usual mode.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(path: str | os.PathLike[str]) -> None:
-    """Removes what writers of ``path`` left that were killed; to be called where none is at work.
+def _cannot_write(target: Path, error: OSError) -> OSError:
+    """The error with the file's name in it; callers tell a full disk by its type and number."""
+    folder = target.parent
+    why = "that is a file, wanted a folder" if folder.is_file() else error.strerror
+    return type(error)(error.errno, f"cannot write {target.name!r} in {str(folder)!r}: {why}")
 
-    Args:
-        path: A file that `atomic_write` writes.
-    """
-    target = Path(path)
-    suffix = "".join(target.suffixes)
-    for left in target.parent.glob(f".{glob.escape(target.stem)}-????????{glob.escape(suffix)}"):
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what killed writers left in a folder; to be called where none is at work."""
+    for left in folder.glob(".*.tmp*"):
         left.unlink(missing_ok=True)
 
 
@@ -100,10 +86,11 @@ def environment() -> dict[str, Any]:
         A dict that JSON can hold: ``versions`` (package to version), ``python``, ``machine``
         (processor architecture and number of cores) and ``device`` ("CPU" or the GPU's name).
     """
+    from gantut import __version__
     from gantut._keras import tf
 
     versions = {name: metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
-    versions["gantut"] = __import__("gantut").__version__
+    versions["gantut"] = __version__
     gpus = tf.config.list_physical_devices("GPU")
     device = "CPU"
     if gpus:
@@ -135,8 +122,7 @@ class Npz:
     def __init__(self, file: IO[bytes]) -> None:
         if not zipfile.is_zipfile(file):
             raise ValueError("not an npz archive, or only a part of one")
-        file.seek(0, os.SEEK_END)
-        self._length = file.tell()
+        self._length = file.seek(0, os.SEEK_END)
         with as_value_error():
             self._archive = zipfile.ZipFile(file)
         members = self._archive.infolist()
@@ -151,49 +137,46 @@ class Npz:
     def __exit__(self, *exception: object) -> None:
         self._archive.close()
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
+    def header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Shape and dtype of an array, of which nothing is read."""
         if name not in self._members:
             raise ValueError(f"no array {name!r} in the archive; there are {self.files}")
-        with as_value_error():
-            return self._read(self._members[name])
-
-    def _read(self, member: zipfile.ZipInfo) -> NDArray[Any]:
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        member = self._members[name]
+        ratios = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: DEFLATED}
+        if member.compress_type not in ratios:
             raise ValueError(f"{member.filename!r} is compressed in a way that NumPy does not use")
         packed = min(member.compress_size, self._length)
-        ratio = 1 if member.compress_type == zipfile.ZIP_STORED else DEFLATED
-        if member.file_size > packed * ratio:
+        if member.file_size > packed * ratios[member.compress_type]:
             raise ValueError(f"{member.filename!r} claims more bytes than its part can hold")
-        with self._archive.open(member) as stream:
+        with as_value_error(), self._archive.open(member) as stream:
             version = np.lib.format.read_magic(stream)
-            if version not in _NPY_HEADERS:
+            if version == (1, 0):
+                shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            elif version == (2, 0):
+                shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+            else:
                 raise ValueError(f"npy format {version} is not read")
-            shape, fortran, dtype = _NPY_HEADERS[version](stream)
-            if dtype.hasobject:
-                raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
-            size, left = math.prod(shape) * dtype.itemsize, member.file_size - stream.tell()
-            if min(shape, default=0) < 0 or size != left:
-                raise ValueError(f"shape {shape} of {dtype} is {size} bytes, the member has {left}")
-            content = np.empty(size, np.uint8)
-            for start in range(0, size, _BLOCK):
-                block = stream.read(min(_BLOCK, size - start))
-                if len(block) != min(_BLOCK, size - start):
-                    raise ValueError(f"{member.filename!r} ends early")
-                content[start : start + len(block)] = np.frombuffer(block, np.uint8)
+            left = member.file_size - stream.tell()
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject:
+            raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
+        if min(shape, default=0) < 0 or size != left:
+            raise ValueError(f"shape {shape} of {dtype} is {size} bytes, the member has {left}")
+        return shape, dtype
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        self.header(name)
+        member = self._members[name]
+        with as_value_error(), self._archive.open(member) as stream:
+            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
             # The checksum is looked at where the end is read.
             if stream.read(1):
                 raise ValueError(f"{member.filename!r} is longer than it claims")
-        array = content.view(dtype) if size else np.empty(0, dtype)
-        return array.reshape(shape, order="F" if fortran else "C")
+        return array
 
 
-_BLOCK = 2**20
 DEFLATED = 1032
 """Bytes that one of a deflated file can become at most."""
-_NPY_HEADERS: dict[tuple[int, int], Callable[[Any], Any]] = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 @contextlib.contextmanager

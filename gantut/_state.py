@@ -4,14 +4,18 @@ import contextlib
 import json
 import os
 import re
+import sys
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from gantut._files import Npz, atomic_write, describe
+from gantut._keras import keras, layers_of
 
 
 def numbered(groups: Mapping[str, Iterable[Any]]) -> dict[str, Any]:
@@ -43,13 +47,29 @@ def save_training(
     folder = Path(directory)
     if not overwrite and (folder / "state.npz").exists():
         raise FileExistsError(f"{folder} holds a saved {kind} already; pass overwrite=True")
+    # What cannot be had again comes first.
+    write_state(folder / "state.npz", state)
     for name, model in networks.items():
+        if odd := [layer.name for layer in layers_of(model) if not _opens_again(layer)]:
+            warnings.warn(
+                f"{name}.keras will open only where someone tells Keras of {', '.join(odd)}: "
+                "functions and classes that are not registered are no part of the file",
+                stacklevel=3,
+            )
         with atomic_write(folder / f"{name}.keras") as temporary:
             try:
                 model.save(temporary)
+            except NotImplementedError:
+                raise
             except RuntimeError as error:  # what HDF5 says where the disk is full
                 raise OSError(f"cannot write {name}.keras in {str(folder)!r}: {error}") from error
-    write_state(folder / "state.npz", state)
+
+
+def _opens_again(layer: keras.layers.Layer) -> bool:
+    kind = type(layer)
+    if kind.__module__.startswith("keras."):
+        return not isinstance(layer, keras.layers.Lambda)
+    return keras.saving.get_registered_name(kind) != kind.__name__
 
 
 def write_state(
@@ -90,17 +110,20 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Says of any error in a file which file it is."""
+    """Says of a file that cannot be understood which it is."""
     try:
         yield
-    except FileNotFoundError:
+    except OSError:
         raise
     except Exception as error:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
 def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
-    """Assigns to variables what :func:`save_training` wrote, or nothing if it does not fit.
+    """Assigns to variables what `save_training` wrote, or nothing if it does not fit.
+
+    Names, shapes and dtypes are compared before any array is read, so that a file from elsewhere
+    takes no more memory than the variables.
 
     Args:
         path: The file ``state.npz``.
@@ -111,47 +134,56 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or has other names or shapes.
     """
-    with _naming(path), path.open("rb") as file, Npz(file) as archive:
-        saved = {name: archive[name] for name in archive.files if name != _META}
-        # Each array is read, and so checked, before any is used; the record too.
-        if _META in archive.files:
-            archive[_META]
-    for name in sorted(state.keys() ^ saved.keys()):
-        raise ValueError(
-            f"{path} belongs to other networks or optimizers: {name!r} is only in "
-            f"{'the file' if name in saved else f'this {kind}'}"
-        )
-    for name, variable in state.items():
-        if tuple(variable.shape) != saved[name].shape:
+    if path.parent.is_file():
+        raise NotADirectoryError(f"wanted the folder of a run, got the file {str(path.parent)!r}")
+    with path.open("rb") as file:
+        with _naming(path):
+            archive = Npz(file)
+            there = {name: archive.header(name) for name in archive.files if name != _META}
+        for name in sorted(state.keys() ^ there.keys()):
             raise ValueError(
-                f"{path} belongs to other networks: {name!r} has shape {saved[name].shape} "
-                f"there and {tuple(variable.shape)} here"
+                f"{path} belongs to other networks or optimizers: {name!r} is only in "
+                f"{'the file' if name in there else f'this {kind}'}"
             )
-    for name, variable in state.items():
-        wanted = str(getattr(variable.dtype, "name", variable.dtype))
-        if saved[name].dtype.name != wanted:
-            raise ValueError(
-                f"{path} belongs to other networks: {name!r} has dtype {saved[name].dtype} there "
-                f"and {wanted} here"
-            )
+        for name, variable in state.items():
+            shape, dtype = there[name]
+            wanted = str(getattr(variable.dtype, "name", variable.dtype))
+            for what, found, here in (
+                ("shape", shape, tuple(variable.shape)),
+                ("dtype", dtype.name, wanted),
+            ):
+                if found != here:
+                    raise ValueError(
+                        f"{path} belongs to other networks: {name!r} has {what} {found} there and "
+                        f"{here} here"
+                    )
+        with _naming(path):
+            saved = {name: archive[name] for name in state}
     for name, variable in state.items():
         variable.assign(saved[name])
 
 
 # --- Networks from elsewhere -------------------------------------------------------------------
 
-# A .keras file names the Python modules that its parts come from, and Keras imports them. Versions
-# before 3.9 import and call whatever is named, so here only these may be named, in any version.
-_TRUSTED = re.compile(
-    r"builtins|keras|keras\.(layers|initializers|regularizers|constraints|activations|ops|models"
-    r"|dtype_policies)|keras\.src\.(models|ops|layers|dtype_policies)(\.\w+)*|gantut(\.\w+)*"
+MAXIMUM_CONFIG = 2**24
+"""Bytes of the longest description of a network that is read."""
+
+# Where the classes lie of which networks consist: no layer that runs code, or reads files.
+_PLAIN = re.compile(
+    r"gantut\..*|keras\.src\.(layers\.(activations|attention|convolutional|merging|normalization"
+    r"|pooling|regularization|reshaping|preprocessing\.(category_encoding|rescaling)"
+    r"|core\.(dense|embedding|identity|input_layer))"
+    r"|models\.(functional|sequential)|ops|initializers|regularizers|constraints|dtype_policies)\..*"
 )
-# Parts of Keras that run code, or load another file, from within the configuration.
-_RUNS_CODE = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+_VALUES = ("__keras_tensor__", "__tensor__", "__slice__", "__ellipsis__")
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 
 
-def load_model(path: Path) -> Any:
-    """Opens a network that may come from elsewhere, without running any code that is in it.
+def load_model(path: Path) -> keras.Model:
+    """Opens a network that may come from elsewhere, if it consists of plain layers only.
+
+    What is refused could run code or read another file, or would take more memory than the file
+    has bytes. How large the layers are is the file's to say.
 
     Args:
         path: A ``.keras`` file.
@@ -160,37 +192,67 @@ def load_model(path: Path) -> Any:
         The Keras model, not compiled.
 
     Raises:
-        ValueError: the file is damaged, or holds more than layers of Keras and of this package.
+        ValueError: the file is damaged, or holds more than plain layers of Keras and gantut.
     """
-    from gantut._keras import keras
-
     try:
         with zipfile.ZipFile(path) as archive:
+            members = {member.filename: member for member in archive.infolist()}
+            if members.keys() != _MEMBERS or any(m.compress_type for m in members.values()):
+                raise ValueError(f"wanted {sorted(_MEMBERS)}, not compressed, as Keras writes them")
+            if members["config.json"].file_size > MAXIMUM_CONFIG:
+                raise ValueError(f"config.json is longer than {MAXIMUM_CONFIG:,} bytes")
             _check_config(json.loads(archive.read("config.json")))
+            with archive.open("model.weights.h5") as weights, h5py.File(weights) as file:
+                _check_weights(file)
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
+        cause: BaseException = error
+        while inner := cause.__cause__ or cause.__context__:
+            cause = inner
         raise ValueError(
-            f"{str(path)!r} cannot be read as a Keras model: {describe(error)}"
+            f"{str(path)!r} cannot be read as a Keras model: {describe(cause)}"
         ) from error
 
 
-def _check_config(config: Any) -> None:
-    """Refuses a configuration that names anything but layers and what belongs to them."""
-    if isinstance(config, list):
-        for part in config:
-            _check_config(part)
-    if not isinstance(config, dict):
-        return
-    kind, module = config.get("class_name"), config.get("module")
-    if isinstance(kind, str) and kind.rpartition(">")[2] in _RUNS_CODE:
-        raise ValueError(f"it holds a {kind}, which can run code; such files are not opened")
-    if (
-        "module" in config
-        and module is not None
-        and not (isinstance(module, str) and _TRUSTED.fullmatch(module))
-    ):
-        raise ValueError(f"it asks for the module {module!r}; only Keras' layers are opened")
-    if kind == "function" and module not in (None, "builtins"):
-        raise ValueError(f"it asks for a function of {module!r}; such files are not opened")
-    for part in config.values():
-        _check_config(part)
+def _check_config(part: Any) -> None:
+    """Refuses a description that names anything but plain layers and what belongs to them."""
+    if isinstance(part, list):
+        for inner in part:
+            _check_config(inner)
+    if isinstance(part, dict):
+        if "class_name" in part and part["class_name"] not in _VALUES:
+            kind = _named_class(part)
+            if not isinstance(kind, type) or not _PLAIN.fullmatch(f"{kind.__module__}."):
+                raise ValueError(
+                    f"it asks for {part['class_name']!r} of {part.get('module')!r}; only files "
+                    "of plain layers are opened"
+                )
+        for inner in part.values():
+            _check_config(inner)
+
+
+def _named_class(part: Mapping[str, Any]) -> Any:
+    """The class that Keras takes for a part of a description; None where it has another way."""
+    registered = keras.saving.get_registered_object(part.get("registered_name"))
+    if registered is not None:
+        return registered
+    name, module = part["class_name"], part.get("module")
+    if not (isinstance(name, str) and name.isidentifier() and isinstance(module, str)):
+        return None
+    # Nothing is imported here: what is not there yet is none of the plain classes.
+    place: Any = sys.modules.get(module)
+    if place is None and module.startswith("keras."):
+        place = getattr(keras, module.removeprefix("keras."), None)
+    return getattr(place, name, None)
+
+
+def _check_weights(group: h5py.Group) -> None:
+    """Refuses what would be read from other files, or take more memory than is stored."""
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ValueError(f"weights {name!r} are a link")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            _check_weights(item)
+        elif item.external or item.is_virtual or item.nbytes > item.id.get_storage_size():
+            raise ValueError(f"weights {name!r} are not stored as they are in the file")

@@ -573,10 +573,8 @@ def _clear(folder: Path, keep: bool) -> None:
     """Removes what a run left in the folder, and nothing else; if ``keep`` only what is half."""
     from gantut._files import remove_leftovers
 
-    for name in RUN_FILES:
-        remove_leftovers(folder / name)
-    for path in (*(folder / "grids").glob(".step-*.png"), *(folder / CHECKPOINTS).glob(".step-*")):
-        path.unlink(missing_ok=True)
+    for place in (folder, folder / "grids", folder / CHECKPOINTS):
+        remove_leftovers(place)
     if keep:
         return
     for path in (*(folder / name for name in RUN_FILES), *(folder / "grids").glob("step-*.png")):

@@ -1,5 +1,6 @@
-"""gantut._files: files appear whole or not at all."""
+"""gantut._files: files appear whole or not at all, and archives from elsewhere cost no memory."""
 
+import io
 import json
 import os
 import platform
@@ -7,9 +8,11 @@ import stat
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import gantut
-from gantut._files import atomic_write, environment, write_json
+from gantut._files import DEFLATED, Npz, atomic_write, environment, remove_leftovers, write_json
 
 
 def test_writes_beside_the_target_then_moves(tmp_path):
@@ -51,6 +54,17 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupt()
     assert os.listdir(tmp_path) == []
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    for name in ("run.json", "step-000001.npz", "x"):
+        with atomic_write(tmp_path / name) as temporary:
+            temporary.write_text("whole")
+            left = temporary.name.replace("-", "-0", 1)  # as another process would
+            (tmp_path / left).write_text("half")
+    (tmp_path / ".lock").write_text("mine")
+    remove_leftovers(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".lock", "run.json", "step-000001.npz", "x"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
@@ -112,3 +126,80 @@ def test_environment():
     assert found["python"] == platform.python_version()
     assert found["machine"] == f"{platform.machine()}, {os.cpu_count()} cores"
     assert (found["device"] == "CPU") == (not tf.config.list_physical_devices("GPU"))
+
+
+# --- Archives ------------------------------------------------------------------------------------
+
+
+def archive(arrays, compress):
+    file = io.BytesIO()
+    (np.savez_compressed if compress else np.savez)(file, **arrays)
+    return file.getvalue()
+
+
+ARRAYS = {
+    "images": np.arange(24, dtype="u1").reshape(2, 3, 4),
+    "fortran": np.asfortranarray(np.ones((3, 2), ">i8")),
+    "words": np.array(["a", "bc"]),
+    "none": np.zeros((0, 3), "f4"),
+}
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_arrays_are_read_as_they_were_written(compress):
+    with Npz(io.BytesIO(archive(ARRAYS, compress))) as read:
+        assert read.files == list(ARRAYS)
+        for name, array in ARRAYS.items():
+            assert read.header(name) == (array.shape, array.dtype)
+            np.testing.assert_array_equal(read[name], array)
+        with pytest.raises(ValueError, match="no array 'x'"):
+            read["x"]
+
+
+WHOLE = [archive(ARRAYS, compress) for compress in (False, True)]
+# A flipped byte, a cut, a piece left out or doubled, a number that means too much, a longer shape.
+CHANGES = st.lists(
+    st.tuples(st.integers(0, 6), st.floats(0, 1, exclude_max=True), st.integers(0, 255)),
+    min_size=1,
+    max_size=4,
+)
+
+
+def changed(data, changes):
+    for kind, place, value in changes:
+        at = int(place * len(data))
+        to = at + value % 40
+        if kind == 0:
+            data = data[:at] + bytes([value]) + data[at + 1 :]
+        elif kind == 1:
+            data = data[:at]
+        elif kind == 2:
+            data = data[:at] + data[to:]
+        elif kind == 3:
+            data = data[:to] + data[at:]
+        elif kind == 4:
+            number = (0, 1, 2**31 - 1, 2**31, 2**32 - 1)[value % 5]
+            data = data[:at] + number.to_bytes(4, "little") + data[at + 4 :]
+        else:
+            data = data.replace(b"'shape': (", b"'shape': (" + b"9" * (value % 25), kind - 4)
+    return data
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None,
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+@given(whole=st.sampled_from(WHOLE), changes=CHANGES)
+def test_a_damaged_archive_is_a_value_error_and_no_larger_than_it_can_be(whole, changes):
+    data = changed(whole, changes)
+    try:
+        with Npz(io.BytesIO(data)) as read:
+            size = sum(read[name].nbytes for name in read.files)
+    except ValueError:
+        return
+    assert size <= DEFLATED * len(data)
+
+
+def test_arrays_of_objects_are_not_opened():
+    with Npz(io.BytesIO(archive({"x": np.array([{}], object), "y": np.ones(2)}, False))) as read:
+        assert read["y"].shape == (2,)
+        with pytest.raises(ValueError, match="Object arrays"):
+            read["x"]
