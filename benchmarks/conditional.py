@@ -94,7 +94,7 @@ def recipe(name: str) -> Any:
     def discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
         image, label = keras.Input(shape, name="image"), keras.Input((), dtype="int32")
         one_hot = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot")(label)
-        x = networks._centred_pixels(image, shape, mean_image)
+        x = networks.parts.pixels_in_a_row(image, mean_image)
         x = keras.layers.Concatenate()([x, one_hot])
         for units in (256, 128):
             x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(units)(x))

@@ -31,7 +31,7 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
     drawn = sampling.sample(pretrained.load("fast"), 8 * CLIPS, seed=seed)
 
     def row(name: str, frames: Any, cpu: float = 0.0) -> dict[str, Any]:
-        return {"method": name, "cpu_seconds": cpu, **motion.describe(frames)}
+        return {"method": name, "cpu_seconds": cpu, **motion.measure(frames)._asdict()}
 
     yield row("real", motion.clips(digits.x_test[:CLIPS], 1_000 + seed).frames)
     yield row("digits of fast, moved", motion.clips(drawn[:CLIPS], 2_000 + seed).frames)

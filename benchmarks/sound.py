@@ -35,7 +35,7 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
     labels = np.repeat(np.arange(len(sound.KINDS) * len(sound.NOTES)), EACH)
 
     def row(name: str, waves: Any, asked: Any, cpu: float) -> dict[str, Any]:
-        found = sound.describe(waves, asked, reference.waves)
+        found = sound.measure(waves, asked, reference.waves)._asdict()
         return {"method": name, "cpu_seconds": cpu, **found}
 
     yield row("real", real.waves, real.labels, 0.0)

@@ -439,7 +439,7 @@ def operations(name: str, at_once: bool) -> int:
     firsts = []
     for model in (G, D):
         layer = next(layer for layer in model.layers if hasattr(layer, "kernel"))
-        firsts.append(networks._multiply_adds(layer))
+        firsts.append(networks.multiply_adds(layer))
     d_step = g + 2 * (3 * d - firsts[1])
     g_step = 3 * g - firsts[0] + 2 * d
     if at_once:

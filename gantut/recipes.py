@@ -947,26 +947,26 @@ def _tutorial_dcgan_discriminator(shape: Sequence[int], num_classes: int) -> Any
 
 
 def _vae_encoder(shape: Sequence[int], num_classes: int, mean_image: Any = None) -> Any:
-    return networks.vae_encoder(image_shape=shape, mean_image=mean_image)
+    return networks.mlp_encoder(16, shape, variational=True, mean_image=mean_image)
 
 
 def _vae_decoder(shape: Sequence[int], num_classes: int, mean_image: Any = None) -> Any:
-    return networks.vae_decoder(image_shape=shape, mean_image=mean_image)
+    return networks.mlp_generator(16, shape, (256, 512), mean_image=mean_image)
 
 
 def _conditional_mlp_generator(shape: Sequence[int], num_classes: int) -> Any:
-    return networks.conditional_mlp_generator(num_classes, image_shape=shape, batch_norm=True)
+    return networks.mlp_generator(image_shape=shape, batch_norm=True, num_classes=num_classes)
 
 
 def _conditional_mlp_discriminator(shape: Sequence[int], num_classes: int) -> Any:
-    return networks.conditional_mlp_discriminator(num_classes, image_shape=shape)
+    return networks.mlp_discriminator(image_shape=shape, num_classes=num_classes)
 
 
 def _conditional_fast_generator(
     shape: Sequence[int], num_classes: int, mean_image: Any = None
 ) -> Any:
-    return networks.conditional_mlp_generator(
-        num_classes, 32, shape, widths=(128, 256), batch_norm=True, mean_image=mean_image
+    return networks.mlp_generator(
+        32, shape, (128, 256), batch_norm=True, mean_image=mean_image, num_classes=num_classes
     )
 
 
@@ -974,24 +974,24 @@ def _conditional_fast_discriminator(
     shape: Sequence[int], num_classes: int, mean_image: Any = None
 ) -> Any:
     return networks.projection_mlp_discriminator(
-        num_classes, shape, widths=(256, 128), mean_image=mean_image
+        shape, widths=(256, 128), mean_image=mean_image, num_classes=num_classes
     )
 
 
 def _mini_biggan_generator(shape: Sequence[int], num_classes: int) -> Any:
-    return networks.residual_generator(num_classes, image_shape=shape)
+    return networks.residual_generator(image_shape=shape, num_classes=num_classes)
 
 
 def _mini_biggan_discriminator(shape: Sequence[int], num_classes: int) -> Any:
-    return networks.residual_discriminator(num_classes, image_shape=shape)
+    return networks.residual_discriminator(image_shape=shape, num_classes=num_classes)
 
 
 def _conditional_dcgan_generator(shape: Sequence[int], num_classes: int) -> Any:
-    return networks.conditional_dcgan_generator(num_classes, image_shape=shape)
+    return networks.dcgan_generator(image_shape=shape, num_classes=num_classes)
 
 
 def _conditional_dcgan_discriminator(shape: Sequence[int], num_classes: int) -> Any:
-    return networks.conditional_dcgan_discriminator(num_classes, image_shape=shape)
+    return networks.dcgan_discriminator(image_shape=shape, num_classes=num_classes)
 
 
 def _stacked_generator(shape: Sequence[int], num_classes: int, mean_image: Any = None) -> Any:

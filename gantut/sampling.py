@@ -34,6 +34,23 @@ def gumbel_noise(z: Tensor) -> Tensor:
     return -tf.math.log(-tf.math.log1p(-0.5 * tf.math.erfc(z / np.sqrt(2.0))))
 
 
+def draw_normal(real: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws from the normal distribution with the mean and the covariance of real samples.
+
+    Args:
+        real: Floats (m, ...), m >= 2.
+        n: How many to draw.
+        rng: NumPy's generator.
+
+    Returns:
+        An array (n, ...) of the same type.
+    """
+    mean = real.mean(axis=0)
+    # Weights of N(0, 1) on the deviations give the sample covariance.
+    weights = rng.standard_normal((n, len(real)), dtype=real.dtype) / (len(real) - 1) ** 0.5
+    return np.asarray(mean + np.tensordot(weights, real - mean, axes=1))
+
+
 def is_conditional(generator: Model) -> bool:
     """Whether a generator takes labels beside latent vectors."""
     return len(generator.inputs) == 2

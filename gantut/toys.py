@@ -34,7 +34,7 @@ from gantut._keras import keras, tf
 from gantut.data import Mixture, sample_mixture
 from gantut.gan import GAN
 from gantut.metrics import ModeCoverage, mode_coverage
-from gantut.networks import _widths
+from gantut.networks.parts import checked_widths
 from gantut.optimizers import FusedAdam
 
 Model = Any
@@ -192,7 +192,7 @@ def discriminator(
 
 
 def _perceptron(x: Tensor, widths: Sequence[int], outputs: int, members: int, act: str) -> Tensor:
-    for i, width in enumerate(_widths(widths), start=1):
+    for i, width in enumerate(checked_widths(widths), start=1):
         x = ParallelDense(width, members, name=f"dense_{i}")(x)
         x = keras.layers.Activation(act, name=f"activation_{i}")(x)
     return ParallelDense(outputs, members, name="out")(x)

@@ -97,8 +97,8 @@ class VAE(keras.Model):
 
     Args:
         encoder: Maps samples to [mean, log_variance], each (batch, latent_dim), as
-            `gantut.networks.vae_encoder` does.
-        decoder: Maps (batch, latent_dim) to samples, as `gantut.networks.vae_decoder` does.
+            `gantut.networks.mlp_encoder` does with ``variational=True``.
+        decoder: Maps (batch, latent_dim) to samples, as `gantut.networks.mlp_generator` does.
         likelihood: "bernoulli" or "normal"; see the module's description.
         deviation: For "normal", the deviation sigma that training starts from, > 0.
         seed: Fixes the random numbers of training. None draws a seed.

@@ -28,7 +28,7 @@ from gantut import _check, networks, recipes
 from gantut._keras import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
-from gantut.networks import _image_shape, _leaky, _widths
+from gantut.networks.parts import checked_shape, generator_layers, leaky, pixels_in_a_row
 
 layers = keras.layers
 
@@ -71,9 +71,9 @@ def redrawer(
     _check.sizes(channels=channels, filters=filters)
     height, width, _ = shape = _even(source_shape)
     source = keras.Input(shape, name="source")
-    x = networks._centred_pixels(source, shape, mean_source)
+    x = pixels_in_a_row(source, mean_source)
     coarse = (height // 2, width // 2, filters)
-    x = networks._mlp_generator_hidden(x, (*_widths(widths), math.prod(coarse)), batch_norm=True)
+    x = generator_layers(x, (*widths, math.prod(coarse)), batch_norm=True)
     x = layers.Reshape(coarse, name="coarse")(x)
     image = layers.Conv2DTranspose(channels, 6, 2, padding="same", activation="tanh", name="image")(
         x
@@ -145,12 +145,12 @@ def restyler(
     if places:
         x = Places(name="places")(x)
         x = layers.Conv2D(filters, 1, name="place")(x)
-    x = _leaky(x, "leaky_shrink")
+    x = leaky(x, "leaky_shrink")
     for i in range(1, blocks + 1):
-        y = _leaky(layers.Conv2D(filters, 3, padding="same", name=f"conv_{i}a")(x), f"leaky_{i}a")
+        y = leaky(layers.Conv2D(filters, 3, padding="same", name=f"conv_{i}a")(x), f"leaky_{i}a")
         y = layers.Conv2D(filters, 3, padding="same", name=f"conv_{i}b")(y)
         x = layers.Add(name=f"add_{i}")([x, y])
-    x = _leaky(x, "leaky_blocks")
+    x = leaky(x, "leaky_blocks")
     x = layers.Conv2DTranspose(channels, 6, 2, padding="same", name="enlarge")(x)
     if skip:
         x = layers.Add(name="skip")([x, source])
@@ -171,7 +171,7 @@ def resized(generator: Model, source_shape: Sequence[int]) -> Model:
     Raises:
         ValueError: the network cannot take such images.
     """
-    shape = _image_shape(source_shape)
+    shape = checked_shape(source_shape)
     if shape[2] != generator.inputs[0].shape[-1]:
         raise ValueError(
             f"the generator takes {generator.inputs[0].shape[-1]} channels, got {shape[2]}"
@@ -231,12 +231,12 @@ def _critic_body(x: Any, width: int) -> Any:
     _check.sizes(width=width)
     for i, filters in enumerate((width, 2 * width, 2 * width), start=1):
         x = layers.Conv2D(filters, 4, 2, padding="same", name=f"conv_{i}")(x)
-        x = _leaky(x, f"leaky_{i}")
+        x = leaky(x, f"leaky_{i}")
     return layers.Dense(1, name="logit")(layers.Flatten(name="flatten")(x))
 
 
 def _even(shape: Sequence[int]) -> tuple[int, int, int]:
-    height, width, channels = _image_shape(shape)
+    height, width, channels = checked_shape(shape)
     if height % 2 or width % 2:
         raise ValueError(f"height and width must be even, got {height} x {width}")
     return height, width, channels

@@ -5,18 +5,18 @@
 
     data = motion.clips(load_mnist().x_train[:8_000])
     run = motion.train(data.frames, "split", seed=0)
-    motion.describe(run.gan.sample(500))
+    motion.measure(run.gan.sample(500))
 
 A clip has eight frames of 20 x 20 pixels, which are the channels of one image, float32
 (n, 20, 20, 8) in [-1, 1]. In it one digit, 14 x 14 pixels with its margin, goes along a straight
-line at constant velocity. `tracks` follows the centre of the ink, and `describe` says whether what
+line at constant velocity. `tracks` follows the centre of the ink, and `measure` says whether what
 it does is one motion of one digit.
 
 The recipe "plain" draws all frames at once; "split" has one part of the latent vector for what
 moves and one for how, as MoCoGAN has (Tulyakov et al. 2018).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -27,11 +27,12 @@ from gantut import _check, judge, networks, recipes
 from gantut._keras import keras
 from gantut.data import Float32, check_images
 from gantut.gan import GAN
+from gantut.networks import parts
+from gantut.sampling import draw_normal
 
 layers = keras.layers
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
-Model = Any
 
 FRAMES = 8
 """Frames of a clip."""
@@ -115,14 +116,8 @@ def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
     """
     real = _clips(frames)
     if len(real) < 2:
-        raise ValueError("a covariance needs two clips at least, got one")
-    mean = real.mean(axis=0)
-    weights = _check.rng(seed).standard_normal(
-        (_check.integer(n, "n", 1), len(real)), dtype=np.float32
-    )
-    weights /= (len(real) - 1) ** 0.5
-    drawn = weights @ (real - mean).reshape(len(real), -1)
-    return np.clip(mean + drawn.reshape(n, *mean.shape), -1, 1)
+        raise ValueError(f"frames: a covariance needs two clips at least, got {len(real)}")
+    return np.clip(draw_normal(real, _check.integer(n, "n", 1), _check.rng(seed)), -1, 1)
 
 
 def _halved(images: Float32) -> Float32:
@@ -189,7 +184,7 @@ class Motion(NamedTuple):
         return np.linalg.norm(self.velocities, axis=1)
 
 
-def fit(track: npt.ArrayLike) -> Motion:
+def straight_motion(track: npt.ArrayLike) -> Motion:
     """Fits a motion at constant velocity to each track.
 
     Args:
@@ -200,7 +195,7 @@ def fit(track: npt.ArrayLike) -> Motion:
     """
     places = np.asarray(track, dtype=np.float64)
     if places.ndim != 3 or places.shape[1] < 3 or places.shape[2] != 2:
-        raise ValueError(f"wanted tracks of shape (n, frames >= 3, 2), got {places.shape}")
+        raise ValueError(f"track must have the shape (n, frames >= 3, 2), got {places.shape}")
     t = np.arange(places.shape[1]) - (places.shape[1] - 1) / 2
     velocities = np.einsum("t,ntk->nk", t, places) / (t @ t)
     line = places.mean(axis=1, keepdims=True) + t[:, None] * velocities[:, None]
@@ -237,53 +232,66 @@ def read(frames: npt.ArrayLike) -> Float64:
     return judge.probabilities(flat).reshape(-1, FRAMES, 10).astype(np.float64)
 
 
-def describe(frames: npt.ArrayLike) -> dict[str, float]:
-    """Whether clips show one motion of one digit.
+class Measures(NamedTuple):
+    """Whether clips show one motion of one digit; a clip with an empty frame shows neither.
+
+    Attributes:
+        residual: Median distance (root mean square, pixels) of the ink from the best motion at
+            constant velocity.
+        one_motion: The share of clips where it is at most `STRAIGHT`.
+        speed: The mean speed of the best motions, in pixels a frame.
+        speed_deviation: Its standard deviation.
+        same_digit: The share of clips in whose first and last frame the judge reads the same digit.
+        sure: Its mean probability for what it reads in all frames.
+        both: The share with one motion and the same digit.
+    """
+
+    residual: float
+    one_motion: float
+    speed: float
+    speed_deviation: float
+    same_digit: float
+    sure: float
+    both: float
+
+
+def measure(frames: npt.ArrayLike) -> Measures:
+    """Measures clips.
 
     Args:
         frames: Clips (n, 20, 20, 8).
 
     Returns:
-        A dict of
-
-        - ``residual``: median distance (root mean square, pixels) of the ink from the best motion
-          at constant velocity;
-        - ``one_motion``: the share of clips where it is at most `STRAIGHT`;
-        - ``speed``: the mean speed of the best motions, in pixels a frame, and
-        - ``speed_deviation``: its standard deviation;
-        - ``same_digit``: the share of clips in whose first and last frame the judge reads the same
-          digit;
-        - ``sure``: its mean probability for what it reads in all frames;
-        - ``both``: the share with one motion and the same digit.
-
-        Clips with an empty frame count as neither.
+        `Measures`.
     """
-    motion, seen = fit(tracks(frames)), read(frames)
+    motion, seen = straight_motion(tracks(frames)), read(frames)
     whole = np.isfinite(motion.residuals)
     digits = seen.argmax(axis=2)
     one = whole & (motion.residuals <= STRAIGHT)
     same = whole & (digits[:, 0] == digits[:, -1])
-    speeds = motion.speeds[whole]
-    return {
-        "residual": float(np.median(motion.residuals[whole])) if whole.any() else float("nan"),
-        "one_motion": float(one.mean()),
-        "speed": float(speeds.mean()) if whole.any() else float("nan"),
-        "speed_deviation": float(speeds.std()) if whole.any() else float("nan"),
-        "same_digit": float(same.mean()),
-        "sure": float(seen.max(axis=2).mean()),
-        "both": float((one & same).mean()),
-    }
+    moved = motion.residuals[whole], motion.speeds[whole]
+    residuals, speeds = moved if whole.any() else (np.full(1, np.nan),) * 2
+    return Measures(
+        residual=float(np.median(residuals)),
+        one_motion=float(one.mean()),
+        speed=float(speeds.mean()),
+        speed_deviation=float(speeds.std()),
+        same_digit=float(same.mean()),
+        sure=float(seen.max(axis=2).mean()),
+        both=float((one & same).mean()),
+    )
 
 
 # --- Training ----------------------------------------------------------------------------------
 
 
 def split_generator(
+    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES),
     content_dim: int = 48,
     motion_dim: int = 16,
     width: int = 256,
     mean_image: Any = None,
-) -> Model:
+) -> keras.Model:
     """Draws every frame with the same weights, from what moves and where it is by then.
 
     The first part of the latent vector, the content, is the same for all frames. The second makes
@@ -292,6 +300,7 @@ def split_generator(
     eight frames a linear layer does.
 
     Args:
+        image_shape: (20, 20, 8), the only shape of a clip.
         content_dim: Latent numbers for the content.
         motion_dim: Latent numbers for the motion.
         width: Units of the hidden layers.
@@ -301,18 +310,22 @@ def split_generator(
     Returns:
         A model from (batch, content_dim + motion_dim) to clips (batch, 20, 20, 8) in [-1, 1].
     """
-    _check.sizes(content_dim=content_dim, motion_dim=motion_dim, width=width)
-    z = networks._latent(content_dim + motion_dim)
+    if tuple(image_shape) != (SIDE, SIDE, FRAMES):
+        raise ValueError(f"wanted clips of shape {(SIDE, SIDE, FRAMES)}, got {tuple(image_shape)}")
+    content_dim, motion_dim, width = _check.sizes(
+        content_dim=content_dim, motion_dim=motion_dim, width=width
+    )
+    z = parts.latent_input(content_dim + motion_dim)
     content = layers.Reshape((1, content_dim), name="content")(z[:, :content_dim])
     content = layers.Dense(width, name="content_dense")(content)
-    moved = networks._leaky(layers.Dense(64, name="motion_dense")(z[:, content_dim:]), "motion")
+    moved = parts.leaky(layers.Dense(64, name="motion_dense")(z[:, content_dim:]), "motion")
     codes = layers.Reshape((FRAMES, 32), name="codes")(
         layers.Dense(FRAMES * 32, name="code_dense")(moved)
     )
     x = layers.Add(name="meet")([content, layers.Dense(width, name="place_dense")(codes)])
     for i in (1, 2):
         x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
-        x = networks._leaky(x, f"leaky_relu_{i}")
+        x = parts.leaky(x, f"leaky_relu_{i}")
         if i == 1:
             x = layers.Dense(width, use_bias=False, name="dense")(x)
     x = layers.Dense(SIDE * SIDE, activation="tanh", name="pixels")(x)
@@ -321,20 +334,29 @@ def split_generator(
         z, layers.Reshape((SIDE, SIDE, FRAMES), name="clip")(x), name="split_generator"
     )
     if mean_image is not None:
-        shape = (SIDE, SIDE, 1)
-        mean = networks._channel_mean(mean_image, (SIDE, SIDE, FRAMES)).reshape(shape)
-        networks._start_at(model, mean, shape)
+        mean = parts.checked_mean(mean_image, (SIDE, SIDE, FRAMES)).mean(axis=-1)
+        parts.start_at(model, mean)
     return model
 
 
-def _split(shape: Sequence[int], num_classes: int, mean_image: Any = None) -> Model:
-    if tuple(shape) != (SIDE, SIDE, FRAMES):
-        raise ValueError(f"wanted clips of shape {(SIDE, SIDE, FRAMES)}, got {tuple(shape)}")
-    return split_generator(mean_image=mean_image)
+def _split(image_shape: Sequence[int], num_classes: int, mean_image: Any = None) -> keras.Model:
+    return split_generator(image_shape, mean_image=mean_image)
 
 
-def _discriminator(shape: Sequence[int], num_classes: int, mean_image: Any = None) -> Model:
-    return networks.mlp_discriminator(tuple(shape), widths=(256, 128), mean_image=mean_image)
+def _discriminator(
+    image_shape: Sequence[int], num_classes: int, mean_image: Any = None
+) -> keras.Model:
+    return networks.mlp_discriminator(image_shape, widths=(256, 128), mean_image=mean_image)
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "split": {
+        "summary": "clips of a moving digit, every frame drawn with the same weights",
+        "generator": _split,
+    },
+    "plain": {"summary": "clips of a moving digit, all frames drawn at once"},
+}
+"""What a recipe has beside the settings that both share, by name."""
 
 
 def recipe(method: str = "split") -> recipes.Recipe:
@@ -347,15 +369,10 @@ def recipe(method: str = "split") -> recipes.Recipe:
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
     """
-    fast = recipes.get("fast")
-    assert isinstance(fast, recipes.Recipe)
-    generators: dict[str, Callable[..., Model]] = {"split": _split, "plain": fast.generator}
-    generator = _check.one_of(method, "method", generators)
+    fast: Any = recipes.get("fast")
     return replace(
         fast,
         name=f"motion, {method}",
-        summary="clips of a moving digit, perceptrons",
-        generator=generator,
         discriminator=_discriminator,
         penalties={"r1": 1.0, "r2": 1.0},
         ema=0.995,
@@ -363,6 +380,7 @@ def recipe(method: str = "split") -> recipes.Recipe:
         steps=600,
         gpu_steps=600,
         steps_per_execution=20,
+        **_check.one_of(method, "method", METHODS),
     )
 
 

@@ -15,7 +15,7 @@ SHAPE = (28, 28, 1)
 @pytest.fixture(scope="module")
 def generator():
     keras.utils.set_random_seed(0)
-    return networks.conditional_mlp_generator(10, 6, SHAPE, widths=(12,))
+    return networks.mlp_generator(6, SHAPE, widths=(12,), num_classes=10)
 
 
 @pytest.fixture(scope="module")

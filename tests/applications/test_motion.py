@@ -52,15 +52,15 @@ def test_tracks_follow_a_point_exactly():
     np.testing.assert_allclose(track[0, :, 0], 3 + np.arange(8))
     np.testing.assert_allclose(track[0, :, 1], 15 - np.arange(8))
     assert np.isnan(track[1]).all()
-    found = motion.fit(track)
+    found = motion.straight_motion(track)
     np.testing.assert_allclose(found.velocities[0], [1, -1])
     np.testing.assert_allclose(found.residuals[0], 0, atol=1e-12)
     assert np.isnan(found.residuals[1])
 
 
-def test_fit_is_least_squares():
+def test_the_straight_motion_is_least_squares():
     track = np.random.default_rng(0).standard_normal((5, 8, 2))
-    found = motion.fit(track)
+    found = motion.straight_motion(track)
     for places, velocity, residual in zip(track, found.velocities, found.residuals, strict=True):
         slopes, squares, *_ = np.polyfit(np.arange(8), places, 1, full=True)
         np.testing.assert_allclose(velocity, slopes[0])
@@ -69,28 +69,28 @@ def test_fit_is_least_squares():
 
 
 def test_real_clips_are_one_motion_of_one_digit(digits, real):
-    found = motion.fit(motion.tracks(real.frames))
+    found = motion.straight_motion(motion.tracks(real.frames))
     assert found.residuals.max() < motion.STRAIGHT  # measured 0.16
     assert np.abs(found.velocities - real.velocities).max() < 0.15  # measured 0.09
-    said = motion.describe(real.frames)
-    assert said["one_motion"] == 1
-    assert said["both"] > 0.97  # measured 0.99
+    said = motion.measure(real.frames)
+    assert said.one_motion == 1
+    assert said.both > 0.97  # measured 0.99
     right = motion.read(real.frames).argmax(axis=2) == digits.y_test[:500, None]
     assert right.mean() > 0.94  # measured 0.967
 
 
 def test_what_is_not_one_motion_is_found_out(digits, real):
-    still = motion.describe(motion.still_frames(digits.x_test[:1_600], 0))
-    assert still["one_motion"] < 0.01
-    assert still["same_digit"] < 0.25  # a tenth by chance, and classes differ in number
+    still = motion.measure(motion.still_frames(digits.x_test[:1_600], 0))
+    assert still.one_motion < 0.01
+    assert still.same_digit < 0.25  # a tenth by chance, and classes differ in number
     # A turn after the fourth frame: the same digit, two motions.
     turned = np.concatenate([real.frames[..., :4], real.frames[..., 3::-1]], axis=3)
-    fast = motion.fit(motion.tracks(real.frames)).speeds > 0.5
-    assert motion.describe(turned[fast])["one_motion"] < 0.05
-    assert motion.describe(turned)["same_digit"] == 1
-    empty = motion.describe(np.full((2, 20, 20, 8), -1, np.float32))
-    assert empty["both"] == 0
-    assert np.isnan(empty["residual"])
+    fast = motion.straight_motion(motion.tracks(real.frames)).speeds > 0.5
+    assert motion.measure(turned[fast]).one_motion < 0.05
+    assert motion.measure(turned).same_digit == 1
+    empty = motion.measure(np.full((2, 20, 20, 8), -1, np.float32))
+    assert empty.both == 0
+    assert np.isnan(empty.residual)
 
 
 def test_normal_clips_have_the_moments_of_real_ones(real):
@@ -115,24 +115,33 @@ def test_the_split_generator_moves_one_content():
 
 def test_a_short_training_learns_to_move(digits):
     data = motion.clips(digits.x_train[:300], 0)
-    run = motion.train(data.frames, "split", steps=40)
-    made = motion.describe(run.gan.sample(200, seed=0))
-    start = motion.describe(motion.recipe().build((20, 20, 8)).sample(200, seed=0))
-    assert made["speed"] > start["speed"] + 0.05, (start, made)
-    assert made["residual"] < 2.0, made
+    run = motion.train(data.frames, "split", steps=20)
+    made = motion.measure(run.gan.sample(200, seed=0))
+    start = motion.measure(motion.recipe().build((20, 20, 8)).sample(200, seed=0))
+    assert made.speed > start.speed + 0.05, (start, made)
+    assert made.residual < 2.0, made
     assert run.cpu_seconds > 0
+
+
+def test_numpys_integers_are_integers(digits):
+    sizes = {"content_dim": np.int64(3), "motion_dim": np.int32(2), "width": np.int64(8)}
+    made = motion.split_generator(**sizes)(np.zeros((2, 5), np.float32))
+    assert made.shape == (2, 20, 20, 8)
+    real = motion.clips(digits.x_train[:3], np.int64(1)).frames
+    assert motion.normal_clips(real, np.int64(2), np.int64(1)).shape == (2, 20, 20, 8)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: motion.clips(x[:, :20]), "wanted images of 28 x 28"),
+        (lambda x: motion.clips(x[:, :20]), "digits"),
         (lambda x: motion.still_frames(x[:9]), "8 digits for each clip"),
-        (lambda x: motion.tracks(x), "wanted 8 channel"),
-        (lambda x: motion.fit(np.zeros((3, 8))), "tracks of shape"),
+        (lambda x: motion.tracks(x), "frames"),
+        (lambda x: motion.straight_motion(np.zeros((3, 8))), "track"),
         (lambda x: motion.normal_clips(motion.clips(x[:1]).frames, 3), "two clips"),
-        (lambda x: motion.split_generator(width=0), "width must be a positive"),
-        (lambda x: motion.recipe("slow"), "unknown method 'slow'"),
+        (lambda x: motion.split_generator((28, 28, 8)), "clips"),
+        (lambda x: motion.split_generator(width=0), "width"),
+        (lambda x: motion.recipe("slow"), "method"),
     ],
 )
 def test_bad_input_is_refused(digits, call, message):

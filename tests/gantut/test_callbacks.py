@@ -24,8 +24,8 @@ def make_gan(conditional=False, ema=0.9, steps_per_execution=1, seed=0):
     keras.utils.set_random_seed(seed)
     if conditional:
         gan = GAN(
-            networks.conditional_mlp_generator(3, 4, SHAPE, widths=(8,)),
-            networks.conditional_mlp_discriminator(3, SHAPE, widths=(8,)),
+            networks.mlp_generator(4, SHAPE, widths=(8,), num_classes=3),
+            networks.mlp_discriminator(SHAPE, widths=(8,), num_classes=3),
             ema=ema,
             seed=seed,
         )

@@ -24,8 +24,8 @@ def tiny_conditional(tiny):
         tiny,
         name="tiny_conditional",
         conditional=True,
-        generator=lambda shape, k: networks.conditional_mlp_generator(k, 4, shape, widths=(8,)),
-        discriminator=lambda shape, k: networks.conditional_mlp_discriminator(k, shape, (8,)),
+        generator=lambda shape, k: networks.mlp_generator(4, shape, (8,), num_classes=k),
+        discriminator=lambda shape, k: networks.mlp_discriminator(shape, (8,), num_classes=k),
     )
 
 

@@ -204,8 +204,8 @@ def normalised_gan(conditional=False):
     """Batch normalisation in G, dropout and spectral normalisation in D, averaged weights."""
     keras.utils.set_random_seed(1)
     if conditional:
-        generator = networks.conditional_mlp_generator(3, 4, (4, 4, 1), (8,), batch_norm=True)
-        inner = networks.conditional_mlp_discriminator(3, (4, 4, 1), widths=(8,), dropout=0.3)
+        generator = networks.mlp_generator(4, (4, 4, 1), (8,), batch_norm=True, num_classes=3)
+        inner = networks.mlp_discriminator((4, 4, 1), widths=(8,), dropout=0.3, num_classes=3)
         discriminator = inner
     else:
         generator = networks.mlp_generator(4, (4, 4, 1), (8,), batch_norm=True)

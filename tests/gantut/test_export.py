@@ -20,7 +20,7 @@ def plain():
 @pytest.fixture(scope="module")
 def conditional():
     keras.utils.set_random_seed(0)
-    return networks.conditional_mlp_generator(3, 8, (8, 8, 1), (64, 64))
+    return networks.mlp_generator(8, (8, 8, 1), (64, 64), num_classes=3)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_what_is_no_generator_is_refused(tmp_path, conditional):
 
 
 def test_whole_numbers_for_a_conditional_generator_are_refused(tmp_path, conditional):
-    with pytest.raises(ValueError, match="without labels, got 'conditional_mlp_generator'"):
+    with pytest.raises(ValueError, match="without labels, got 'mlp_generator'"):
         export.export_litert(conditional, tmp_path / "net.tflite", "int8")
     assert not list(tmp_path.iterdir())
 

@@ -648,8 +648,8 @@ def test_labels_reach_both_networks_as_array_and_as_dataset():
 def test_a_conditional_pair_trains_and_samples_on_images():
     keras.utils.set_random_seed(0)
     gan = gantut.GAN(
-        networks.conditional_mlp_generator(3, 4, (4, 4, 1), (8,)),
-        networks.conditional_mlp_discriminator(3, (4, 4, 1), (8,)),
+        networks.mlp_generator(4, (4, 4, 1), (8,), num_classes=3),
+        networks.mlp_discriminator((4, 4, 1), (8,), num_classes=3),
         penalties={"r1": 0.1},
         ema=0.9,
     )
@@ -1263,7 +1263,7 @@ def test_bad_settings(arguments, message):
 def test_networks_that_do_not_fit_each_other():
     image_g = networks.mlp_generator(2, (4, 4, 1), (3,))
     image_d = networks.mlp_discriminator((4, 4, 3), (3,))
-    labelled = networks.conditional_mlp_discriminator(3, (4, 4, 1), (3,))
+    labelled = networks.mlp_discriminator((4, 4, 1), (3,), num_classes=3)
     x = keras.Input((2,))
     two_logits = keras.Model(x, layers.Dense(2)(x))
     seed_image = keras.Input((4, 4, 1))

@@ -46,8 +46,8 @@ TINY = recipes.Recipe(
 CONDITIONAL = replace(
     TINY,
     conditional=True,
-    generator=lambda shape, k: networks.conditional_mlp_generator(k, 4, shape, widths=(8,)),
-    discriminator=lambda shape, k: networks.conditional_mlp_discriminator(k, shape, widths=(8,)),
+    generator=lambda shape, k: networks.mlp_generator(4, shape, (8,), num_classes=k),
+    discriminator=lambda shape, k: networks.mlp_discriminator(shape, (8,), num_classes=k),
 )
 
 

@@ -25,7 +25,7 @@ def plain():
 @pytest.fixture(scope="module")
 def conditional():
     keras.utils.set_random_seed(0)
-    return networks.conditional_mlp_generator(5, 3, (4, 4, 1), (8,))
+    return networks.mlp_generator(3, (4, 4, 1), (8,), num_classes=5)
 
 
 def test_samples_are_the_generator_of_normal_latents(plain):

@@ -85,7 +85,7 @@ def test_a_packed_discriminator_judges_neighbours_together():
 
 def test_a_packed_conditional_discriminator_reads_all_labels():
     def builder(shape, num_classes):
-        return networks.conditional_mlp_discriminator(num_classes, shape, widths=(5,))
+        return networks.mlp_discriminator(shape, (5,), num_classes=num_classes)
 
     packed = stabilisers.packed(builder, 2)(SHAPE, 3)
     x, labels = images(4), np.array([2, 0, 1, 1])
@@ -172,7 +172,7 @@ def test_bad_noise(stddev):
 
 
 def test_layers_at_the_input_share_the_discriminator():
-    d = networks.conditional_mlp_discriminator(3, SHAPE, (5,))
+    d = networks.mlp_discriminator(SHAPE, (5,), num_classes=3)
     noisy = stabilisers.at_input(d, InstanceNoise(0.5))
     assert [id(v) for v in noisy.trainable_variables] == [id(v) for v in d.trainable_variables]
     inputs = [images(6), np.arange(6) % 3]

@@ -23,8 +23,8 @@ def images(n: int = 40, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> np.nda
 def small(likelihood: str = "bernoulli", seed: int = 0) -> VAE:
     keras.utils.set_random_seed(seed)
     return VAE(
-        networks.vae_encoder(LATENT, SHAPE, widths=(8,)),
-        networks.vae_decoder(LATENT, SHAPE, widths=(8,)),
+        networks.mlp_encoder(LATENT, SHAPE, widths=(8,), variational=True),
+        networks.mlp_generator(LATENT, SHAPE, widths=(8,)),
         likelihood=likelihood,
         seed=seed,
     )
@@ -129,8 +129,8 @@ def test_units_of_the_normal_density():
 def test_likelihood_of_binary_images_against_quadrature():
     # One latent coordinate: the integral over z by Gauss-Hermite nodes, in float64.
     keras.utils.set_random_seed(1)
-    encoder = networks.vae_encoder(1, (3, 3, 1), widths=(8,))
-    decoder = networks.vae_decoder(1, (3, 3, 1), widths=(8,))
+    encoder = networks.mlp_encoder(1, (3, 3, 1), widths=(8,), variational=True)
+    decoder = networks.mlp_generator(1, (3, 3, 1), widths=(8,))
     # A q wider than the prior bounds the importance weights, so that the estimate is steady.
     encoder.get_layer("mean").set_weights([np.zeros((8, 1)), np.zeros(1)])
     encoder.get_layer("log_variance").set_weights([np.zeros((8, 1)), np.full(1, 0.4)])
@@ -151,8 +151,8 @@ def test_likelihood_of_binary_images_against_quadrature():
 
 def test_probabilities_of_all_binary_images_sum_to_1():
     # 2 x 2 pixels: sixteen images; what they weigh for any z is a distribution.
-    decoder = networks.vae_decoder(LATENT, (2, 2, 1), widths=(8,))
-    vae = VAE(networks.vae_encoder(LATENT, (2, 2, 1), widths=(8,)), decoder)
+    decoder = networks.mlp_generator(LATENT, (2, 2, 1), widths=(8,))
+    vae = VAE(networks.mlp_encoder(LATENT, (2, 2, 1), widths=(8,), variational=True), decoder)
     every = (2.0 * (np.arange(16)[:, None] >> np.arange(4) & 1) - 1).reshape(16, 2, 2, 1)
     for centre in (decoder(np.ones((1, LATENT))), tf.constant(1.0, shape=(1, 2, 2, 1))):
         log_p = vae._log_density(tf.constant(every, tf.float32), tf.repeat(centre, 16, axis=0))
@@ -437,16 +437,16 @@ def test_command_line_trains_samples_and_evaluates(tmp_path, capsys):
 
 
 def test_networks_that_do_not_fit():
-    encoder = networks.vae_encoder(LATENT, SHAPE, widths=(8,))
-    decoder = networks.vae_decoder(LATENT, SHAPE, widths=(8,))
+    encoder = networks.mlp_encoder(LATENT, SHAPE, widths=(8,), variational=True)
+    decoder = networks.mlp_generator(LATENT, SHAPE, widths=(8,))
     with pytest.raises(ValueError, match=r"makes samples of shape \(5, 4, 1\).* takes \(4, 4, 1\)"):
-        VAE(encoder, networks.vae_decoder(LATENT, (5, 4, 1), widths=(8,)))
+        VAE(encoder, networks.mlp_generator(LATENT, (5, 4, 1), widths=(8,)))
     with pytest.raises(ValueError, match=r"each \(batch, 2\) .* got 2 output\(s\)"):
-        VAE(encoder, networks.vae_decoder(2, SHAPE, widths=(8,)))
+        VAE(encoder, networks.mlp_generator(2, SHAPE, widths=(8,)))
     with pytest.raises(ValueError, match=r"got 1 output\(s\) of shape \(1,\)"):
         VAE(networks.mlp_discriminator(SHAPE, widths=(8,)), decoder)
     with pytest.raises(ValueError, match="must take latent vectors"):
-        VAE(encoder, networks.conditional_mlp_generator(10, LATENT, SHAPE, widths=(8,)))
+        VAE(encoder, networks.mlp_generator(LATENT, SHAPE, (8,), num_classes=10))
     with pytest.raises(ValueError, match="unknown likelihood 'poisson'; known are bernoulli, norm"):
         VAE(encoder, decoder, likelihood="poisson")
     with pytest.raises(ValueError, match="deviation must be a positive number, got 0"):

@@ -73,7 +73,7 @@ def test_directions_are_the_axes_of_the_mean_change(exported):
 
 def test_finite_differences_find_what_automatic_ones_do():
     tf.random.set_seed(0)
-    generator = networks.conditional_mlp_generator(3, 4, (6, 6, 1), widths=(16,), batch_norm=True)
+    generator = networks.mlp_generator(4, (6, 6, 1), widths=(16,), batch_norm=True, num_classes=3)
     found, shares = export_generator.find_directions(generator, samples=30)
     z = tf.constant(np.random.default_rng(0).standard_normal((30, 4)), tf.float32)
     with tf.GradientTape() as tape:

@@ -130,7 +130,7 @@ def test_packed_weights_are_the_trained_ones_rounded(packed, run):
 
 def test_a_conditional_generator_keeps_its_classes(packed, tmp_path, monkeypatch, tiny):
     def build(shape, num_classes):
-        return networks.conditional_mlp_generator(num_classes, 4, shape, widths=(8,))
+        return networks.mlp_generator(4, shape, (8,), num_classes=num_classes)
 
     monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, generator=build, conditional=True))
     make_weights.pack("labelled", save_run(tmp_path / "run", build((6, 6, 1), 3)), packed)

@@ -8,7 +8,7 @@ from scipy import linalg
 
 from gantut import _check, metrics
 from gantut.applications.sound.synthesis import (
-    KINDS,
+    LABELS,
     LENGTH,
     NOTES,
     RATE,
@@ -27,6 +27,8 @@ ORDER = 9  # of linear prediction: two for each formant below 4 kHz, one for the
 _FALL = -6.0  # dB from the first to the second half; strings fall by 11, vowels hardly
 _WINDOW, HOP = 256, 64  # samples of a spectrum, and from one to the next
 _TOP, _RANGE = 36.0, 70.0  # dB: where a spectrogram is 1, and how far below it is -1
+SHAPE = (_WINDOW // 2 + 1, LENGTH // HOP + 1, 1)  # of a spectrogram
+_HANN = np.hanning(_WINDOW + 1)[:-1]
 
 
 class Pitch(NamedTuple):
@@ -41,7 +43,7 @@ class Pitch(NamedTuple):
     clarity: Float64
 
 
-def pitch(waves: npt.ArrayLike, low: float = 60.0, high: float = 500.0) -> Pitch:
+def pitch(waves: npt.ArrayLike) -> Pitch:
     """Finds the pitch by the normalised square difference (McLeod and Wyvill 2005, section 4).
 
     That is::
@@ -53,19 +55,13 @@ def pitch(waves: npt.ArrayLike, low: float = 60.0, high: float = 500.0) -> Pitch
 
     Args:
         waves: (n, samples) at 8 kHz, of any scale.
-        low: The lowest pitch looked for, in Hz.
-        high: The highest.
 
     Returns:
-        `Pitch`.
+        `Pitch`, looked for between 60 and 500 Hz.
     """
-    x = _waves(waves)
-    if not 0 < low < high or high > RATE / 4:
-        raise ValueError(f"wanted 0 < low < high <= {RATE // 4}, got {low!r} and {high!r}")
-    first, last = int(RATE / high), int(RATE / low) + 1
+    first, last = RATE // 500, RATE // 60 + 1
+    x = _waves(waves, last + 2)
     n = x.shape[1]
-    if last + 1 >= n:
-        raise ValueError(f"sounds of {n} samples are too short for a pitch of {low} Hz")
     products = np.fft.irfft(np.abs(np.fft.rfft(x, 2 * n)) ** 2)[:, :n]
     energy = np.cumsum(np.pad(x**2, ((0, 0), (1, 0))), axis=1)
     lags = np.arange(n)
@@ -84,10 +80,14 @@ def pitch(waves: npt.ArrayLike, low: float = 60.0, high: float = 500.0) -> Pitch
     return Pitch(hertz, np.where(found, np.clip(y1 - 0.25 * (y0 - y2) * offset, 0, 1), 0.0))
 
 
-def _waves(waves: npt.ArrayLike) -> Float64:
+def _waves(waves: npt.ArrayLike, least: int = 1, most: int | None = None) -> Float64:
+    """Finite sounds (n, samples), of a number of samples within limits."""
     x = np.asarray(waves, dtype=np.float64)
     if x.ndim != 2 or not x.size or not np.isfinite(x).all():
-        raise ValueError(f"wanted finite sounds of shape (n, samples), got shape {x.shape}")
+        raise ValueError(f"waves: wanted finite sounds (n, samples), got shape {x.shape}")
+    if not least <= x.shape[1] <= (most or x.shape[1]):
+        limits = f"{least}" if most == least else f"{least} or more"
+        raise ValueError(f"waves: wanted sounds of {limits} samples, got {x.shape[1]}")
     return x
 
 
@@ -105,10 +105,7 @@ def linear_prediction(waves: npt.ArrayLike, order: int = ORDER) -> Float64:
         float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1. Each
         sample is predicted by minus the others times the samples before it.
     """
-    x = _waves(waves)
-    order = _check.integer(order, "order", 1)
-    if x.shape[1] <= order:
-        raise ValueError(f"sounds of {x.shape[1]} samples are too short for order {order}")
+    x = _waves(waves, _check.integer(order, "order", 1) + 1)
     y = np.concatenate([x[:, :1], x[:, 1:] - 0.97 * x[:, :-1]], axis=1)
     spectra = np.fft.rfft(y * np.hamming(y.shape[1]), 2 * y.shape[1])
     r = np.fft.irfft(np.abs(spectra) ** 2)[:, : order + 1]
@@ -117,25 +114,23 @@ def linear_prediction(waves: npt.ArrayLike, order: int = ORDER) -> Float64:
     return np.concatenate([np.ones((len(x), 1)), -np.array(weights)], axis=1)
 
 
-def formants(waves: npt.ArrayLike, count: int = 2, order: int = ORDER) -> Float64:
-    """The lowest resonances of a sound: poles of `linear_prediction` that are narrow enough.
+def formants(waves: npt.ArrayLike) -> Float64:
+    """The two lowest resonances of a sound: poles of `linear_prediction`.
 
     Args:
         waves: (n, samples) at 8 kHz.
-        count: How many resonances to return.
-        order: Of the prediction.
 
     Returns:
-        float64 (n, count), in Hz, ascending; NaN where there are fewer. Only poles between 150 Hz
+        float64 (n, 2), in Hz, ascending; NaN where there are fewer. Only poles between 150 Hz
         and 3.8 kHz with a bandwidth below 500 Hz count.
     """
-    filters = linear_prediction(waves, order)
-    found = np.full((len(filters), _check.integer(count, "count", 1)), np.nan)
+    filters = linear_prediction(waves)
+    found = np.full((len(filters), 2), np.nan)
     for row, coefficients in zip(found, filters, strict=True):
         poles = np.roots(coefficients)
         hertz = np.angle(poles) * RATE / (2 * np.pi)
         width = -np.log(np.maximum(np.abs(poles), 1e-12)) * RATE / np.pi
-        kept = np.sort(hertz[(hertz > 150) & (hertz < 3_800) & (width < 500)])[:count]
+        kept = np.sort(hertz[(hertz > 150) & (hertz < 3_800) & (width < 500)])[:2]
         row[: len(kept)] = kept
     return found
 
@@ -174,9 +169,7 @@ def band_levels(waves: npt.ArrayLike) -> Float64:
         float64 (n, 80), in dB. Bands are 200 Hz wide; what is more than about 40 dB below a full
         tone counts as silence.
     """
-    x = _waves(waves)
-    if x.shape[1] != LENGTH:
-        raise ValueError(f"wanted sounds of {LENGTH} samples, got {x.shape[1]}")
+    x = _waves(waves, LENGTH, LENGTH)
     quarters = x.reshape(len(x), 4, LENGTH // 4) * np.hanning(LENGTH // 4)
     power = np.abs(np.fft.rfft(quarters, axis=2)) ** 2
     edges = np.linspace(0, power.shape[2] - 1, 21).astype(int)
@@ -184,10 +177,29 @@ def band_levels(waves: npt.ArrayLike) -> Float64:
     return 10 * np.log10(bands + 0.3).reshape(len(x), -1)
 
 
-def describe(
-    waves: npt.ArrayLike, labels: npt.ArrayLike, reference: npt.ArrayLike
-) -> dict[str, float]:
+class Measures(NamedTuple):
     """What sounds are worth that were asked for by label.
+
+    Attributes:
+        clear: The share with a clear pitch, `CLEAR` or more.
+        note: The share with a clear pitch within `CENTS` of the note that was asked for.
+        kind: The share that `read` takes for the kind that was asked for.
+        right: The share with both.
+        spread: Standard deviation of the logarithm of the first two formants, over the vowels of
+            one label that were read rightly, pooled over labels; NaN if there are none.
+        frechet: The Frechet distance to the real sounds on `band_levels`, in dB squared.
+    """
+
+    clear: float
+    note: float
+    kind: float
+    right: float
+    spread: float
+    frechet: float
+
+
+def measure(waves: npt.ArrayLike, labels: npt.ArrayLike, reference: npt.ArrayLike) -> Measures:
+    """Measures sounds.
 
     Args:
         waves: (n, 1024) at 8 kHz.
@@ -195,18 +207,10 @@ def describe(
         reference: Real sounds (m, 1024), of all labels alike.
 
     Returns:
-        A dict of
-
-        - ``clear``: the share with a clear pitch, `CLEAR` or more;
-        - ``note``: the share with a clear pitch within `CENTS` of the note that was asked for;
-        - ``kind``: the share that `read` takes for the kind that was asked for;
-        - ``right``: the share with both;
-        - ``spread``: standard deviation of the logarithm of the first two formants, over the
-          vowels of one label that were read rightly, pooled over labels; NaN if there are none;
-        - ``frechet``: the Frechet distance to the real sounds on `band_levels`, in dB squared.
+        `Measures`.
     """
     x = scaled(_waves(waves))
-    asked = check_labels(labels, len(x), len(KINDS) * len(NOTES))
+    asked = check_labels(labels, len(x), LABELS)
     kinds, notes = np.divmod(asked, len(NOTES))
     heard = pitch(x)
     clear = heard.clarity >= CLEAR
@@ -221,17 +225,14 @@ def describe(
         if len(rows) > 1:
             squares += float(((rows - rows.mean(axis=0)) ** 2).sum())
             freedom += 2 * (len(rows) - 1)
-    return {
-        "clear": float(clear.mean()),
-        "note": float(note.mean()),
-        "kind": float(kind.mean()),
-        "right": float((note & kind).mean()),
-        "spread": (squares / freedom) ** 0.5 if freedom else float("nan"),
-        "frechet": metrics.frechet_distance(band_levels(x), band_levels(reference)),
-    }
-
-
-_HANN = np.hanning(_WINDOW + 1)[:-1]
+    return Measures(
+        clear=float(clear.mean()),
+        note=float(note.mean()),
+        kind=float(kind.mean()),
+        right=float((note & kind).mean()),
+        spread=(squares / freedom) ** 0.5 if freedom else float("nan"),
+        frechet=metrics.frechet_distance(band_levels(x), band_levels(reference)),
+    )
 
 
 def _spectra(waves: Float64) -> npt.NDArray[np.complex128]:
@@ -263,10 +264,7 @@ def spectrograms(waves: npt.ArrayLike) -> Float32:
         float32 (n, 129, 17, 1) in [-1, 1], by frequency (0 to 4 kHz in steps of 31.25 Hz) and time
         (spectra of 32 ms, 8 ms apart): from 34 dB below to 36 dB above a sine of amplitude 1/64.
     """
-    x = _waves(waves)
-    if x.shape[1] != LENGTH:
-        raise ValueError(f"wanted sounds of {LENGTH} samples, got {x.shape[1]}")
-    levels = 20 * np.log10(np.abs(_spectra(x)) + 1e-9)
+    levels = 20 * np.log10(np.abs(_spectra(_waves(waves, LENGTH, LENGTH))) + 1e-9)
     images = np.clip((levels - _TOP) / (_RANGE / 2) + 1, -1, 1)
     return images.transpose(0, 2, 1)[..., None].astype(np.float32)
 
@@ -298,6 +296,3 @@ def from_spectrograms(images: npt.ArrayLike, iterations: int = 30, seed: int = 0
         last = spectra
         phases = ahead / np.maximum(np.abs(ahead), 1e-9)
     return scaled(_from_spectra(sizes * phases))
-
-
-SHAPE = (_WINDOW // 2 + 1, LENGTH // HOP + 1, 1)

@@ -27,6 +27,8 @@ KINDS = (*VOWELS, "string")
 """The vowels, and a plucked string."""
 NOTES: dict[str, float] = {"C3": 130.81, "D3": 146.83, "E3": 164.81, "G3": 196.00, "A3": 220.00}
 """A scale of five notes in equal temperament, and their pitches in Hz."""
+LABELS = len(KINDS) * len(NOTES)
+"""Labels of sounds: pairs of kind and note."""
 _FOURTH = 3_500.0  # Hz, the same for all vowels: voices differ little there
 _BANDWIDTHS = (60.0, 90.0, 120.0, 150.0)  # Hz, of the four formants
 _TRACT = 0.04  # deviation of the log length of vocal tracts
@@ -60,11 +62,8 @@ def label(kind: str, note: str) -> int:
     Returns:
         An integer from 0 to 29; ``divmod(label, 5)`` gives back the places of kind and note.
     """
-    if kind not in KINDS or note not in NOTES:
-        raise ValueError(
-            f"kinds are {', '.join(KINDS)} and notes {', '.join(NOTES)}, got {kind!r} on {note!r}"
-        )
-    return len(NOTES) * KINDS.index(kind) + list(NOTES).index(note)
+    kind, note = _check.one_of(kind, "kind", KINDS), _check.one_of(note, "note", [*NOTES])
+    return len(NOTES) * KINDS.index(kind) + [*NOTES].index(note)
 
 
 def sing(pitches: npt.ArrayLike, formants: npt.ArrayLike, phases: npt.ArrayLike) -> Float32:
@@ -82,18 +81,16 @@ def sing(pitches: npt.ArrayLike, formants: npt.ArrayLike, phases: npt.ArrayLike)
     Returns:
         float32 (n, 1024), not scaled. Partials end at 3.9 kHz.
     """
-    pitch_, shape = _frequencies(pitches, "pitches", 1), np.shape(formants)
-    tract = _frequencies(formants, "formants", 2)
-    if len(tract) != len(pitch_) or not 1 <= tract.shape[1] <= len(_BANDWIDTHS):
-        raise ValueError(f"wanted formants of shape ({len(pitch_)}, 1 to 4), got {shape}")
-    partials = np.arange(1, int(HIGHEST / pitch_.min()) + 1)
-    frequencies = pitch_[:, None] * partials
-    gains = np.where(frequencies < HIGHEST, 1 / partials, 0).astype(np.complex128)
+    hertz, tract = _frequencies(pitches, "pitches", 1), _frequencies(formants, "formants", 2)
+    if len(tract) != len(hertz) or tract.shape[1] > len(_BANDWIDTHS):
+        raise ValueError(f"wanted formants of shape ({len(hertz)}, 1 to 4), got {tract.shape}")
+    frequencies = hertz[:, None] * partials(hertz)
+    gains = np.where(frequencies < HIGHEST, 1 / partials(hertz), 0).astype(np.complex128)
     s = 1j * frequencies
     for centre, width in zip(tract.T, _BANDWIDTHS, strict=False):
         pole = (-width / 2 + 1j * centre)[:, None]
         gains *= np.abs(pole) ** 2 / ((s - pole) * (s - pole.conj()))
-    return series(gains, pitch_, phases)
+    return series(gains, hertz, phases)
 
 
 def pluck(pitches: npt.ArrayLike, phases: npt.ArrayLike, decay: float = 0.05) -> Float32:
@@ -107,12 +104,15 @@ def pluck(pitches: npt.ArrayLike, phases: npt.ArrayLike, decay: float = 0.05) ->
     Returns:
         float32 (n, 1024), not scaled.
     """
-    pitch_ = _frequencies(pitches, "pitches", 1)
-    if not decay > 0:
-        raise ValueError(f"decay must be a time > 0, got {decay!r}")
-    partials = np.arange(1, int(HIGHEST / pitch_.min()) + 1)
-    gains = np.where(pitch_[:, None] * partials < HIGHEST, 1 / partials, 0)
-    return series(gains.astype(np.complex128), pitch_, phases, 1 / decay)
+    hertz = _frequencies(pitches, "pitches", 1)
+    decay = _check.number(decay, "decay", above=0)
+    gains = np.where(hertz[:, None] * partials(hertz) < HIGHEST, 1 / partials(hertz), 0)
+    return series(gains.astype(np.complex128), hertz, phases, 1 / decay)
+
+
+def partials(pitches: Float64) -> Int64:
+    """The numbers 1, 2, ... of the partials that the lowest of some pitches has."""
+    return np.arange(1, int(HIGHEST / pitches.min()) + 1)
 
 
 def _frequencies(values: npt.ArrayLike, name: str, axes: int) -> Float64:
@@ -169,7 +169,7 @@ def sounds(n: int, seed: int = 0) -> Sounds:
         `Sounds`, their labels uniform.
     """
     rng = _check.rng(seed)
-    labels = rng.integers(len(KINDS) * len(NOTES), size=_check.integer(n, "n", 1))
+    labels = rng.integers(LABELS, size=_check.integer(n, "n", 1))
     kinds, notes = np.divmod(labels, len(NOTES))
     pitches = np.array([*NOTES.values()])[notes]
     phases, lengths = rng.random(n), np.exp(_TRACT * rng.standard_normal((n, 1)))

@@ -1,6 +1,6 @@
 """Two conditional GANs of sounds: of waveforms, and of log spectrograms."""
 
-import time
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut import _check, networks, recipes
+from gantut import _check, recipes
 from gantut._keras import keras, tf
 from gantut.applications.sound.analysis import from_spectrograms, spectrograms
-from gantut.applications.sound.synthesis import LENGTH, Sounds, scaled
+from gantut.applications.sound.synthesis import LABELS, LENGTH, Sounds, scaled
 from gantut.data import Float32
 from gantut.gan import GAN
+from gantut.networks import parts
 
 layers = keras.layers
-Model = Any
 
 
 @keras.saving.register_keras_serializable(package="gantut")
@@ -36,7 +36,7 @@ class PhaseShuffle(keras.layers.Layer):
         self.places = _check.integer(places, "places", 1)
         self.seed_generator = keras.random.SeedGenerator()
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Moves a batch (batch, time, channels)."""
         if not training:
             return x
@@ -53,7 +53,12 @@ class PhaseShuffle(keras.layers.Layer):
         return {**super().get_config(), "places": self.places}
 
 
-def wave_generator(num_classes: int, latent_dim: int = 64, width: int = 64) -> Model:
+def wave_generator(
+    image_shape: Sequence[int] = (LENGTH,),
+    num_classes: int = LABELS,
+    latent_dim: int = 64,
+    width: int = 64,
+) -> keras.Model:
     """From latent vectors and labels to waveforms, by one-dimensional transposed convolutions.
 
     Sixteen places of ``width`` channels become 64, and these 1,024 samples. WaveGAN takes five
@@ -61,6 +66,7 @@ def wave_generator(num_classes: int, latent_dim: int = 64, width: int = 64) -> M
     48, cost a fraction. Both kernels are multiples of their strides (Odena et al. 2016).
 
     Args:
+        image_shape: (1024,), the only shape of a waveform.
         num_classes: Number of labels.
         latent_dim: Length of the latent vector.
         width: Channels.
@@ -68,23 +74,27 @@ def wave_generator(num_classes: int, latent_dim: int = 64, width: int = 64) -> M
     Returns:
         A model from [z, labels] to waveforms (batch, 1024) in [-1, 1].
     """
-    _check.sizes(width=width)
-    z = networks._latent(latent_dim)
-    labels, one_hot = networks._label(num_classes)
-    x = layers.Concatenate(name="latent_and_label")([z, one_hot])
-    x = networks._leaky(layers.Dense(16 * width, name="dense")(x), "leaky_relu_1")
+    width = _wave_width(image_shape, width)
+    inputs, x = parts.latent_and_label(latent_dim, num_classes)
+    x = parts.leaky(layers.Dense(16 * width, name="dense")(x), "leaky_relu_1")
     x = layers.Reshape((16, width), name="reshape")(x)
     x = layers.Conv1DTranspose(width, 8, strides=4, padding="same", name="upsample_1")(x)
     x = layers.Conv1DTranspose(
         1, 48, strides=16, padding="same", activation="tanh", name="upsample_2"
-    )(networks._leaky(x, "leaky_relu_2"))
-    return keras.Model([z, labels], layers.Flatten(name="wave")(x), name="wave_generator")
+    )(parts.leaky(x, "leaky_relu_2"))
+    return keras.Model(inputs, layers.Flatten(name="wave")(x), name="wave_generator")
 
 
-def wave_discriminator(num_classes: int, width: int = 64, phase_shuffle: int = 0) -> Model:
+def wave_discriminator(
+    image_shape: Sequence[int] = (LENGTH,),
+    num_classes: int = LABELS,
+    width: int = 64,
+    phase_shuffle: int = 0,
+) -> keras.Model:
     """From waveforms and labels to logits, the mirror of :func:`wave_generator`.
 
     Args:
+        image_shape: (1024,), the only shape of a waveform.
         num_classes: Number of labels, which come in by a projection.
         width: Channels.
         phase_shuffle: Places of `PhaseShuffle` between the two convolutions, each 2 ms; 0 for none.
@@ -92,20 +102,41 @@ def wave_discriminator(num_classes: int, width: int = 64, phase_shuffle: int = 0
     Returns:
         A model from [waveforms (batch, 1024), labels] to logits (batch, 1).
     """
-    _check.sizes(width=width)
+    width = _wave_width(image_shape, width)
     wave = keras.Input((LENGTH,), name="wave")
-    labels, one_hot = networks._label(num_classes)
+    labels, one_hot = parts.label_input(num_classes)
     x = layers.Reshape((LENGTH, 1), name="reshape")(wave)
     x = layers.Conv1D(width, 48, strides=16, padding="same", name="downsample_1")(x)
-    x = networks._leaky(x, "leaky_relu_1")
+    x = parts.leaky(x, "leaky_relu_1")
     if _check.integer(phase_shuffle, "phase_shuffle", 0):
         x = PhaseShuffle(phase_shuffle, name="phase_shuffle")(x)
     x = layers.Conv1D(width, 8, strides=4, padding="same", name="downsample_2")(x)
-    x = layers.Flatten(name="flatten")(networks._leaky(x, "leaky_relu_2"))
-    return keras.Model([wave, labels], networks._project(x, one_hot), name="wave_discriminator")
+    x = layers.Flatten(name="flatten")(parts.leaky(x, "leaky_relu_2"))
+    return keras.Model([wave, labels], parts.project(x, one_hot), name="wave_discriminator")
 
 
-def recipe(method: str = "spectrogram", phase_shuffle: int = 0) -> recipes.Recipe:
+def _wave_width(image_shape: Sequence[int], width: int) -> int:
+    if tuple(image_shape) != (LENGTH,):
+        raise ValueError(f"waves: wanted sounds of {LENGTH} samples, got shape {image_shape}")
+    return _check.integer(width, "width", 1)
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "spectrogram": {
+        "summary": "log spectrograms of short sounds, perceptrons with the label a projection",
+        "penalties": {"r1": 1.0, "r2": 1.0},
+    },
+    "wave": {
+        "summary": "waveforms of short sounds, two one-dimensional convolutions a network",
+        "generator": wave_generator,
+        "penalties": {"r1": 3.0, "r2": 3.0},
+        "centred": False,
+    },
+}
+"""What a recipe has beside the settings that both share, by name."""
+
+
+def recipe(method: str = "spectrogram", *, phase_shuffle: int = 0) -> recipes.Recipe:
     """The settings of a training, for `gantut.recipes.train`.
 
     Args:
@@ -116,55 +147,30 @@ def recipe(method: str = "spectrogram", phase_shuffle: int = 0) -> recipes.Recip
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
     """
-    fast = recipes.get("conditional_fast")
-    assert isinstance(fast, recipes.Recipe)
-    shared: dict[str, Any] = {
-        "name": f"sound, {method}",
-        "schedule": recipes.cosine_decay(),
-        "g_learning_rate": 2e-3,
-        "d_learning_rate": 2e-3,
-        "ema": 0.995,
-        "steps_per_execution": 20,
-    }
+    fast: Any = recipes.get("conditional_fast")
+    settings = dict(_check.one_of(method, "method", METHODS))
     places = _check.integer(phase_shuffle, "phase_shuffle", 0)
-    known: dict[str, dict[str, Any]] = {
-        "spectrogram": {
-            "summary": "log spectrograms of short sounds, perceptrons with the label a projection",
-            "penalties": {"r1": 1.0, "r2": 1.0},
-            "steps": 600,
-            "gpu_steps": 600,
-        },
-        "wave": {
-            "summary": "waveforms of short sounds, two one-dimensional convolutions a network",
-            "generator": _wave_generator,
-            "discriminator": lambda shape, classes: wave_discriminator(
-                classes, phase_shuffle=places
-            ),
-            "penalties": {"r1": 3.0, "r2": 3.0},
-            "centred": False,
-            "steps": 600,
-            "gpu_steps": 600,
-        },
-    }
-    settings = _check.one_of(method, "method", known)
-    if places and method != "wave":
-        raise ValueError(f"method {method!r} has no phase to shuffle")
-    return replace(fast, **shared, **settings)
-
-
-def _wave_generator(shape: Sequence[int], num_classes: int) -> Model:
-    return wave_generator(num_classes)
+    if method == "wave":
+        settings["discriminator"] = functools.partial(wave_discriminator, phase_shuffle=places)
+    elif places:
+        raise ValueError(f"phase_shuffle: method {method!r} has no phase to shuffle")
+    return replace(
+        fast,
+        name=f"sound, {method}",
+        steps=600,
+        gpu_steps=600,
+        g_learning_rate=2e-3,
+        d_learning_rate=2e-3,
+        schedule=recipes.cosine_decay(),
+        ema=0.995,
+        steps_per_execution=20,
+        **settings,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundRun(recipes.Run[GAN]):
-    """What a training on sounds left.
-
-    Attributes:
-        method: As given.
-
-    The rest is as in `gantut.recipes.Run`.
-    """
+    """What a training on sounds left: a `gantut.recipes.Run`, and the method."""
 
     method: str
 
@@ -178,16 +184,18 @@ class SoundRun(recipes.Run[GAN]):
         Returns:
             float32 (n, 1024) at 8 kHz, scaled to a peak of 0.9.
         """
-        made = self.gan.sample(len(np.asarray(labels)), labels=np.asarray(labels), seed=seed)
+        asked = np.atleast_1d(labels)
+        made = self.gan.sample(len(asked), labels=asked, seed=seed)
         return scaled(made) if self.method == "wave" else from_spectrograms(made, seed=seed)
 
 
+@recipes.cpu_timed
 def train(
     data: Sounds,
     method: str = "spectrogram",
     *,
-    steps: int | None = None,
     phase_shuffle: int = 0,
+    steps: int | None = None,
     seed: int = 0,
     callbacks: Iterable[Any] = (),
 ) -> SoundRun:
@@ -196,16 +204,15 @@ def train(
     Args:
         data: The sounds, of a batch (64) at least, every label among them.
         method: As in `recipe`.
-        steps: Length of the training; the recipe's own if None.
         phase_shuffle: As in `recipe`.
+        steps: Length of the training; the recipe's own if None.
         seed: Fixes the result, as in `gantut.recipes`.
         callbacks: Keras callbacks, as in `gantut.recipes.train`.
 
     Returns:
         A `SoundRun`. Making the spectrograms counts in its ``cpu_seconds``.
     """
-    settings = recipe(method, phase_shuffle)
-    begin = time.process_time()
+    settings = recipe(method, phase_shuffle=phase_shuffle)
     rows = data.waves if method == "wave" else spectrograms(data.waves)
     run = recipes.train(settings, rows, data.labels, steps=steps, seed=seed, callbacks=callbacks)
-    return SoundRun.of(run, method=method, cpu_seconds=time.process_time() - begin)
+    return SoundRun.of(run, method=method)

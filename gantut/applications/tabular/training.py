@@ -12,7 +12,7 @@ from gantut import _check, recipes, stabilisers
 from gantut._keras import keras, tf
 from gantut.applications.tabular.encoding import TableEncoder
 from gantut.gan import GAN
-from gantut.networks import _widths
+from gantut.networks.parts import checked_widths
 from gantut.sampling import gumbel_noise
 
 Float64 = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ class MixedOutput(keras.layers.Layer):
 
     def __init__(self, sizes: Sequence[int], temperature: float = 0.2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.sizes = _widths(sizes)
+        self.sizes = checked_widths(sizes)
         if not temperature > 0.0:
             raise ValueError(f"temperature must be above 0, got {temperature!r}")
         self.temperature = temperature
@@ -89,10 +89,10 @@ def generator(
         A model from (batch, latent_dim + number of categories) to (batch, sum of the sizes).
     """
     _check.sizes(latent_dim=latent_dim)
-    sizes = _widths(sizes)
+    sizes = checked_widths(sizes)
     z = keras.Input((latent_dim + _noise_size(sizes),), name="latent")
     x = z
-    for i, units in enumerate(_widths(widths), start=1):
+    for i, units in enumerate(checked_widths(widths), start=1):
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{i}")(x)
     x = keras.layers.Dense(sum(sizes), name="logits")(x)
     return keras.Model(z, MixedOutput(sizes, temperature, name="row")([x, z]), name="table_g")
@@ -111,7 +111,7 @@ def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> Model:
     _check.sizes(width=width)
     row = keras.Input((width,), name="row")
     x = row
-    for i, units in enumerate(_widths(widths), start=1):
+    for i, units in enumerate(checked_widths(widths), start=1):
         x = keras.layers.Dense(units, name=f"dense_{i}")(x)
         x = keras.layers.LeakyReLU(negative_slope=0.2, name=f"leaky_{i}")(x)
     return keras.Model(row, keras.layers.Dense(1, name="logit")(x), name="table_d")
@@ -153,7 +153,7 @@ def recipe(
         A recipe; ``dataclasses.replace`` makes another from it.
     """
     settings = _check.one_of(method, "method", METHODS)
-    sizes = _widths(sizes)
+    sizes = checked_widths(sizes)
 
     def build_generator(shape: Sequence[int], num_classes: int) -> Model:
         return generator(sizes, latent_dim, widths)
