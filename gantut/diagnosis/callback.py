@@ -7,17 +7,9 @@ from typing import Any
 from gantut import _check
 from gantut.callbacks import Logs, StopOnDivergence, steps_done
 from gantut.data import Mixture
-from gantut.diagnosis.reading import (
-    READINGS,
-    SYMPTOMS,
-    Classifier,
-    Finding,
-    Probe,
-    Thresholds,
-    describe,
-    present,
-)
-from gantut.diagnosis.reading import facts as read_facts
+from gantut.diagnosis.probe import READINGS, Classifier, Probe
+from gantut.diagnosis.symptoms import SYMPTOMS, Finding, Thresholds, describe, present
+from gantut.diagnosis.symptoms import facts as read_facts
 from gantut.gan import GAN
 
 
@@ -64,12 +56,6 @@ class Diagnosis(StopOnDivergence):
         history: The readings as lists, by the names in `gantut.diagnosis.READINGS`.
         findings: Each `gantut.diagnosis.Finding`, in the order in which they came.
         diverged_at: As in `StopOnDivergence`.
-
-    Raises:
-        ValueError: a number is not positive, or (while training) the data does not fit the GAN.
-        TypeError: ``thresholds``, ``tell`` or ``classes`` is of a wrong kind, or (while training)
-            the model is no `gantut.GAN`.
-        OSError: while training, if the directory cannot be written to.
     """
 
     def __init__(
@@ -105,7 +91,7 @@ class Diagnosis(StopOnDivergence):
             "classes": classes,
             "batch_size": _check.integer(batch_size, "batch_size", 1),
             "samples": _check.integer(samples, "samples", 1),
-            "seed": seed,
+            "seed": _check.seed(seed),
         }
         self._probe: Any = None
         self._start()

@@ -123,7 +123,7 @@ def test_a_reading_of_two_linear_networks(loss):
     x, _ = ring()
     probe = diagnosis.Probe(gan, x, classes=RING, batch_size=240)
     reading = probe.read()
-    z, real = probe._z.numpy().astype(float), probe._real.numpy().astype(float)
+    z, real = probe.latents.numpy().astype(float), probe.real.numpy().astype(float)
     assert sorted(map(tuple, real.astype(np.float32))) == sorted(map(tuple, x))
     fake = z @ a + b
     on_real, on_fake = real @ w + c, fake @ w + c
@@ -248,21 +248,21 @@ def test_reading_changes_no_bit_of_the_training(conditional):
     assert any(not np.array_equal(start[name], plain[name]) for name in plain)
 
 
-def test_a_reading_that_fails_leaves_the_networks_as_they_were(monkeypatch):
+def test_a_reading_that_fails_leaves_the_networks_as_they_were():
     """What is put back would change otherwise: statistics, random states, power iteration."""
     gan = normalised_gan()
     x, _ = pictures()
     probe = diagnosis.Probe(gan, x)
     before = state(gan)
 
-    def fail(gradients):
+    def fail(*logits):
         changed = [k for k, v in state(gan).items() if not np.array_equal(v, before[k])]
         # Two statistics of each batch normalisation, dropout's seed, and the kernel and the
         # vector of spectral normalisation.
         assert len(changed) == 7
         raise RuntimeError("stop here")
 
-    monkeypatch.setattr(diagnosis.reading, "_norm", fail)
+    gan.adversarial_loss = gan.adversarial_loss._replace(generator=fail)
     with pytest.raises(RuntimeError, match="stop here"):
         probe.read()
     assert_same_state(state(gan), before)
@@ -280,7 +280,7 @@ def test_the_gap_between_training_and_inference():
     for _ in range(40):
         gan.generator(np.random.default_rng(0).standard_normal((500, 4)), training=True)
     norm.momentum = 0.0
-    gan.generator(diagnosis.Probe(gan, x)._z[:120], training=True)
+    gan.generator(diagnosis.Probe(gan, x).latents[:120], training=True)
     # With the very statistics of the batch the two modes agree, up to Bessel's correction.
     assert diagnosis.Probe(gan, x).read()["mode_gap"] < 1e-3 < 0.01 < fresh
 
@@ -311,18 +311,18 @@ def test_data_that_does_not_fit_is_refused(make_puppets):
     gan = make_puppets()
     x, _ = ring()
     for wrong, words in (
-        (x[:, :1], r"shape that the generator makes, \(n, 2\) with n >= 2, got \(240, 1\)"),
-        (x[:1], r"n >= 2, got \(1, 2\)"),
+        (x[:, :1], r"\(240, 1\)"),
+        (x[:1], r"\(1, 2\)"),
         (np.full_like(x, np.nan), "not finite"),
         (np.ones_like(x), "all rows of x are equal"),
     ):
         with pytest.raises(ValueError, match=words):
             fit(gan, x, diagnosis.Diagnosis(wrong), steps=1)
-    with pytest.raises(TypeError, match="classes must be a function from samples to integers"):
+    with pytest.raises(TypeError, match="classes"):
         fit(gan, x, diagnosis.Diagnosis(x, classes=8), steps=1)
-    with pytest.raises(ValueError, match="needs labels y beside the data x"):
+    with pytest.raises(ValueError, match="labels"):
         diagnosis.Probe(normalised_gan(conditional=True), pictures()[0])
-    with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got 0\.\.3"):
+    with pytest.raises(ValueError, match="labels"):
         diagnosis.Probe(normalised_gan(conditional=True), pictures()[0], np.arange(32) % 4)
 
 
@@ -479,9 +479,15 @@ def test_thresholds_can_be_set():
         "low_diversity",
         "mode_gap",
     ]
-    for wrong in ({"won": 0}, {"few": -1.0}, {"gap": math.nan}, {"window": 2.5}, {"alike": "1"}):
-        with pytest.raises(ValueError, match=f"threshold {next(iter(wrong))!r} must be a positive"):
+    for wrong in ({"won": 0}, {"few": -1.0}, {"gap": math.nan}, {"window": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
             Thresholds(**wrong)
+    for wrong in ({"window": 2.5}, {"alike": "1"}, {"turns": True}):
+        with pytest.raises(TypeError, match=next(iter(wrong))):
+            Thresholds(**wrong)
+    assert Thresholds(window=np.int64(12), won=np.float32(0.5), alike=1) == Thresholds(
+        won=0.5, alike=1.0
+    )
 
 
 # --- The callback --------------------------------------------------------------------------------
@@ -589,14 +595,15 @@ def test_wrong_arguments():
         ({"batch_size": 0}, ValueError, "batch_size"),
         ({"samples": 1.5}, TypeError, "samples"),
         ({"warm_up": -1}, ValueError, "warm_up"),
-        ({"thresholds": {"won": 1}}, TypeError, "thresholds must be Thresholds, got dict"),
-        ({"tell": "print"}, TypeError, "tell must be a function or None, got str"),
+        ({"seed": 0.5}, TypeError, "seed"),
+        ({"thresholds": {"won": 1}}, TypeError, "thresholds"),
+        ({"tell": "print"}, TypeError, "tell"),
     ):
         with pytest.raises(error, match=words):
             diagnosis.Diagnosis(x, **wrong)
     other = linear(1, [np.ones((2, 1)), [0]])
     other.compile("sgd", "mse")
-    with pytest.raises(TypeError, match=r"Diagnosis reads a gantut\.GAN, got Sequential"):
+    with pytest.raises(TypeError, match="Sequential"):
         other.fit(x, x[:, :1], verbose=0, callbacks=[diagnosis.Diagnosis(x)])
 
 
@@ -759,6 +766,7 @@ def test_a_discriminator_that_stands_still(make_puppets):
 # --- Healthy runs --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_healthy_recipe_is_not_blamed():
     digits = data.load_mnist()
     found = diagnosis.Diagnosis(digits.x_train, every=16, warm_up=80)
