@@ -68,6 +68,7 @@ def cached(root):
     return list((root / "_build/.jupyter_cache").rglob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_a_chapter_is_run_once_until_something_changes(small_book, chapter_header):
     status, said, notebook = execute(small_book)
     assert status == 0, said
@@ -131,6 +132,7 @@ while not pathlib.Path("../OTHER").exists():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
 def test_chapters_of_one_thread_run_side_by_side(small_book, chapter_header, tmp_path):
     root = tmp_path / "book"

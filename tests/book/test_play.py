@@ -358,6 +358,7 @@ def test_what_the_page_says_of_a_discriminator_that_trains_alone(run_js):
     assert saturating_after < arrow_after / 10
 
 
+@pytest.mark.slow
 def test_what_the_page_says_of_one_penalty_alone(run_js):
     modes = run_js(
         """
@@ -569,6 +570,7 @@ def test_what_the_page_says_of_the_maps_rim(generator, directions):
     assert "the judge reads 98 % as what was asked for, of those at 3.5 from it 88 %" in text
 
 
+@pytest.mark.slow
 def test_what_the_page_says_of_the_straight_way(generator):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((2, 2000, 32))
@@ -596,6 +598,7 @@ def test_what_the_page_says_of_the_straight_way(generator):
     assert "1.6 times as large" in text
 
 
+@pytest.mark.slow
 def test_what_the_page_says_of_the_nearest_digits(generator):
     found = export_generator.distances(
         generator, export_generator.to_greys(data.load_mnist().x_train[: export_generator.DIGITS])
