@@ -95,9 +95,9 @@ def resolve_short_name(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     """Finds ``gantut.GAN`` and the like where they are documented: ``gantut.gan.GAN``."""
     target = node.get("reftarget", "")
     package, _, name = target.rpartition(".")
-    if package != "gantut" or name not in gantut._EXPORTS:
+    if package != "gantut" or name not in gantut.EXPORTS:
         return None
-    full = f"gantut.{gantut._EXPORTS[name]}.{name}"
+    full = f"gantut.{gantut.EXPORTS[name]}.{name}"
     return env.get_domain("py").resolve_xref(
         env, node["refdoc"], app.builder, node["reftype"], full, node, contnode
     )
