@@ -91,8 +91,7 @@ def measured(scores: Callable[[anomaly.Split, int], Scores], seed: int, digit: i
     for method, values, cpu_seconds in scores(split, seed):
         yield {
             "method": method,
-            "auroc": anomaly.auroc(values, split.anomalous),
-            "auprc": anomaly.auprc(values, split.anomalous),
+            **anomaly.measure(values, split.anomalous)._asdict(),
             "prevalence": float(split.anomalous.mean()),
             "cpu_seconds": cpu_seconds,
         }

@@ -41,7 +41,7 @@ def scored(arm: str, classify: Any, cpu_seconds: float, **more: Any) -> dict[str
     return {"arm": arm, "accuracy": right, "cpu_seconds": cpu_seconds, **more}
 
 
-def described(made: augmentation.Made, few: augmentation.FewLabels) -> dict[str, float]:
+def described(made: augmentation.Samples, few: augmentation.FewLabels) -> dict[str, float]:
     """Of a GAN's samples, what the judge reads, and the share that is close to a labelled image.
 
     Close means closer than nine in ten test images are, so that 0.1 is what new images reach.
@@ -64,12 +64,14 @@ def graph() -> tuple[Any, float]:
 
 
 def with_gan(
-    few: augmentation.FewLabels, teacher: augmentation.Fit, seed: int, *, augment: bool
+    few: augmentation.FewLabels, teacher: conditional.TrainedClassifier, seed: int, *, augment: bool
 ) -> dict[str, Any]:
     """A row of the GAN that learns from the labels and from a teacher's guesses."""
     guessed, guessing = timed(augmentation.guess_labels, teacher.classify, few.unlabelled)
     made = augmentation.gan_samples(*few.with_guessed(guessed), seed=seed)
-    student = augmentation.fit(few.images, few.labels, extra=made.extra, augment=augment, seed=seed)
+    student = augmentation.train(
+        few.images, few.labels, extra=made.extra, augment=augment, seed=seed
+    )
     return scored(
         "GAN, shifts" if augment else "GAN",
         student.classify,
@@ -82,9 +84,9 @@ def with_gan(
 
 def shifted(few: augmentation.FewLabels, seed: int) -> Rows:
     """Yields the arms that learn from the labels alone, and those that shift."""
-    plain = augmentation.fit(few.images, few.labels, seed=seed)
+    plain = augmentation.train(few.images, few.labels, seed=seed)
     yield scored("labels", plain.classify, plain.cpu_seconds)
-    teacher = augmentation.fit(few.images, few.labels, augment=True, seed=seed)
+    teacher = augmentation.train(few.images, few.labels, augment=True, seed=seed)
     yield scored("shifts", teacher.classify, teacher.cpu_seconds)
     yield with_gan(few, teacher, seed, augment=True)
     rounds = augmentation.self_training(
@@ -96,7 +98,7 @@ def shifted(few: augmentation.FewLabels, seed: int) -> Rows:
     neighbours, graph_seconds = graph()
     near = neighbours[few.order][:, few.order]
     spread, spreading = timed(augmentation.spread_labels, near, few.labels)
-    student = augmentation.fit(
+    student = augmentation.train(
         few.images, few.labels, extra=(few.unlabelled, spread), augment=True, seed=seed
     )
     yield scored(
@@ -114,7 +116,7 @@ def few_only(few: augmentation.FewLabels, seed: int) -> Rows:
     made = augmentation.gan_samples(few.images, few.labels, seed=seed)
     about = described(made, few)
     for augment in (False, True):
-        student = augmentation.fit(
+        student = augmentation.train(
             few.images, few.labels, extra=made.extra, augment=augment, seed=seed
         )
         arm = "GAN of few, shifts" if augment else "GAN of few"
@@ -123,7 +125,7 @@ def few_only(few: augmentation.FewLabels, seed: int) -> Rows:
 
 def plain(few: augmentation.FewLabels, seed: int) -> Rows:
     """Yields the GAN with guessed labels, and no shifts anywhere."""
-    teacher = augmentation.fit(few.images, few.labels, seed=seed)
+    teacher = augmentation.train(few.images, few.labels, seed=seed)
     yield with_gan(few, teacher, seed, augment=False)
 
 

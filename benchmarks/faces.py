@@ -48,7 +48,7 @@ def gan_row(fold: int, method: str, steps: int | None = None) -> dict[str, Any]:
         "method": method,
         "steps": run.curves["step"][-1],
         "cpu_seconds": run.cpu_seconds,
-        "by_heart": run.by_heart,
+        "by_heart": run.generalisation_gap,
         "membership": run.membership,
         "curves": run.curves,
         **faces.measure(made, train, holdout, faces.load_non_faces())._asdict(),

@@ -35,8 +35,8 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
     sources = {name: damage(targets, seed) for name, damage in restoration.DAMAGES.items()}
 
     def measure(name: str, method: str, restored: Any) -> dict[str, Any]:
-        found = restoration.describe(restored, targets, labels, reference)
-        return {"damage": name, "method": method, **found}
+        found = restoration.measure(restored, targets, labels, reference)
+        return {"damage": name, "method": method, **found._asdict()}
 
     if seed == 0:
         # Their signal-to-noise ratio is infinite, which JSON cannot hold.

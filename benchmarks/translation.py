@@ -52,8 +52,8 @@ def strokes(seed: int) -> Iterator[Row]:
     sources, thin = translation.thin_strokes(images), translation.thin_strokes(targets)
 
     def measure(method: str, made: Any, cpu: float = 0.0, **more: Any) -> Row:
-        found = restoration.describe(made, targets, labels, reference)
-        return {"method": method, **found, "cpu_seconds": cpu, **more}
+        found = restoration.measure(made, targets, labels, reference)
+        return {"method": method, **found._asdict(), "cpu_seconds": cpu, **more}
 
     yield measure("thin strokes", thin)
     for method, fit in (
@@ -86,9 +86,16 @@ def letters(seed: int) -> Iterator[Row]:
     def measure(method: str, ways: Any, cpu: float = 0.0, **more: Any) -> Iterator[Row]:
         for (way, (source, target)), translate in zip(kinds.items(), ways, strict=True):
             made = translate(source)
-            found = restoration.describe(made, target, labels[:TESTS], reference[way])
+            found = restoration.measure(made, target, labels[:TESTS], reference[way])
             error = float(np.abs(made - target).mean())
-            yield {"method": method, "way": way, **found, "l1": error, "cpu_seconds": cpu, **more}
+            yield {
+                "method": method,
+                "way": way,
+                **found._asdict(),
+                "l1": error,
+                "cpu_seconds": cpu,
+                **more,
+            }
 
     yield from measure("nothing", [np.copy, np.copy])
     if seed == 0:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut.data import Mixture, check_images
+from gantut.data import Mixture, check_alike, check_images
 
 Float64 = npt.NDArray[np.float64]
 
@@ -689,7 +689,7 @@ def psnr(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
     Raises:
         ValueError: If the images are not valid or have different shapes.
     """
-    a, b = _two_batches(images, targets)
+    a, b = check_alike(images, targets, ("images", "targets"), as_many=True)
     error = np.mean((a - b) ** 2, axis=(1, 2, 3), dtype=np.float64)
     with np.errstate(divide="ignore"):
         return np.asarray(10 * np.log10(4 / error))
@@ -715,20 +715,13 @@ def ssim(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
     """
     from skimage.metrics import structural_similarity
 
-    a, b = _two_batches(images, targets)
+    a, b = check_alike(images, targets, ("images", "targets"), as_many=True)
     return np.array(
         [
             structural_similarity(x, y, data_range=2.0, channel_axis=-1)
             for x, y in zip(a, b, strict=True)
         ]
     )
-
-
-def _two_batches(images: npt.ArrayLike, targets: npt.ArrayLike) -> tuple[Any, Any]:
-    a, b = check_images(images), check_images(targets, name="targets")
-    if a.shape != b.shape:
-        raise ValueError(f"images and targets differ in shape: {a.shape} and {b.shape}")
-    return a, b
 
 
 # --- Memorisation --------------------------------------------------------------------------------

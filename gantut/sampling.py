@@ -61,6 +61,31 @@ def count_classes(generator: Model) -> int | None:
     return next((layer.num_tokens for layer in generator.layers if layer.name == "one_hot"), None)
 
 
+def classes_of(generator: Any) -> int:
+    """The number of labels of a conditional generator of ours, with its layer "one_hot"."""
+    classes = count_classes(generator) if is_conditional(generator) else None
+    if classes is None:
+        raise ValueError(
+            f"{generator.name!r} is no conditional generator with a layer 'one_hot' of labels"
+        )
+    return classes
+
+
+def in_batches(
+    function: Callable[[Any], Any], array: np.ndarray, batch_size: int = 500
+) -> np.ndarray:
+    """What a network, or another function of arrays, makes of many rows, some at a time.
+
+    Args:
+        function: From rows to as many rows of an array or tensor.
+        array: Rows (n, ...), n >= 1.
+        batch_size: Rows at a time; bounds the memory.
+    """
+    batch_size = _check.integer(batch_size, "batch_size", 1)
+    starts = range(0, len(array), batch_size)
+    return np.concatenate([np.asarray(function(array[i : i + batch_size])) for i in starts])
+
+
 def sample(
     generator: Model,
     n: int,
@@ -170,9 +195,6 @@ def soft_labels(generator: Model) -> Model:
     Raises:
         ValueError: the generator takes no labels, or has no such layer.
     """
-    if not is_conditional(generator) or count_classes(generator) is None:
-        raise ValueError(
-            f"{generator.name!r} is no conditional generator with a layer 'one_hot' of labels"
-        )
+    classes_of(generator)
     one_hot = generator.get_layer("one_hot").output
     return keras.Model([generator.inputs[0], one_hot], generator.outputs[0])

@@ -7,33 +7,36 @@ The whole of it::
 
     data = load_mnist()
     few = augmentation.few_labels(data.x_train, data.y_train, 10)
-    teacher = augmentation.fit(few.images, few.labels, augment=True)
+    teacher = augmentation.train(few.images, few.labels, augment=True)
     guessed = augmentation.guess_labels(teacher.classify, few.unlabelled)
     made = augmentation.gan_samples(*few.with_guessed(guessed))
-    student = augmentation.fit(few.images, few.labels, extra=made.extra, augment=True)
+    student = augmentation.train(few.images, few.labels, extra=made.extra, augment=True)
 
 The classifier is that of the classification accuracy score (`gantut.applications.conditional`), and
 its training has one length, whatever it learns from. With further images half of each batch is
 theirs. They can come from a conditional GAN (`gan_samples`); what tells its merit apart from that
 of the unlabelled images is to take these images themselves, with guessed labels (`self_training`)
 or with labels that spread from neighbour to neighbour (`spread_labels`).
+
+All images are float32 (n, height, width, channels) in [-1, 1].
 """
 
-import time
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse, special
+from sklearn.neighbors import NearestNeighbors
 
 from gantut import _check, recipes
 from gantut._keras import keras, tf
 from gantut.applications import conditional
 from gantut.applications.anomaly import principal_components
-from gantut.applications.conditional import Classifier
-from gantut.data import check_images, check_labels
-from gantut.gan import GAN
+from gantut.applications.conditional import Classifier, TrainedClassifier
+from gantut.data import check_alike, check_images, check_labels
 
 Float32 = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -106,18 +109,10 @@ def few_labels(
     one too.
 
     Args:
-        images: float32 (n, height, width, channels) in [-1, 1].
+        images: The images.
         labels: Their classes, integers (n,) from 0; each class up to the largest label occurs.
         per_class: How many images of each class keep their labels.
         seed: Fixes which.
-
-    Returns:
-        A `FewLabels`.
-
-    Raises:
-        TypeError: ``per_class`` is not an integer.
-        ValueError: images or labels are not valid, a class has fewer images, or none would be left
-            without a label.
     """
     x = check_images(images)
     y = check_labels(labels, len(x), None).astype(np.int64)
@@ -140,14 +135,7 @@ def few_labels(
 # --- The classifier ----------------------------------------------------------------------------
 
 
-class Fit(NamedTuple):
-    """A trained classifier."""
-
-    classify: Classifier  # from images to logits (n, num_classes)
-    cpu_seconds: float  # processor time of its training
-
-
-def fit(
+def train(
     images: npt.ArrayLike,
     labels: npt.ArrayLike,
     *,
@@ -155,46 +143,30 @@ def fit(
     augment: bool = False,
     steps: int = STEPS,
     seed: int = 0,
-) -> Fit:
+) -> TrainedClassifier:
     """Trains the small classifier of `conditional.build_classifier` on few labelled images.
 
     A step takes 128 images, however many there are: few images come again and again. With
     ``extra`` 64 of them are labelled ones and 64 are from ``extra``. Adam from 2e-3, along half a
-    cosine to 0. Seeds Python, NumPy and Keras, and switches TensorFlow to deterministic operations
-    for the rest of the process.
+    cosine to 0.
 
     Args:
-        images: Labelled images, float32 (n, height, width, channels) in [-1, 1].
+        images: Labelled images.
         labels: Their classes, integers (n,) from 0.
         extra: Further images of the same shape and their labels, which may be wrong; or None.
         augment: Whether all images are shifted and rotated at random, anew in each step, by up to
             ``SHIFT`` and ``ROTATION`` each way; what comes in at the edge is -1.
         steps: Batches that it learns from.
-        seed: Fixes the weights, the order of the images, and shifts and rotations.
-
-    Returns:
-        A `Fit`.
-
-    Raises:
-        TypeError: ``steps`` is not an integer.
-        ValueError: images or labels are not valid, or ``extra`` has other images or classes.
+        seed: Fixes the result, as in `gantut.recipes`.
     """
     x = check_images(images)
     y = check_labels(labels, len(x), None)
     classes = int(y.max()) + 1
-    steps = _check.integer(steps, "steps", 1)
-    if extra is not None:
-        more_x = check_images(extra[0], name="extra images")
-        more_y = check_labels(extra[1], len(more_x), classes)
-        if more_x.shape[1:] != x.shape[1:]:
-            raise ValueError(f"extra images must be {x.shape[1:]} each, got {more_x.shape[1:]}")
-    begin = time.process_time()
-    recipes.make_deterministic(seed)
-    model = conditional.build_classifier(x.shape[1:], classes)
-    learner = keras.Sequential([*_shifts(seed), model]) if augment else model
     if extra is None:
         batches = recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
     else:
+        _, more_x = check_alike(x, extra[0], ("images", "extra images"))
+        more_y = check_labels(extra[1], len(more_x), classes)
         half = BATCH_SIZE // 2
         batches = tf.data.Dataset.zip(
             recipes.batches(x, y, batch_size=half, seed=seed),
@@ -203,22 +175,22 @@ def fit(
             lambda a, b: tuple(tf.concat(pair, 0) for pair in zip(a, b, strict=True)),
             num_parallel_calls=1,
         )
-    conditional.fit_classifier(learner, batches, steps)
-    return Fit(conditional.logits_of(model), time.process_time() - begin)
+    return conditional.train_classifier(
+        batches,
+        x.shape[1:],
+        classes,
+        before=_shifts(seed) if augment else (),
+        steps=_check.integer(steps, "steps", 1),
+        seed=seed,
+    )
 
 
 def shift(images: npt.ArrayLike, *, seed: int = 0) -> Float32:
-    """Shifts and rotates images at random, as `fit` does in each step.
+    """Shifts and rotates images at random, as `train` does in each step.
 
     Args:
-        images: float32 (n, height, width, channels) in [-1, 1].
+        images: The images.
         seed: Fixes how far.
-
-    Returns:
-        Images of the same shape.
-
-    Raises:
-        ValueError: the images are not valid.
     """
     x = check_images(images)
     return np.asarray(keras.Sequential(_shifts(seed))(x, training=True))
@@ -242,19 +214,15 @@ def guess_labels(
 
     Args:
         classify: From images to logits, one row each.
-        images: float32 (n, height, width, channels) in [-1, 1].
+        images: The images.
         confidence: An image is kept if the softmax of its logits gives its class this probability
             at least, in [0, 1]; 0 keeps all.
 
     Returns:
         A `Guessed` of the rows that were kept, which can be none.
-
-    Raises:
-        ValueError: the images are not valid, or the confidence is out of range.
     """
     x = check_images(images)
-    if not 0.0 <= confidence <= 1.0:
-        raise ValueError(f"confidence must be a probability, got {confidence!r}")
+    confidence = _check.number(confidence, "confidence", least=0, most=1)
     probabilities = special.softmax(np.asarray(classify(x), np.float64), axis=1)
     rows = np.flatnonzero(probabilities.max(axis=1) >= confidence)
     return Guessed(rows, probabilities[rows].argmax(axis=1))
@@ -269,7 +237,7 @@ def self_training(
     augment: bool = False,
     steps: int = STEPS,
     seed: int = 0,
-) -> list[Fit]:
+) -> list[TrainedClassifier]:
     """What needs no GAN: a classifier learns from the unlabelled images that another one labelled.
 
     In each round a new classifier learns from the labelled images and from those unlabelled ones
@@ -280,56 +248,42 @@ def self_training(
         teacher: The first classifier, from images to logits.
         rounds: How many classifiers are trained.
         confidence: As in `guess_labels`.
-        augment: As in `fit`, and so are the others.
+        augment: As in `train`, and so are the others.
         steps: Batches that each classifier learns from.
         seed: Fixes the result.
 
     Returns:
-        One `Fit` a round. Its ``cpu_seconds`` are those of all rounds up to it, the guessing
+        One classifier a round. Its ``cpu_seconds`` are those of all rounds up to it, the guessing
         included.
-
-    Raises:
-        TypeError: a number is not an integer.
-        ValueError: an argument is out of range, or a teacher is confident of no image.
     """
-    fits: list[Fit] = []
-    rounds = _check.integer(rounds, "rounds", 1)
-    begin = time.process_time()
-    for _ in range(rounds):
+
+    @recipes.cpu_timed
+    def next_round(teacher: Classifier) -> TrainedClassifier:
         guessed = guess_labels(teacher, few.unlabelled, confidence=confidence)
         if not len(guessed.rows):
             raise ValueError(f"the teacher gives no image a confidence of {confidence}")
-        teacher = fit(
-            few.images,
-            few.labels,
-            extra=(few.unlabelled[guessed.rows], guessed.labels),
-            augment=augment,
-            steps=steps,
-            seed=seed,
-        ).classify
-        fits.append(Fit(teacher, time.process_time() - begin))
-    return fits
+        extra = few.unlabelled[guessed.rows], guessed.labels
+        return train(few.images, few.labels, extra=extra, augment=augment, steps=steps, seed=seed)
+
+    trained: list[TrainedClassifier] = []
+    for _ in range(_check.integer(rounds, "rounds", 1)):
+        trained.append(next_round(trained[-1].classify if trained else teacher))
+    spent = itertools.accumulate(one.cpu_seconds for one in trained)
+    return [one._replace(cpu_seconds=t) for one, t in zip(trained, spent, strict=True)]
 
 
 def neighbour_graph(images: npt.ArrayLike, *, neighbours: int = 7, components: int = 40) -> Any:
-    """Joins each image to those nearest to it. Needs scikit-learn.
+    """Joins each image to those nearest to it.
 
     Args:
-        images: float32 (n, height, width, channels) in [-1, 1].
+        images: The images.
         neighbours: How many, fewer than there are images.
         components: Principal components that distances are taken in.
 
     Returns:
         A symmetric sparse matrix (n, n) with 1 between two images of which each is a near
         neighbour of the other, and 1/2 where that holds one way only.
-
-    Raises:
-        ImportError: scikit-learn is not installed.
-        TypeError: a number is not an integer.
-        ValueError: the images are not valid, or a number is out of range.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     x = check_images(images)
     neighbours = _check.integer(neighbours, "neighbours", 1)
     if neighbours >= len(x):
@@ -358,18 +312,12 @@ def spread_labels(
 
     Returns:
         Labels (n - m,) of the other nodes. One that nothing reaches gets 0.
-
-    Raises:
-        TypeError: ``steps`` is not an integer.
-        ValueError: the graph is not square, has no node without a label, or ``alpha`` is out of
-            range.
     """
     n = graph.shape[0]
     y = check_labels(labels, len(np.asarray(labels)), None)
     if graph.shape != (n, n) or not 0 < len(y) < n:
         raise ValueError(f"{len(y)} labels do not fit a graph of shape {graph.shape}")
-    if not 0.0 < alpha < 1.0:
-        raise ValueError(f"alpha must lie in (0, 1), got {alpha!r}")
+    alpha = _check.number(alpha, "alpha", above=0, below=1)
     degree = np.asarray(graph.sum(axis=1)).ravel()
     root = sparse.diags(1.0 / np.sqrt(np.maximum(degree, np.finfo(np.float64).tiny)))
     similar = (root @ graph @ root).tocsr()
@@ -384,7 +332,7 @@ def spread_labels(
 # --- The GAN -----------------------------------------------------------------------------------
 
 
-class Made(NamedTuple):
+class Samples(NamedTuple):
     """Images that a conditional GAN made, in equal numbers of each class."""
 
     images: Float32  # (classes * per_class, height, width, channels), all of class 0 first
@@ -393,10 +341,11 @@ class Made(NamedTuple):
 
     @property
     def extra(self) -> tuple[Float32, Integers]:
-        """The images and their labels, for `fit`."""
+        """The images and their labels, for `train`."""
         return self.images, self.labels
 
 
+@recipes.cpu_timed
 def gan_samples(
     images: npt.ArrayLike,
     labels: npt.ArrayLike,
@@ -404,26 +353,21 @@ def gan_samples(
     per_class: int = 1_000,
     steps: int = GAN_STEPS,
     seed: int = 0,
-) -> Made:
+    callbacks: Iterable[Any] = (),
+) -> Samples:
     """Trains the recipe ``conditional_fast`` on images and labels, and asks it for each class.
 
     Args:
-        images: float32 (n, height, width, channels) in [-1, 1], n >= 64: the labelled ones alone,
-            or with others whose labels were guessed, as `FewLabels.with_guessed` gives them.
+        images: At least 64: the labelled ones alone, or with others whose labels were guessed, as
+            `FewLabels.with_guessed` gives them.
         labels: Their classes, right or guessed, integers (n,) from 0.
         per_class: How many images it makes of each class.
         steps: Steps of the GAN, on batches of 64.
         seed: Fixes the result, as in `gantut.recipes`.
-
-    Returns:
-        A `Made`.
-
-    Raises:
-        TypeError: a number is not an integer.
-        ValueError: images or labels are not valid, or there are fewer than a batch.
+        callbacks: Keras callbacks for the GAN's training.
     """
-    begin = time.process_time()
-    gan = recipes.train("conditional_fast", images, labels, steps=steps, seed=seed).gan
-    assert isinstance(gan, GAN)
-    made, asked = conditional.sample(gan.ema_generator, per_class, seed=seed)
-    return Made(made, asked, time.process_time() - begin)
+    run = recipes.train(
+        "conditional_fast", images, labels, steps=steps, seed=seed, callbacks=callbacks
+    )
+    made, asked = conditional.sample(run.gan.ema_generator, per_class, seed=seed)
+    return Samples(made, asked, cpu_seconds=0.0)

@@ -6,7 +6,7 @@
     data = load_mnist()
     gan = recipes.train("conditional_fast", data.x_train, data.y_train).gan
     images, labels = conditional.sample(gan.ema_generator, 100)
-    conditional.asked_and_read(images, labels)
+    conditional.accuracy(images, labels)
 
 The recipes are ``conditional_fast``, ``mini_biggan`` and the older ``conditional_mlp`` and
 ``conditional_dcgan``. Here is what one does with a trained generator: a grid with a class in each
@@ -14,24 +14,25 @@ row, the truncation trick and its curve, ways between latent vectors and between
 classification accuracy score. The rival that needs no labels in training is `pick_by_class`.
 """
 
-import time
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import sklearn.metrics
 from scipy import special
 
 from gantut import _check, judge, metrics, recipes
 from gantut._keras import keras
-from gantut.data import check_images, check_labels
+from gantut.data import check_alike, check_images, check_labels
 from gantut.networks import NUM_CLASSES
-from gantut.sampling import count_classes, is_conditional, render, soft_labels
+from gantut.sampling import classes_of, in_batches, render, soft_labels
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-Model = Any
+Model: TypeAlias = keras.Model
 Classifier = Callable[[Float32], npt.NDArray[Any]]
 
 BATCH_SIZE = 128
@@ -55,15 +56,8 @@ def truncated_latents(
         latent_dim: Their length.
         threshold: Above 0; None (or infinity) draws from N(0, I).
         seed: Fixes the vectors.
-
-    Returns:
-        float32 of shape (n, latent_dim).
-
-    Raises:
-        TypeError: ``n``, ``latent_dim`` or ``seed`` is not an integer.
-        ValueError: ``n`` or ``latent_dim`` is below 1, or the threshold not above 0.
     """
-    n, latent_dim = _check.integer(n, "n", 1), _check.integer(latent_dim, "latent_dim", 1)
+    n, latent_dim = _check.sizes(n=n, latent_dim=latent_dim)
     limit = np.inf if threshold is None else float(threshold)
     if not limit > 0.0:
         raise ValueError(f"threshold must be above 0, or None for no limit, got {threshold!r}")
@@ -88,12 +82,8 @@ def sample(
     Returns:
         Images float32 (num_classes * per_class, ...) in [-1, 1] and the classes asked for, int64,
         all of class 0 first.
-
-    Raises:
-        TypeError: ``per_class`` is not an integer.
-        ValueError: the generator is not conditional, or an argument is out of range.
     """
-    classes = _classes(generator)
+    classes = classes_of(generator)
     per_class = _check.integer(per_class, "per_class", 1)
     labels = np.repeat(np.arange(classes), per_class)
     z = truncated_latents(len(labels), _latent_dim(generator), threshold=threshold, seed=seed)
@@ -114,25 +104,11 @@ def class_grid(
     Returns:
         Images float32 (num_classes * columns, ...), row by row, for
         ``gantut.plotting.image_grid(images, columns=columns)``.
-
-    Raises:
-        TypeError: ``columns`` is not an integer.
-        ValueError: as `sample`.
     """
-    classes = _classes(generator)
+    classes = classes_of(generator)
     columns = _check.integer(columns, "columns", 1)
     z = truncated_latents(columns, _latent_dim(generator), threshold=threshold, seed=seed)
     return render(generator, np.tile(z, (classes, 1)), np.repeat(np.arange(classes), columns))
-
-
-def _classes(generator: Model) -> int:
-    classes = count_classes(generator) if is_conditional(generator) else None
-    if classes is None:
-        raise ValueError(
-            f"{getattr(generator, 'name', generator)!r} is no conditional generator with a layer "
-            "'one_hot' of labels"
-        )
-    return classes
 
 
 def _latent_dim(generator: Model) -> int:
@@ -140,38 +116,6 @@ def _latent_dim(generator: Model) -> int:
 
 
 # --- Did one get it? ---------------------------------------------------------------------------
-
-
-def asked_and_read(
-    images: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    classify: Classifier = judge.probabilities,
-    num_classes: int = NUM_CLASSES,
-) -> Float64:
-    """The classes that a classifier reads, for each class that was asked for.
-
-    Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
-        labels: Classes asked for, integers (n,).
-        classify: From images to one row of scores each, the largest for the class that is read.
-        num_classes: Number of classes.
-
-    Returns:
-        An array (num_classes, num_classes) of shares, a row for each class asked for and a column
-        for each that is read. A row sums to 1, or is nan where its class was not asked for. The
-        mean of the diagonal is the accuracy, if each class was asked for equally often.
-
-    Raises:
-        ValueError: images or labels are not valid, or the classifier does not return
-            (n, num_classes).
-    """
-    x = check_images(images)
-    y = check_labels(labels, len(x), num_classes)
-    read = _scores(x, classify, num_classes).argmax(axis=1)
-    counts = np.zeros((num_classes, num_classes))
-    np.add.at(counts, (y, read), 1)
-    asked = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, asked, out=np.full_like(counts, np.nan), where=asked > 0)
 
 
 def accuracy(
@@ -183,20 +127,46 @@ def accuracy(
     """Share of images in which a classifier reads the class that was asked for.
 
     Args:
-        images: As in `asked_and_read`, and so are the others.
+        images: float32 images (n, height, width, channels) in [-1, 1].
+        labels: Classes asked for, integers (n,).
+        classify: From images to one row of scores each, the largest for the class that is read.
+        num_classes: Number of classes.
+    """
+    asked, read = _asked_and_read(images, labels, classify, num_classes)
+    return float(np.mean(asked == read))
+
+
+def confusion_matrix(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    classify: Classifier = judge.probabilities,
+    num_classes: int = NUM_CLASSES,
+) -> Float64:
+    """The classes that a classifier reads, for each class that was asked for.
+
+    Args:
+        images: As in `accuracy`, and so are the others.
         labels: Classes asked for.
         classify: The classifier.
         num_classes: Number of classes.
 
     Returns:
-        A share in [0, 1].
-
-    Raises:
-        ValueError: as `asked_and_read`.
+        Shares (num_classes, num_classes), a row for each class asked for and a column for each
+        that is read. A row sums to 1, or is 0 where its class was not asked for. The mean of the
+        diagonal is the accuracy, if each class was asked for equally often.
     """
+    asked, read = _asked_and_read(images, labels, classify, num_classes)
+    classes = np.arange(num_classes)
+    found = sklearn.metrics.confusion_matrix(asked, read, labels=classes, normalize="true")
+    return np.asarray(found, np.float64)
+
+
+def _asked_and_read(
+    images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier, num_classes: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     x = check_images(images)
-    y = check_labels(labels, len(x), num_classes)
-    return float(np.mean(_scores(x, classify, num_classes).argmax(axis=1) == y))
+    asked = check_labels(labels, len(x), num_classes)
+    return asked, _scores(x, classify, num_classes).argmax(axis=1)
 
 
 def _scores(x: Float32, classify: Classifier, num_classes: int) -> npt.NDArray[Any]:
@@ -237,10 +207,6 @@ def truncation_curve(
 
     Returns:
         One point a threshold, with 5 nearest neighbours as in `gantut.evaluate`.
-
-    Raises:
-        ValueError: the generator makes other images or is not conditional, there is no
-            threshold, or one is not above 0.
     """
     if not len(thresholds):
         raise ValueError("thresholds is empty")
@@ -271,9 +237,6 @@ def slerp(start: npt.ArrayLike, end: npt.ArrayLike, shares: npt.ArrayLike) -> Fl
 
     Returns:
         Vectors (steps, ..., latent_dim).
-
-    Raises:
-        ValueError: shapes differ, a vector is 0 or not finite, or the two point opposite ways.
     """
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     t = np.asarray(shares, np.float64)
@@ -316,13 +279,9 @@ def between_latents(
 
     Returns:
         float32 (n, steps, height, width, channels).
-
-    Raises:
-        TypeError: ``steps`` is not an integer.
-        ValueError: the vectors or labels do not fit, or ``steps`` is below 2.
     """
     steps = _check.integer(steps, "steps", 2)
-    classes = _classes(generator)
+    classes = classes_of(generator)
     way = slerp(start, end, np.linspace(0.0, 1.0, steps))
     if way.ndim != 3:
         raise ValueError(f"start must be latent vectors (n, latent_dim), got {way.shape[1:]}")
@@ -352,13 +311,9 @@ def between_classes(
 
     Returns:
         float32 (n, steps, height, width, channels).
-
-    Raises:
-        TypeError: ``steps`` is not an integer.
-        ValueError: the vectors or labels do not fit, or ``steps`` is below 2.
     """
     steps = _check.integer(steps, "steps", 2)
-    classes = _classes(generator)
+    classes = classes_of(generator)
     vectors = np.asarray(z, np.float32)
     ends = [np.eye(classes)[check_labels(y, len(vectors), classes)] for y in (first, second)]
     t = np.linspace(0.0, 1.0, steps)[:, None]
@@ -381,15 +336,9 @@ def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float
 
     Returns:
         float32 (n, steps, height, width, channels).
-
-    Raises:
-        TypeError: ``steps`` is not an integer.
-        ValueError: the images are not valid or of other shapes, or ``steps`` is below 2.
     """
     steps = _check.integer(steps, "steps", 2)
-    a, b = check_images(start, name="start"), check_images(end, name="end")
-    if a.shape != b.shape:
-        raise ValueError(f"start and end must have one shape, got {a.shape} and {b.shape}")
+    a, b = check_alike(start, end, ("start", "end"), as_many=True)
     t = np.linspace(0.0, 1.0, steps, dtype=np.float32).reshape(1, -1, 1, 1, 1)
     return np.asarray((1.0 - t) * a[:, None] + t * b[:, None], dtype=np.float32)
 
@@ -431,16 +380,11 @@ def pick_by_class(
 
     Returns:
         A `Picked`. Read by ``classify`` itself it is right by construction; ask another.
-
-    Raises:
-        TypeError: a number of images is not an integer.
-        ValueError: an argument is out of range, or a class was not full after ``most`` draws; the
-            message says which.
     """
-    per_class = _check.integer(per_class, "per_class", 1)
-    batch_size, most = _check.integer(batch_size, "batch_size", 1), _check.integer(most, "most", 1)
-    if not 0.0 <= confidence <= 1.0:
-        raise ValueError(f"confidence must be a probability, got {confidence!r}")
+    per_class, batch_size, most = _check.sizes(
+        per_class=per_class, batch_size=batch_size, most=most
+    )
+    confidence = _check.number(confidence, "confidence", least=0, most=1)
     kept: list[list[Float32]] = [[] for _ in range(num_classes)]
     drawn = 0
     while any(len(images) < per_class for images in kept):
@@ -514,22 +458,39 @@ def fit_classifier(model: Model, batches: Any, steps: int) -> None:
     model.fit(recipes.take(batches, steps), shuffle=False, verbose=0)
 
 
-def logits_of(model: Model) -> Classifier:
-    """A classifier's logits as a function of arrays.
+class TrainedClassifier(NamedTuple):
+    """A classifier after its training."""
+
+    classify: Classifier  # from images to logits (n, num_classes)
+    cpu_seconds: float  # processor time of its training
+
+
+@recipes.cpu_timed
+def train_classifier(
+    batches: Any,
+    image_shape: Sequence[int],
+    num_classes: int,
+    *,
+    before: Sequence[Any] = (),
+    steps: int,
+    seed: int = 0,
+) -> TrainedClassifier:
+    """Trains a new `build_classifier` by `fit_classifier`.
 
     Args:
-        model: From images to logits (batch, num_classes).
-
-    Returns:
-        A function from images (n, height, width, channels) to logits (n, num_classes).
+        batches: An endless dataset of (images, labels).
+        image_shape: (height, width, channels).
+        num_classes: Number of classes.
+        before: Layers through which images go in training alone.
+        steps: How many batches it learns from.
+        seed: Fixes the weights, as in `gantut.recipes`.
     """
-
-    def classify(images: Float32) -> npt.NDArray[Any]:
-        # Uncompiled, as `render`: each training has a model of its own.
-        parts = [images[i : i + 500] for i in range(0, len(images), 500)]
-        return np.concatenate([np.asarray(model(part, training=False)) for part in parts])
-
-    return classify
+    recipes.make_deterministic(seed)
+    model = build_classifier(image_shape, num_classes)
+    fit_classifier(keras.Sequential([*before, model]) if before else model, batches, steps)
+    # Uncompiled, as `render`: each training has a model of its own.
+    logits = functools.partial(model, training=False)
+    return TrainedClassifier(functools.partial(in_batches, logits), cpu_seconds=0.0)
 
 
 def classification_accuracy_score(
@@ -558,34 +519,18 @@ def classification_accuracy_score(
         test_labels: Their classes.
         steps: Batches of 128 images that it learns from.
         seed: Fixes the weights and the order of the images.
-
-    Returns:
-        A `ClassifierScore`.
-
-    Raises:
-        TypeError: ``steps`` is not an integer.
-        ValueError: images or labels are not valid, the two sets do not fit together, or there are
-            fewer images than a batch has.
     """
-    x, test_x = check_images(images), check_images(test_images, name="test_images")
+    x, test_x = check_alike(images, test_images, ("images", "test_images"))
     y = check_labels(labels, len(x), None)
     classes = int(y.max()) + 1
     test_y = check_labels(test_labels, len(test_x), classes)
     steps = _check.integer(steps, "steps", 1)
-    if x.shape[1:] != test_x.shape[1:]:
-        raise ValueError(
-            f"images of shape {x.shape[1:]} cannot be tested on images of {test_x.shape[1:]}"
-        )
     if len(x) < BATCH_SIZE:
         raise ValueError(f"a batch has {BATCH_SIZE} images, but there are only {len(x)}")
-    begin = time.process_time()
-    recipes.make_deterministic(seed)
-    model = build_classifier(x.shape[1:], classes)
-    fit_classifier(model, recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed), steps)
-    cpu_seconds = time.process_time() - begin
-    classify = logits_of(model)
-    right = _scores(test_x, classify, classes).argmax(axis=1) == test_y
-    counts = np.bincount(test_y, minlength=classes)
-    hits = np.bincount(test_y[right], minlength=classes)
-    by_class = np.divide(hits, counts, out=np.full(classes, np.nan), where=counts > 0)
-    return ClassifierScore(float(right.mean()), by_class, classify, cpu_seconds)
+    batches = recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
+    trained = train_classifier(batches, x.shape[1:], classes, steps=steps, seed=seed)
+    read = _scores(test_x, trained.classify, classes).argmax(axis=1)
+    by_class = sklearn.metrics.recall_score(
+        test_y, read, labels=np.arange(classes), average=None, zero_division=np.nan
+    )
+    return ClassifierScore(float(np.mean(read == test_y)), by_class, *trained)

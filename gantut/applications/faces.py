@@ -15,22 +15,21 @@ the space of principal components, and `jittered_copies` of the training faces. 
 numbers on samples of any of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from sklearn import datasets
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from gantut import _check, metrics, networks, recipes, stabilisers
 from gantut._files import describe
 from gantut._keras import keras, tf
-from gantut.data import (
-    DataUnavailableError,
-    Float32,
-    check_images,
-    resize,
-)
+from gantut.data import DataUnavailableError, Float32, check_images, resize
 from gantut.gan import GAN
 
 Float64 = npt.NDArray[np.float64]
@@ -70,17 +69,10 @@ def load_faces(source: str = "lfw_subset", *, size: int = SIZE) -> Float32:
         size: Side of the images to return, a multiple of 4. Where it is not the photographs' own,
             they are resized (Lanczos).
 
-    Returns:
-        float32 (n, size, size, 1) in [-1, 1].
-
     Raises:
-        ValueError: an unknown source, or ``size`` is no positive multiple of 4.
-        gantut.data.DataUnavailableError: the photographs could not be had (an ``OSError``); the
-            message lists what was tried.
+        gantut.data.DataUnavailableError: the photographs could not be had (an ``OSError``).
     """
-    if source not in SOURCES:
-        raise ValueError(f"unknown source {source!r}; known are {', '.join(SOURCES)}")
-    return _prepared(SOURCES[source](), _size(size))
+    return _load(source, _check.one_of(source, "source", SOURCES), size)
 
 
 def load_non_faces(*, size: int = SIZE) -> Float32:
@@ -89,60 +81,37 @@ def load_non_faces(*, size: int = SIZE) -> Float32:
     Args:
         size: As in `load_faces`.
 
-    Returns:
-        float32 (100, size, size, 1) in [-1, 1].
-
     Raises:
-        ValueError: ``size`` is no positive multiple of 4.
         gantut.data.DataUnavailableError: as `load_faces`.
     """
-    return _prepared(_lfw_subset()[100:], _size(size))
+    return _load("lfw_subset", lambda: _lfw_subset()[100:], size)
 
 
-def _size(size: int) -> int:
-    if _check.integer(size, "size", 4) % 4:
+def _load(source: str, fetch: Callable[[], Any], size: int) -> Float32:
+    size = _check.integer(size, "size", 4)
+    if size % 4:
         raise ValueError(f"size must be a multiple of 4, got {size}")
-    return int(size)
+    try:
+        images = fetch()
+    except Exception as error:  # Not installed, no network, damaged: say what helps.
+        raise DataUnavailableError(
+            f"the faces of {source!r} could not be had: {describe(error)}\n"
+            f"Other faces: load_faces(source) with a source of {', '.join(SOURCES)}, or pictures "
+            f"of your own with gantut.load_images(folder, size={SIZE}, color=False)."
+        ) from error
+    return _prepared(images, size)
 
 
 def _lfw_subset() -> Any:
-    name = "lfw_subset() of scikit-image"
-    try:
-        from skimage.data import lfw_subset
+    from skimage.data import lfw_subset
 
-        return lfw_subset()
-    except Exception as error:  # Not installed, or an old version that downloads it.
-        raise _unavailable("lfw_subset", [(name, error)]) from error
-
-
-def _from_scikit_learn(source: str, function: str, **settings: Any) -> Any:
-    """What a function of scikit-learn has on disk or, failing that, downloads."""
-    tried: list[tuple[str, BaseException]] = []
-    for download in (False, True):
-        place = "its download" if download else "what it has on disk"
-        name = f"{function}() of scikit-learn, {place}"
-        try:
-            from sklearn import datasets
-
-            return getattr(datasets, function)(download_if_missing=download, **settings).images
-        except Exception as error:  # Whatever is wrong on disk, the download may be right.
-            tried.append((name, error))
-    raise _unavailable(source, tried) from tried[-1][1]
-
-
-def _unavailable(source: str, tried: list[tuple[str, BaseException]]) -> DataUnavailableError:
-    lines = "\n".join(f"- {name}: {describe(error)}" for name, error in tried)
-    return DataUnavailableError(
-        f"the faces of {source!r} could not be had. Tried:\n{lines}\n"
-        f"Other faces: load_faces(source) with a source of {', '.join(SOURCES)}, or pictures of "
-        f"your own with gantut.load_images(folder, size={SIZE}, color=False)."
-    )
+    return lfw_subset()
 
 
 SOURCES: dict[str, Callable[[], Any]] = {
     "lfw_subset": lambda: _lfw_subset()[:100],
-    "olivetti": lambda: _from_scikit_learn("olivetti", "fetch_olivetti_faces"),
-    "lfw": lambda: _from_scikit_learn("lfw", "fetch_lfw_people", resize=None, color=False),
+    "olivetti": lambda: datasets.fetch_olivetti_faces().images,
+    "lfw": lambda: datasets.fetch_lfw_people(resize=None, color=False).images,
 }
 """The sets of faces that `load_faces` knows: functions that return grey images (n, h, w)."""
 
@@ -167,20 +136,12 @@ def split(faces: npt.ArrayLike, fold: int = 0, folds: int = FOLDS) -> tuple[Floa
         faces: Images (n, height, width, 1), n >= ``folds``.
         fold: Which part, from 0.
         folds: Into how many parts.
-
-    Returns:
-        The faces to train on and those held out.
-
-    Raises:
-        TypeError: a number is not an integer.
-        ValueError: the images are not valid, too few, or there is no such fold.
     """
     images = _faces(faces)
-    parts = np.array_split(
-        _check.rng(_ORDER_SEED).permutation(len(images)), _check.integer(folds, "folds", 2)
-    )
-    if not 0 <= _check.integer(fold, "fold", 0) < folds or len(images) < folds:
+    fold, folds = _check.integer(fold, "fold", 0), _check.integer(folds, "folds", 2)
+    if fold >= folds or len(images) < folds:
         raise ValueError(f"no fold {fold} of {folds} among {len(images)} images")
+    parts = np.array_split(_check.rng(_ORDER_SEED).permutation(len(images)), folds)
     rest = np.concatenate([part for i, part in enumerate(parts) if i != fold])
     return images[rest], images[parts[fold]]
 
@@ -190,12 +151,6 @@ def with_mirrors(images: npt.ArrayLike) -> Float32:
 
     Args:
         images: Images (n, height, width, 1).
-
-    Returns:
-        Images (2 n, height, width, 1).
-
-    Raises:
-        ValueError: the images are not valid.
     """
     x = _faces(images)
     return np.concatenate([x, x[:, :, ::-1]])
@@ -218,27 +173,14 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
         latent_dim: Length of the latent vector.
         width: Channels of G at half size; D has twice as many, so that it can learn a hundred faces
             by heart.
-
-    Returns:
-        A recipe; ``dataclasses.replace`` makes another from it.
-
-    Raises:
-        ValueError: an unknown policy, or a size is not a positive integer.
     """
-    _check.sizes(latent_dim=latent_dim, width=width)
-
-    def build_generator(shape: Any, num_classes: int) -> Any:
-        return networks.dcgan_generator(latent_dim, shape, width)
-
-    def build_discriminator(shape: Any, num_classes: int) -> Any:
-        return networks.dcgan_discriminator(shape, 2 * width)
-
+    latent_dim, width = _check.sizes(latent_dim=latent_dim, width=width)
     plain = recipes.Recipe(
         name="faces",
         summary="a small convolutional GAN for a hundred faces: relativistic loss, R1 and R2, "
         "averaged weights",
-        generator=build_generator,
-        discriminator=build_discriminator,
+        generator=lambda shape, num_classes: networks.dcgan_generator(latent_dim, shape, width),
+        discriminator=lambda shape, num_classes: networks.dcgan_discriminator(shape, 2 * width),
         loss="relativistic",
         penalties={"r1": 0.01, "r2": 0.01},
         penalty_every=16,
@@ -272,10 +214,6 @@ class Overfitting(keras.callbacks.Callback):
             ``samples``, and ``membership``: how often D gives a training face a higher logit than
             a held-out one, over all pairs. It is 0.5 where D has learned nothing by heart, and 1
             where its logit alone says whether a face was trained on.
-
-    Raises:
-        TypeError: ``every`` is not an integer.
-        ValueError: the images are not valid or ``every`` is not positive.
     """
 
     def __init__(self, train: npt.ArrayLike, holdout: npt.ArrayLike, *, every: int = 100) -> None:
@@ -309,32 +247,6 @@ class Overfitting(keras.callbacks.Callback):
         self.curves["membership"].append(float(np.mean(lead > 0) + 0.5 * np.mean(lead == 0)))
 
 
-def learned_by_heart(curves: dict[str, list[float]], last: int = 5) -> float:
-    """The share of D's lead that is memory.
-
-    D gives its training faces a mean logit above that of samples. By this share of that lead new
-    faces fall short: 0 if they look as real to D as those it was trained on, 1 if they look no
-    more real than samples do, above 1 if less.
-
-    Args:
-        curves: From `Overfitting`.
-        last: Rows at the end over which the logits are averaged.
-
-    Returns:
-        The share; it means something only where D tells training faces from samples.
-
-    Raises:
-        TypeError: ``last`` is not an integer.
-        ValueError: ``last`` is not positive, or there are no such rows.
-    """
-    if len(curves["step"]) < _check.integer(last, "last", 1):
-        raise ValueError(f"wanted {last} rows at least, got {len(curves['step'])}")
-    known, unknown, made = (
-        float(np.mean(curves[name][-last:])) for name in ("train", "holdout", "samples")
-    )
-    return (known - unknown) / (known - made)
-
-
 @dataclass(frozen=True, kw_only=True)
 class FaceRun(recipes.Run[GAN]):
     """What a training on faces left.
@@ -347,29 +259,29 @@ class FaceRun(recipes.Run[GAN]):
 
     curves: dict[str, list[float]]
 
+    def _at_the_end(self, name: str) -> float:
+        """The mean of the last five rows of a curve."""
+        return float(np.mean(self.curves[name][-5:]))
+
     @property
-    def by_heart(self) -> float:
-        """The share of D's lead that is memory at the end (`learned_by_heart`)."""
-        return learned_by_heart(self.curves)
+    def generalisation_gap(self) -> float:
+        """The share of D's lead that it learned by heart.
+
+        D gives its training faces a mean logit above that of samples. By this share of that lead
+        held-out faces fall short: 0 if they look as real to D as those it was trained on, 1 if
+        they look no more real than samples do, above 1 if less. It means something only where D
+        tells training faces from samples.
+        """
+        known, unknown, made = map(self._at_the_end, ("train", "holdout", "samples"))
+        return (known - unknown) / (known - made)
 
     @property
     def membership(self) -> float:
-        """How well D tells training from held-out faces at the end, the mean of five rows."""
-        return float(np.mean(self.curves["membership"][-5:]))
+        """How well D tells training from held-out faces, as in `Overfitting`."""
+        return self._at_the_end("membership")
 
     def sample(self, n: int, seed: int = 0) -> Float32:
-        """Makes faces.
-
-        Args:
-            n: How many.
-            seed: Fixes them.
-
-        Returns:
-            float32 (n, height, width, 1) in [-1, 1].
-
-        Raises:
-            ValueError: ``n`` is not a positive integer.
-        """
+        """Makes ``n`` faces, float32 (n, height, width, 1) in [-1, 1]."""
         return self.gan.sample(n, seed=seed)
 
 
@@ -380,6 +292,7 @@ def train(
     augment: str = "",
     steps: int | None = None,
     seed: int = 0,
+    callbacks: Iterable[Any] = (),
     every: int = 50,
     **settings: Any,
 ) -> FaceRun:
@@ -391,20 +304,15 @@ def train(
         augment: As in `recipe`.
         steps: Length of the training; the recipe's if None.
         seed: Fixes the result, as in `gantut.recipes`.
+        callbacks: Keras callbacks, as in `gantut.recipes.train`.
         every: Steps from row to row of the curves.
         **settings: ``latent_dim`` and ``width``, as in `recipe`.
-
-    Returns:
-        A `FaceRun`.
-
-    Raises:
-        TypeError: a number is not an integer.
-        ValueError: the images are not valid, too few or of a size that the networks cannot make,
-            or a setting is out of range.
     """
     x = with_mirrors(faces)
     watch = Overfitting(faces, holdout, every=every)
-    run = recipes.train(recipe(augment, **settings), x, steps=steps, seed=seed, callbacks=[watch])
+    run = recipes.train(
+        recipe(augment, **settings), x, steps=steps, seed=seed, callbacks=[watch, *callbacks]
+    )
     return FaceRun.of(run, curves=watch.curves)
 
 
@@ -426,10 +334,6 @@ class Eigenfaces:
         mean: The mean image, float64 (height * width,).
         axes: Orthonormal rows (components, height * width), largest variance first.
         deviations: Standard deviation along each axis (n - 1 in the denominator).
-
-    Raises:
-        TypeError: ``components`` is not an integer.
-        ValueError: the images are not valid, or there are not as many components.
     """
 
     def __init__(self, faces: npt.ArrayLike, components: int | None = None) -> None:
@@ -446,21 +350,12 @@ class Eigenfaces:
         self.deviations = singular[:count] / np.sqrt(len(x) - 1)
 
     def project(self, images: npt.ArrayLike) -> Float64:
-        """Coordinates (n, components) of images (n, height, width, 1) along the axes.
-
-        Raises:
-            ValueError: the images are not valid or of another size.
-        """
+        """Coordinates (n, components) of images (n, height, width, 1) along the axes."""
         x = check_images(images, size=self._shape[:2], channels=1)
         return (x.reshape(len(x), -1) - self.mean) @ self.axes.T
 
     def sample(self, n: int, seed: int = 0) -> Float32:
-        """Draws ``n`` faces; pixels beyond black and white are cut off there.
-
-        Raises:
-            TypeError: ``n`` is not an integer.
-            ValueError: ``n`` is not positive.
-        """
+        """Draws ``n`` faces; pixels beyond black and white are cut off there."""
         z = _check.rng(seed).standard_normal((_check.integer(n, "n", 1), len(self.deviations)))
         rows = self.mean + (z * self.deviations) @ self.axes
         return np.clip(rows, -1, 1).reshape(n, *self._shape).astype(np.float32)
@@ -480,18 +375,10 @@ def jittered_copies(
         seed: Fixes them.
         shift: Largest move along each axis, in pixels.
         light: Contrast is multiplied by 1 + U(-light, light), and U(-light, light) is added.
-
-    Returns:
-        float32 (n, height, width, 1) in [-1, 1].
-
-    Raises:
-        TypeError: a number is of a wrong type.
-        ValueError: the images are not valid, or a number is out of range.
     """
     x = _faces(faces)
     count, shift = _check.integer(n, "n", 1), _check.integer(shift, "shift", 0)
-    if not 0 <= light < 1:
-        raise ValueError(f"light must lie in [0, 1), got {light!r}")
+    light = _check.number(light, "light", least=0, below=1)
     rng = _check.rng(seed)
     height, width = x.shape[1:3]
     padded = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
@@ -520,19 +407,14 @@ def edge_features(images: npt.ArrayLike) -> Float64:
 
     Returns:
         float64 (n, features); 800 features for 24 x 24 pixels.
-
-    Raises:
-        ValueError: the images are not valid or too small.
     """
     from skimage.feature import hog
 
     x = _faces(images, "images")
     if min(x.shape[1:3]) < 8:
         raise ValueError(f"images must be at least 8 x 8 pixels, got {x.shape[1]} x {x.shape[2]}")
-    settings: dict[str, Any] = {
-        "orientations": 8, "pixels_per_cell": (4, 4), "cells_per_block": (2, 2),
-    }  # fmt: skip
-    return np.stack([hog(image[..., 0], **settings) for image in x]).astype(np.float64)
+    found = [hog(image[..., 0], 8, pixels_per_cell=(4, 4), cells_per_block=(2, 2)) for image in x]
+    return np.stack(found).astype(np.float64)
 
 
 def nearest_faces(
@@ -552,15 +434,12 @@ def nearest_faces(
     Returns:
         Distances (n, 1), sqrt(2 - 2 r) with r the correlation of the pixels, which is 0 for a copy
         and 2 for a negative; and the rows (n, 1) of ``train``.
-
-    Raises:
-        TypeError: ``shift`` is not an integer.
-        ValueError: the images are not valid, of different sizes, or no larger than two margins.
     """
     known = _faces(train, "train")
     x = check_images(images, size=known.shape[1:3], channels=1)
     height, width = known.shape[1:3]
-    if 2 * _check.integer(shift, "shift", 0) >= min(height, width) - 1:
+    shift = _check.integer(shift, "shift", 0)
+    if 2 * shift >= min(height, width) - 1:
         raise ValueError(f"shift {shift} leaves nothing of images of {height} x {width} pixels")
     places = range(2 * shift + 1)
     both = with_mirrors(known)
@@ -620,7 +499,7 @@ def measure(
     holdout: npt.ArrayLike,
     non_faces: npt.ArrayLike,
 ) -> Measures:
-    """Measures samples beside held-out faces. Needs scikit-learn and scikit-image.
+    """Measures samples beside held-out faces. Needs scikit-image.
 
     With 20 held-out faces each number is rough: compare means over several folds.
 
@@ -629,12 +508,6 @@ def measure(
         train: The faces that the samples were made from (m, height, width, 1).
         holdout: Faces that they were not.
         non_faces: Images of anything else, for the classifier of faces.
-
-    Returns:
-        The numbers.
-
-    Raises:
-        ValueError: the images are not valid, of different sizes, or too few.
     """
     known = _faces(train, "train")
     size = known.shape[1:3]
@@ -677,9 +550,6 @@ def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -
 
     Returns:
         The distance, in squared units of the pixels, summed over them.
-
-    Raises:
-        ValueError: the images are not valid, of different sizes, or too few.
     """
     known, samples = _faces(train, "train"), _faces(made, "made")
     n = len(known)
@@ -693,10 +563,6 @@ def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -
 
 def _scores(positive: Float64, negative: Float64) -> Callable[[Float64], Float64]:
     """A linear classifier, as a function of features that is > 0 for what is like ``positive``."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=500)
     )

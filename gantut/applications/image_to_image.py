@@ -16,10 +16,11 @@ answer here.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +30,13 @@ from gantut._keras import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
 from gantut.networks.parts import checked_shape, generator_layers, leaky, pixels_in_a_row
+from gantut.sampling import in_batches
 
 layers = keras.layers
 
 Float32 = npt.NDArray[np.float32]
-Model = Any
-Tensor = Any
+Model: TypeAlias = keras.Model
+Tensor: TypeAlias = tf.Tensor
 
 
 # --- Networks ----------------------------------------------------------------------------------
@@ -63,13 +65,9 @@ def redrawer(
 
     Returns:
         A model from sources to images (batch, height, width, channels) in [-1, 1].
-
-    Raises:
-        ValueError: a size is not a positive integer, a side is odd, or ``mean_source`` has another
-            shape or range.
     """
-    _check.sizes(channels=channels, filters=filters)
-    height, width, _ = shape = _even(source_shape)
+    channels, filters = _check.sizes(channels=channels, filters=filters)
+    height, width, _ = shape = checked_shape(source_shape, 2)
     source = keras.Input(shape, name="source")
     x = pixels_in_a_row(source, mean_source)
     coarse = (height // 2, width // 2, filters)
@@ -131,13 +129,11 @@ def restyler(
 
     Returns:
         A model from sources to images (batch, height, width, channels) in [-1, 1].
-
-    Raises:
-        ValueError: a size is not a positive integer, a side is odd, or the source cannot be added.
     """
-    shape = _even(source_shape)
-    channels = shape[2] if channels is None else channels
-    _check.sizes(channels=channels, filters=filters, blocks=blocks)
+    shape = checked_shape(source_shape, 2)
+    channels, filters, blocks = _check.sizes(
+        channels=shape[2] if channels is None else channels, filters=filters, blocks=blocks
+    )
     if skip and channels != shape[2]:
         raise ValueError(f"a source of {shape[2]} channels cannot be added to {channels}")
     source = keras.Input(shape, name="source")
@@ -164,12 +160,6 @@ def resized(generator: Model, source_shape: Sequence[int]) -> Model:
     Args:
         generator: Such as `restyler` without ``places``.
         source_shape: (height, width, channels).
-
-    Returns:
-        A copy of the generator.
-
-    Raises:
-        ValueError: the network cannot take such images.
     """
     shape = checked_shape(source_shape)
     if shape[2] != generator.inputs[0].shape[-1]:
@@ -192,11 +182,8 @@ def image_discriminator(
 
     Returns:
         A model from images to logits (batch, 1).
-
-    Raises:
-        ValueError: a size is not a positive integer, or a side is odd.
     """
-    image = keras.Input(_even(source_shape), name="image")
+    image = keras.Input(checked_shape(source_shape, 2), name="image")
     return keras.Model(image, _critic_body(image, width), name="image_discriminator")
 
 
@@ -214,12 +201,9 @@ def pair_discriminator(
 
     Returns:
         A model from [images, sources] to logits (batch, 1).
-
-    Raises:
-        ValueError: a size is not a positive integer, or a side is odd.
     """
-    _check.sizes(channels=channels)
-    shape = _even(source_shape)
+    channels = _check.integer(channels, "channels", 1)
+    shape = checked_shape(source_shape, 2)
     image = keras.Input((*shape[:2], channels), name="image")
     source = keras.Input(shape, name="source")
     x = layers.Concatenate(name="pair")([image, source])
@@ -228,24 +212,28 @@ def pair_discriminator(
 
 
 def _critic_body(x: Any, width: int) -> Any:
-    _check.sizes(width=width)
+    width = _check.integer(width, "width", 1)
     for i, filters in enumerate((width, 2 * width, 2 * width), start=1):
         x = layers.Conv2D(filters, 4, 2, padding="same", name=f"conv_{i}")(x)
         x = leaky(x, f"leaky_{i}")
     return layers.Dense(1, name="logit")(layers.Flatten(name="flatten")(x))
 
 
-def _even(shape: Sequence[int]) -> tuple[int, int, int]:
-    height, width, channels = checked_shape(shape)
-    if height % 2 or width % 2:
-        raise ValueError(f"height and width must be even, got {height} x {width}")
-    return height, width, channels
-
-
 # --- The model ---------------------------------------------------------------------------------
 
 
-class ImageToImage(GAN):
+class Redrawer(GAN):
+    """A `gantut.GAN` whose generator takes images, so that there is nothing to draw from."""
+
+    def sample(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises a TypeError: images come from images, by ``translate``."""
+        raise TypeError(
+            f"the generator of {type(self).__name__} redraws images; give it some with "
+            f"translate(images)"
+        )
+
+
+class ImageToImage(Redrawer):
     """A `gantut.GAN` whose generator redraws a source, with an absolute error beside the critic.
 
     G minimises ``mean |y - G(x)| + adversarial_weight * adversarial loss`` (Isola et al. 2017,
@@ -257,9 +245,6 @@ class ImageToImage(GAN):
         loss: As in `gantut.GAN`.
         adversarial_weight: At least 0. With 0 the discriminator is neither used nor trained.
         **options: The other options of `gantut.GAN`, but for ``unroll_steps``.
-
-    Raises:
-        ValueError: the networks do not fit each other, or an argument is out of range.
     """
 
     def __init__(
@@ -271,10 +256,8 @@ class ImageToImage(GAN):
         adversarial_weight: float = 0.01,
         **options: Any,
     ) -> None:
-        if not 0.0 <= adversarial_weight < float("inf"):
-            raise ValueError(f"adversarial_weight must be >= 0, got {adversarial_weight!r}")
         super().__init__(generator, discriminator, loss, **options)
-        self.adversarial_weight = adversarial_weight
+        self.adversarial_weight = _check.number(adversarial_weight, "adversarial_weight", least=0)
         # The "label" of a pair is its source.
         self.conditional = True
         self.l1_tracker = keras.metrics.Mean("l1")
@@ -305,7 +288,7 @@ class ImageToImage(GAN):
         """Raises ValueError where the images do not fit the networks."""
         if y is None:
             raise ValueError("training needs (targets, sources), got targets alone")
-        _check_pairs(y, x, tuple(self.generator.inputs[0].shape[1:]), tuple(self.sample_shape))
+        check_pairs(y, x, tuple(self.generator.inputs[0].shape[1:]), tuple(self.sample_shape))
 
     def generate(self, n: Tensor, labels: Tensor, training: bool) -> Tensor:
         """The generator's images for a batch of sources (``labels``)."""
@@ -339,19 +322,8 @@ class ImageToImage(GAN):
 
         Returns:
             float32 images (n, height, width, channels of the targets) in [-1, 1].
-
-        Raises:
-            ValueError: the sources do not fit the generator.
         """
         return translate(self.ema_generator, sources, batch_size)
-
-    def sample(self, *args: Any, **kwargs: Any) -> Any:
-        """There is nothing to draw from: images come from sources, by :meth:`translate`.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("this generator redraws images; give it some with translate(sources)")
 
 
 def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -> Float32:
@@ -361,43 +333,28 @@ def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -
         generator: Maps images to images, such as one that ``ImageToImage.save`` wrote.
         sources: float32 (n, height, width, channels) in [-1, 1].
         batch_size: Images at a time; bounds the memory.
-
-    Returns:
-        What the generator draws, float32.
-
-    Raises:
-        ValueError: the sources do not fit the generator, or ``batch_size`` is below 1.
     """
-    _check.sizes(batch_size=batch_size)
-    array = check_images(sources, name="sources")
-    wanted = tuple(generator.inputs[0].shape[1:])
-    if array.shape[1:] != wanted:
-        raise ValueError(f"sources must have the shape (n, *{wanted}), got {array.shape}")
-    return np.concatenate(
-        [
-            generator(array[i : i + batch_size], training=False).numpy()
-            for i in range(0, len(array), batch_size)
-        ]
-    )
+    shape = tuple(generator.inputs[0].shape[1:])
+    array = _check_shape(sources, "sources", shape)
+    return in_batches(functools.partial(generator, training=False), array, batch_size)
 
 
-def _check_pairs(
+def _check_shape(images: Any, name: str, shape: tuple[int, ...]) -> Float32:
+    array = check_images(images, name=name)
+    if array.shape[1:] != shape:
+        raise ValueError(f"{name} must have the shape (n, *{shape}), got {array.shape}")
+    return array
+
+
+def check_pairs(
     sources: Any, targets: Any, source_shape: tuple[int, ...], target_shape: tuple[int, ...]
 ) -> tuple[Float32, Float32]:
-    pair = []
-    for images, name, shape in (
-        (sources, "sources", source_shape),
-        (targets, "targets", target_shape),
-    ):
-        array = check_images(images, name=name)
-        if array.shape[1:] != tuple(shape):
-            raise ValueError(f"{name} must have the shape (n, *{tuple(shape)}), got {array.shape}")
-        pair.append(array)
-    if len(pair[0]) != len(pair[1]):
-        raise ValueError(
-            f"each source needs its target: got {len(pair[0])} sources and {len(pair[1])} targets"
-        )
-    return pair[0], pair[1]
+    """Checks as many images of one shape as of another."""
+    x = _check_shape(sources, "sources", source_shape)
+    y = _check_shape(targets, "targets", target_shape)
+    if len(x) != len(y):
+        raise ValueError(f"each source needs its target: got {len(x)} sources and {len(y)} targets")
+    return x, y
 
 
 # --- Training ----------------------------------------------------------------------------------
@@ -449,14 +406,8 @@ class PairedRecipe(recipes.GameSettings):
             target_shape: The same of the targets.
             seed: Fixes the initial weights, as in `gantut.recipes`.
             mean_source: As in `redrawer`.
-
-        Returns:
-            A compiled `ImageToImage`.
-
-        Raises:
-            ValueError: the shapes do not fit the networks, or a setting is out of range.
         """
-        source, target = _even(source_shape), _even(target_shape)
+        source, target = checked_shape(source_shape, 2), checked_shape(target_shape, 2)
         if source[:2] != target[:2]:
             raise ValueError(
                 f"sources and targets must be of one size, got {source[:2]} and {target[:2]}: "
@@ -501,20 +452,14 @@ def train(
 
     Returns:
         A `gantut.recipes.Run`, whose history has the mean absolute error ``l1`` as well.
-
-    Raises:
-        TypeError: a setting is unknown.
-        ValueError: the images do not fit each other or are fewer than a batch, or a setting is out
-            of range.
     """
     recipe = dataclasses.replace(recipe or PairedRecipe(), **settings)
-    x, y = _check_pairs(sources, targets, np.shape(sources)[1:], np.shape(targets)[1:])
+    x, y = check_pairs(sources, targets, np.shape(sources)[1:], np.shape(targets)[1:])
     if recipe.batch_size > len(x):
         raise ValueError(
             f"training takes batches of {recipe.batch_size} pairs, but there are only {len(x)}"
         )
-    if steps is not None:
-        _check.sizes(steps=steps)
+    steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
     gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
     if start is not None:
         for network in (gan.generator, gan.ema_generator):
@@ -522,7 +467,7 @@ def train(
     return recipes.run(
         gan,
         recipes.batches(y, x, batch_size=recipe.batch_size, seed=seed),
-        steps=steps or recipe.steps,
+        steps=steps,
         schedule=recipe.schedule,
         callbacks=callbacks,
     )

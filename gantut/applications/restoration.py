@@ -8,18 +8,21 @@
 ``DAMAGES`` holds the four: noise, blur, a hole, and a loss of resolution. One network learns to
 mend all of them (`damaged_mixture`). Beside it, `rivals` gives for each damage the filter of a
 practitioner, who knows which damage it is, and a linear regression.
+
+All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
+shape. Filters and the linear regression are functions of images alike.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, signal
 
 from gantut import _check, judge, metrics
-from gantut.data import check_images
+from gantut.data import check_alike, check_images
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -39,15 +42,9 @@ def add_noise(images: npt.ArrayLike, seed: int = 0, *, deviation: float = 1.0) -
     """Adds independent normal noise to every pixel, and clips as a sensor does.
 
     Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
+        images: The images.
         seed: Fixes the noise.
         deviation: Of the noise; 1 is half the range from black to white.
-
-    Returns:
-        Images of the same shape in [-1, 1].
-
-    Raises:
-        ValueError: the images are not valid, or the deviation is not positive.
     """
     array = check_images(images)
     scale = np.float32(_check.number(deviation, "deviation", above=0))
@@ -63,16 +60,10 @@ def blur(
     Without noise the blur could be undone, but for rounding.
 
     Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
+        images: The images.
         seed: Fixes the noise.
         sigma: Standard deviation of the kernel in pixels.
         deviation: Of the noise.
-
-    Returns:
-        Images of the same shape in [-1, 1].
-
-    Raises:
-        ValueError: the images are not valid, or a number is not positive.
     """
     array = check_images(images)
     sigma = _check.number(sigma, "sigma", above=0)
@@ -81,28 +72,18 @@ def blur(
 
 
 def cut_hole(images: npt.ArrayLike, seed: int = 0, *, size: int = 14, margin: int = 3) -> Float32:
-    """Covers a square of each image, somewhere, with grey.
+    """Covers a square of each image, somewhere, with ``GREY``.
 
     Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
+        images: The images.
         seed: Fixes the places.
         size: Side of the square in pixels.
         margin: Pixels at each edge that it leaves free.
-
-    Returns:
-        Images of the same shape, ``GREY`` in the hole.
-
-    Raises:
-        ValueError: the images are not valid, or too small for such a hole.
     """
     array = check_images(images)
     n, height, width, _ = array.shape
-    room = (
-        min(height, width)
-        - _check.integer(size, "size", 1)
-        - 2 * _check.integer(margin, "margin", 0)
-    )
-    if room < 0:
+    size, margin = _check.integer(size, "size", 1), _check.integer(margin, "margin", 0)
+    if size + 2 * margin > min(height, width):
         raise ValueError(
             f"a hole of {size} pixels with a margin of {margin} does not fit {height} x {width}"
         )
@@ -119,19 +100,14 @@ def shrink(images: npt.ArrayLike, seed: int = 0, *, factor: int = 4) -> Float32:
     """Lowers the resolution: blocks of pixels become their mean.
 
     Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
+        images: The images.
         seed: Ignored; here so that all damages are called alike.
         factor: Side of a block in pixels, by which height and width can be divided.
-
-    Returns:
-        Images of the same shape, each block of one value.
-
-    Raises:
-        ValueError: the images are not valid, or the sides no multiples of ``factor``.
     """
     array = check_images(images)
     n, height, width, channels = array.shape
-    if height % _check.integer(factor, "factor", 1) or width % factor:
+    factor = _check.integer(factor, "factor", 1)
+    if height % factor or width % factor:
         raise ValueError(f"{height} x {width} pixels cannot be divided by {factor}")
     blocks = array.reshape(n, height // factor, factor, width // factor, factor, channels)
     return blocks.mean(axis=(2, 4)).repeat(factor, axis=1).repeat(factor, axis=2)
@@ -147,18 +123,7 @@ DAMAGES: dict[str, Callable[..., Float32]] = {
 
 
 def damaged_mixture(images: npt.ArrayLike, seed: int = 0) -> Float32:
-    """Damages images in turn: the first by the first of ``DAMAGES``, the second by the second.
-
-    Args:
-        images: float32 images (n, height, width, channels) in [-1, 1], n >= 4.
-        seed: Fixes the damage.
-
-    Returns:
-        Images of the same shape.
-
-    Raises:
-        ValueError: the images are not valid or too few.
-    """
+    """Damages images in turn: the first by the first of ``DAMAGES``, the second by the second."""
     array = check_images(images)
     if len(array) < len(DAMAGES):
         raise ValueError(f"wanted {len(DAMAGES)} images at least, got {len(array)}")
@@ -183,24 +148,23 @@ def median(images: Float32, size: int) -> Float32:
 
 def wiener(images: Float32, size: int) -> Float32:
     """Local Wiener filter over windows of ``size`` x ``size`` pixels (Lim 1990; scipy's)."""
-    from scipy import signal
-
     with np.errstate(divide="ignore", invalid="ignore"):  # Windows of one value have no variance.
-        filtered = np.stack([signal.wiener(x[..., 0] + 1.0, size) - 1.0 for x in images])
-    return np.nan_to_num(filtered, nan=-1.0).astype(np.float32)[..., None]
+        filtered = _one_by_one(lambda x: signal.wiener(x + 1.0, size) - 1.0, images)
+    return np.nan_to_num(filtered, nan=-1.0)
 
 
 def wiener_deconvolution(images: Float32, balance: float, sigma: float = BLUR) -> Float32:
     """Undoes a known blur in frequencies, held back by ``balance`` (scikit-image's)."""
     from skimage import restoration
 
-    kernel = _kernel(sigma)
-    return np.stack(
-        [
-            restoration.wiener(x[..., 0].astype(np.float64) + 1, kernel, balance, clip=False) - 1
-            for x in images
-        ]
-    ).astype(np.float32)[..., None]
+    radius = int(4 * sigma + 0.5)
+    point = np.zeros((2 * radius + 1, 2 * radius + 1))
+    point[radius, radius] = 1.0
+    kernel = ndimage.gaussian_filter(point, sigma)
+    return _one_by_one(
+        lambda x: restoration.wiener(x.astype(np.float64) + 1, kernel, balance, clip=False) - 1,
+        images,
+    )
 
 
 def richardson_lucy(images: Float32, iterations: int, sigma: float = BLUR) -> Float32:
@@ -221,28 +185,22 @@ def biharmonic(images: Float32) -> Float32:
     """Fills the hole as smoothly as its edge allows (Damelin and Hoang 2018; scikit-image's)."""
     from skimage import restoration
 
-    filled = [
-        restoration.inpaint_biharmonic(x[..., 0].astype(np.float64), x[..., 0] == GREY)
-        for x in images
-    ]
-    return np.stack(filled).astype(np.float32)[..., None]
+    return _one_by_one(
+        lambda x: restoration.inpaint_biharmonic(x.astype(np.float64), x == GREY), images
+    )
 
 
 def bicubic(images: Float32, factor: int = 4) -> Float32:
     """Cubic splines through the middles of the blocks (scipy's zoom)."""
-    return np.stack(
-        [
-            ndimage.zoom(x[::factor, ::factor, 0], factor, order=3, mode="nearest", grid_mode=True)
-            for x in images
-        ]
-    )[..., None]
+    return _one_by_one(
+        lambda x: ndimage.zoom(x, factor, order=3, mode="nearest", grid_mode=True),
+        images[:, ::factor, ::factor],
+    )
 
 
-def _kernel(sigma: float) -> Float64:
-    radius = int(4 * sigma + 0.5)
-    point = np.zeros((2 * radius + 1, 2 * radius + 1))
-    point[radius, radius] = 1.0
-    return np.asarray(ndimage.gaussian_filter(point, sigma))
+def _one_by_one(restore: Callable[[Any], Any], images: Float32) -> Float32:
+    """A function of (height, width) on the first channel of each image."""
+    return np.stack([restore(x[..., 0]) for x in images]).astype(np.float32)[..., None]
 
 
 FILTERS: dict[str, dict[str, tuple[Callable[..., Float32], tuple[Any, ...]]]] = {
@@ -292,20 +250,13 @@ def levelled(
         settings: To choose from.
         sources: Damaged images.
         targets: The images before.
-
-    Returns:
-        The filter that has the least squared error.
     """
-    best: tuple[float, Levelled] | None = None
+    found = []
     for setting in settings:
         made = apply(sources, setting).astype(np.float64).ravel()
         gain, offset = np.polyfit(made, targets.ravel(), 1)
-        found = Levelled(apply, setting, float(gain), float(offset))
-        error = float(np.mean((found(sources) - targets) ** 2))
-        if best is None or error < best[0]:
-            best = error, found
-    assert best is not None
-    return best[1]
+        found.append(Levelled(apply, setting, float(gain), float(offset)))
+    return min(found, key=lambda one: float(np.mean((one(sources) - targets) ** 2)))
 
 
 def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0) -> Restorer:
@@ -318,16 +269,9 @@ def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0)
         sources: Damaged images (n, height, width, channels).
         targets: The images before.
         ridge: Weight of the squared coefficients; ``0.01 * n * ridge`` is scikit-learn's alpha.
-
-    Returns:
-        A function from sources to images in [-1, 1].
-
-    Raises:
-        ValueError: the images do not fit each other, or the ridge is not positive.
     """
-    x, y = (check_images(images).reshape(len(images), -1) for images in (sources, targets))
-    if x.shape != y.shape:
-        raise ValueError(f"sources and targets differ in shape: {x.shape} and {y.shape}")
+    pairs = check_alike(sources, targets, ("sources", "targets"), as_many=True)
+    x, y = (images.reshape(len(images), -1) for images in pairs)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     centred = x - mean_x
     square = centred.T @ centred
@@ -346,21 +290,16 @@ def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Resto
 
     Args:
         damage: A key of ``DAMAGES``.
-        images: Undamaged training images, float32 (n, height, width, 1) in [-1, 1]. The first 100
-            choose the filters' settings; all of them are regressed on.
+        images: Undamaged training images of one channel. The first 100 choose the filters'
+            settings; all of them are regressed on.
         seed: Fixes the damage of the training images.
 
     Returns:
         By name the filters of ``FILTERS`` and "linear regression", each from damaged images to
         restored ones. They know which damage it is.
-
-    Raises:
-        ValueError: the damage is unknown, or the images are not valid.
     """
-    if damage not in DAMAGES:
-        raise ValueError(f"unknown damage {damage!r}; known are {', '.join(DAMAGES)}")
     targets = check_images(images, channels=1)
-    sources = DAMAGES[damage](targets, _seed(seed, len(DAMAGES)))
+    sources = _check.one_of(damage, "damage", DAMAGES)(targets, _seed(seed, len(DAMAGES)))
     found: dict[str, Restorer] = {
         name: levelled(apply, settings, sources[:100], targets[:100])
         for name, (apply, settings) in FILTERS[damage].items()
@@ -371,33 +310,44 @@ def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Resto
 # --- Measures ----------------------------------------------------------------------------------
 
 
-def describe(
+class Measures(NamedTuple):
+    """Distortion and perception of restored digits, as `measure` found them.
+
+    Attributes:
+        psnr: How near each image is to its target: the mean in decibels.
+        ssim: The same by structural similarity, the mean.
+        accuracy: Share of images in which the judge reads the right digit.
+        frechet: How much the images as a crowd are like real ones: the distance on the judge's
+            features.
+        sharpness: The same, in units of the targets' sharpness.
+    """
+
+    psnr: float
+    ssim: float
+    accuracy: float
+    frechet: float
+    sharpness: float
+
+
+def measure(
     restored: npt.ArrayLike,
     targets: npt.ArrayLike,
     labels: npt.ArrayLike,
     reference: npt.ArrayLike,
-) -> dict[str, float]:
-    """Distortion and perception of restored digits.
+) -> Measures:
+    """Measures restored digits.
 
     Args:
         restored: float32 images (n, 28, 28, 1) in [-1, 1].
         targets: The undamaged images.
         labels: Their digits (n,).
         reference: Features (m, 64) of other real digits, by `gantut.judge.features`.
-
-    Returns:
-        ``psnr`` (mean, in decibels) and ``ssim`` (mean) say how near each image is to its target.
-        ``frechet`` (distance on the judge's features) and ``sharpness`` (in units of the targets')
-        say how much the images as a crowd are like real ones. ``accuracy`` is the judge's.
-
-    Raises:
-        ValueError: the images do not fit each other or the judge.
     """
     features, probabilities = judge.outputs(np.asarray(restored))
-    return {
-        "psnr": float(metrics.psnr(restored, targets).mean()),
-        "ssim": float(metrics.ssim(restored, targets).mean()),
-        "accuracy": float(np.mean(probabilities.argmax(axis=1) == np.asarray(labels))),
-        "frechet": metrics.frechet_distance(features, reference),
-        "sharpness": metrics.sharpness(restored) / metrics.sharpness(targets),
-    }
+    return Measures(
+        psnr=float(metrics.psnr(restored, targets).mean()),
+        ssim=float(metrics.ssim(restored, targets).mean()),
+        accuracy=float(np.mean(probabilities.argmax(axis=1) == np.asarray(labels))),
+        frechet=metrics.frechet_distance(features, reference),
+        sharpness=metrics.sharpness(restored) / metrics.sharpness(targets),
+    )

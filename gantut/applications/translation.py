@@ -12,12 +12,16 @@ two discriminators. The module makes two tasks whose answers are known: digits b
 `bold_italic`, and pieces of photographs that ship with scikit-image between the photograph and a
 `painting` of it. Beside the networks stand what one would do without: `match_pixels`,
 `gaussian_transport` and `slant_and_weight`.
+
+All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
+shape. Digits have one channel and some ink, which is what is above -1.
 """
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +31,12 @@ from gantut import _check, losses, metrics, recipes
 from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
-from gantut.data import check_images
-from gantut.gan import GAN
+from gantut.data import check_alike, check_images
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-Model = Any
-Tensor = Any
+Model: TypeAlias = keras.Model
+Tensor: TypeAlias = tf.Tensor
 Builder = Callable[[tuple[int, int, int]], Model]
 Translator = Callable[[Float32], Float32]
 
@@ -52,15 +55,7 @@ _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)[None, :, :, None]
 def thin_strokes(images: npt.ArrayLike) -> Float32:
     """Draws only the middle line of each stroke, one pixel wide (Zhang and Suen 1984).
 
-    Args:
-        images: float32 images (n, height, width, 1) in [-1, 1]; ink is what is above 0.
-
-    Returns:
-        Images of the same shape, 1 on the lines and -1 elsewhere.
-
-    Raises:
-        ValueError: the images are not valid.
-        ImportError: scikit-image is not installed.
+    Strokes are what is above 0. The lines are 1, and all else is -1.
     """
     from skimage.morphology import skeletonize
 
@@ -70,19 +65,13 @@ def thin_strokes(images: npt.ArrayLike) -> Float32:
 
 
 def slants(images: npt.ArrayLike) -> Float64:
-    """How far each image's ink leans, by its second moments.
+    """How far each digit's ink leans, by its second moments.
 
     The slope of the line of least squares through column over row, weighted with ink, with the
     sign of italics.
 
-    Args:
-        images: float32 images (n, height, width, 1) in [-1, 1], each with some ink (above -1).
-
     Returns:
         Pixels to the right for a pixel upwards (n,); 0 where all ink is in one row.
-
-    Raises:
-        ValueError: the images are not valid, or one is blank.
     """
     ink = (check_images(images, channels=1)[..., 0].astype(np.float64) + 1) / 2
     mass = ink.sum(axis=(1, 2))
@@ -101,17 +90,11 @@ def slants(images: npt.ArrayLike) -> Float64:
 
 
 def shear(images: npt.ArrayLike, slopes: npt.ArrayLike) -> Float32:
-    """Leans images to the right, about the middle row.
+    """Leans images to the right, about the middle row; linear between pixels, -1 beyond the frame.
 
     Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
+        images: The images.
         slopes: Pixels to the right for a pixel upwards: one number, or one for each image.
-
-    Returns:
-        Images of the same shape, linear between pixels, with -1 beyond the frame.
-
-    Raises:
-        ValueError: the images are not valid, or the slopes are not as many or not finite.
     """
     array = check_images(images)
     n, height, width, _ = array.shape
@@ -133,32 +116,12 @@ def shear(images: npt.ArrayLike, slopes: npt.ArrayLike) -> Float32:
 
 
 def upright(images: npt.ArrayLike) -> Float32:
-    """Takes the slant out of each image, by :func:`slants`.
-
-    Args:
-        images: float32 images (n, height, width, 1) in [-1, 1], each with some ink.
-
-    Returns:
-        Images of the same shape.
-
-    Raises:
-        ValueError: the images are not valid, or one is blank.
-    """
+    """Takes the slant out of each digit, by :func:`slants`."""
     return shear(images, -slants(images))
 
 
 def bold_italic(images: npt.ArrayLike) -> Float32:
-    """Leans images by ``SLANT`` and makes each pixel the brightest of its own and four neighbours.
-
-    Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
-
-    Returns:
-        Images of the same shape.
-
-    Raises:
-        ValueError: the images are not valid.
-    """
+    """Leans images by ``SLANT``; a pixel becomes the brightest of itself and its neighbours."""
     return _dilate(shear(images, SLANT))
 
 
@@ -170,11 +133,8 @@ def thicken(images: Float32, setting: tuple[int, float]) -> Float32:
     """The filter against thin strokes: widens them by some pixels to each side, and blurs.
 
     Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
+        images: The images.
         setting: (pixels to each side, standard deviation of the blur in pixels).
-
-    Returns:
-        Images of the same shape.
     """
     pixels, sigma = setting
     for _ in range(pixels):
@@ -192,24 +152,18 @@ THICKNESSES = tuple((pixels, sigma) for pixels in (0, 1, 2) for sigma in (0.4, 0
 def photograph(name: str) -> Float32:
     """Reads a photograph that is inside scikit-image's wheel, at half its size.
 
+    Each pixel is the mean of 2 x 2, and a last row or column that has no partner is left out.
+
     Args:
         name: One of ``PHOTOGRAPHS``.
 
     Returns:
-        float32 (height, width, 3) in [-1, 1]; each pixel is the mean of 2 x 2, and a last row or
-        column that has no partner is left out.
-
-    Raises:
-        ValueError: the name is none of these.
-        ImportError: scikit-image is not installed.
+        float32 (height, width, 3) in [-1, 1].
     """
-    if name not in PHOTOGRAPHS:
-        raise ValueError(f"unknown photograph {name!r}; known are {', '.join(PHOTOGRAPHS)}")
-    from pathlib import Path
-
     import skimage
     from skimage import io
 
+    name = _check.one_of(name, "photograph", PHOTOGRAPHS)
     # skimage.data has a function for each, but that of the motorcycle wants to download two more.
     folder = Path(skimage.__file__).parent / "data"
     pixels = io.imread(next(folder.glob(f"{name}.*g")))[..., :3].astype(np.float32)
@@ -227,12 +181,10 @@ def tiles(image: npt.ArrayLike, size: int = 32) -> tuple[Float32, Float32]:
 
     Returns:
         The white fields and the black ones, each (n, size, size, channels). No pixel is in both.
-
-    Raises:
-        ValueError: the image is not valid, or has not two fields.
     """
     whole = check_images(np.asarray(image)[None])[0]
-    rows, columns = (side // _check.integer(size, "size", 1) for side in whole.shape[:2])
+    size = _check.integer(size, "size", 1)
+    rows, columns = (side // size for side in whole.shape[:2])
     if rows * columns < 2:
         raise ValueError(f"an image of {whole.shape[:2]} pixels has not two squares of {size}")
     board = whole[: rows * size, : columns * size].reshape(rows, size, columns, size, -1)
@@ -249,17 +201,12 @@ def painting(images: npt.ArrayLike, side: int = 3) -> Float32:
     towards ochre in the light and blue in the dark.
 
     Args:
-        images: float32 images (n, height, width, 3) in [-1, 1].
+        images: Images in colour.
         side: Of the squares in pixels, odd and at least 3.
-
-    Returns:
-        Images of the same shape.
-
-    Raises:
-        ValueError: the images are not valid or not in colour, or the side is even or below 3.
     """
     array = check_images(images, channels=3).astype(np.float64)
-    if _check.integer(side, "side", 3) % 2 == 0:
+    side = _check.integer(side, "side", 3)
+    if side % 2 == 0:
         raise ValueError(f"side must be odd, so that a pixel has a corner; got {side}")
     grey = array.mean(axis=-1, keepdims=True)
 
@@ -290,10 +237,6 @@ def painting_sets(size: int = 32) -> tuple[Float32, Float32, tuple[Float32, Floa
         The photographs, the paintings, and as many pairs as there are photographs.
         These are the first set again with its own paintings, which a method without pairs must
         not see.
-
-    Raises:
-        ValueError: the size does not fit the photographs.
-        ImportError: scikit-image is not installed.
     """
     photos, paintings, answers = [], [], []
     for name in PHOTOGRAPHS[:-1]:
@@ -315,9 +258,6 @@ def last_photograph() -> tuple[Float32, Float32]:
 
     Returns:
         Two images (1, height, width, 3) with even sides.
-
-    Raises:
-        ImportError: scikit-image is not installed.
     """
     cat = photograph(PHOTOGRAPHS[-1])[None]
     height, width = (side - side % 2 for side in cat.shape[1:3])
@@ -332,15 +272,9 @@ def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int 
     not overlap.
 
     Args:
-        images: float32 images (n, height, width, channels) in [-1, 1].
+        images: The images.
         reference: Others with the same channels.
         size: Side of a piece in pixels.
-
-    Returns:
-        The distance, at least 0.
-
-    Raises:
-        ValueError: the images are not valid, or there are fewer than two pieces.
     """
 
     def pieces(crowd: npt.ArrayLike, name: str) -> Float32:
@@ -355,19 +289,8 @@ def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int 
 
 
 def match_pixels(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
-    """Gives each pixel the mean and the deviation that it has in the other set.
-
-    Args:
-        a: float32 images (n, height, width, channels) in [-1, 1].
-        b: Others of the same size.
-
-    Returns:
-        A function from images like ``a`` to images in [-1, 1].
-
-    Raises:
-        ValueError: the images are not valid or not of one size.
-    """
-    x, y = _two_sets(a, b)
+    """A function that gives each pixel the mean and the deviation that it has in the other set."""
+    x, y = check_alike(a, b, ("a", "b"))
     gain = (y.std(axis=0) + 0.01) / (x.std(axis=0) + 0.01)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     return lambda images: np.clip(gain * (images - mean_x) + mean_y, -1, 1).astype(np.float32)
@@ -383,18 +306,15 @@ def gaussian_transport(
     linear colour transfer of Pitie and Kokaram 2007.
 
     Args:
-        a: float32 images (n, height, width, channels) in [-1, 1].
+        a: Images.
         b: Others of the same size.
         ridge: Added to the variances of both, so that pixels which never change do no harm.
         by_pixel: Map the colour of each pixel by itself, instead of whole images.
 
     Returns:
         A function from images like ``a`` to images in [-1, 1]; of any size ``by_pixel``.
-
-    Raises:
-        ValueError: the images are not valid or not of one size, or the ridge is not positive.
     """
-    x, y = _two_sets(a, b)
+    x, y = check_alike(a, b, ("a", "b"))
     length = x.shape[-1] if by_pixel else int(np.prod(x.shape[1:]))
     rows_x, rows_y = (s.reshape(-1, length).astype(np.float64) for s in (x, y))
     extra = _check.number(ridge, "ridge", above=0) * np.eye(length)
@@ -423,16 +343,13 @@ def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
     is needed, but one must know that slant and weight are what differs.
 
     Args:
-        a: float32 images (n, height, width, 1) in [-1, 1], each with some ink.
+        a: Digits.
         b: Others of the same size.
 
     Returns:
         A function from images like ``a`` to images like ``b``.
-
-    Raises:
-        ValueError: the images are not valid or not of one size, or one is blank.
     """
-    x, y = _two_sets(a, b)
+    x, y = check_alike(a, b, ("a", "b"))
     slope = float(slants(y).mean() - slants(x).mean())
     leaned = shear(x, slope)
     wanted, ink = float(y.mean()), float(leaned.mean())
@@ -447,17 +364,10 @@ def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
     return translate
 
 
-def _two_sets(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[Float32, Float32]:
-    x, y = check_images(a, name="a"), check_images(b, name="b")
-    if x.shape[1:] != y.shape[1:]:
-        raise ValueError(f"the sets differ in shape: {x.shape[1:]} and {y.shape[1:]}")
-    return x, y
-
-
 # --- The model ---------------------------------------------------------------------------------
 
 
-class CycleGAN(GAN):
+class CycleGAN(image_to_image.Redrawer):
     """Two generators, from A to B and from B to A, with a critic for each kind of image.
 
     The generators minimise the sum of both adversarial losses and ``cycle_weight`` times the cycle
@@ -479,9 +389,6 @@ class CycleGAN(GAN):
         identity_weight: At least 0; above it, A and B must have the same channels.
         **options: The other options of `gantut.GAN`, but for ``unroll_steps``; of the penalties
             "r1".
-
-    Raises:
-        ValueError: the networks do not fit each other, or an argument is out of range.
     """
 
     def __init__(
@@ -496,9 +403,8 @@ class CycleGAN(GAN):
         identity_weight: float = 0.0,
         **options: Any,
     ) -> None:
-        for name, weight in (("cycle_weight", cycle_weight), ("identity_weight", identity_weight)):
-            if not 0.0 <= weight < float("inf"):
-                raise ValueError(f"{name} must be >= 0, got {weight!r}")
+        cycle_weight = _check.number(cycle_weight, "cycle_weight", least=0)
+        identity_weight = _check.number(identity_weight, "identity_weight", least=0)
         if options.get("unroll_steps"):
             raise ValueError("a CycleGAN's discriminators are not unrolled")
         if other := set(options.get("penalties") or {}) - {"r1"}:
@@ -537,7 +443,7 @@ class CycleGAN(GAN):
         if y is None:
             raise ValueError("training needs images of both kinds, (a, b), got one kind")
         shapes = (tuple(tensor.shape[1:]) for tensor in self.generator.inputs)
-        image_to_image._check_pairs(x, y, *shapes)
+        image_to_image.check_pairs(x, y, *shapes)
 
     def discriminator_step(
         self, real: Tensor, labels: Tensor, with_penalty: bool
@@ -590,18 +496,7 @@ class CycleGAN(GAN):
         return {**super().train_step(data), "cycle": self.cycle_tracker.result()}
 
     def translate(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
-        """Translates images from A to B, with the averaged weights.
-
-        Args:
-            images: float32 (n, height, width, channels) in [-1, 1].
-            batch_size: Images at a time; bounds the memory.
-
-        Returns:
-            float32 images in [-1, 1].
-
-        Raises:
-            ValueError: the images do not fit the generator.
-        """
+        """Translates images from A to B, with the averaged weights, some at a time."""
         return image_to_image.translate(self.ema_generator.get_layer("to_b"), images, batch_size)
 
     def translate_back(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
@@ -613,23 +508,9 @@ class CycleGAN(GAN):
 
         Args:
             shape: (height, width, channels), as `gantut.applications.image_to_image.resized` takes.
-
-        Returns:
-            The generators from A to B and from B to A.
-
-        Raises:
-            ValueError: the networks cannot take such images.
         """
         to_b, to_a = (self.ema_generator.get_layer(name) for name in ("to_b", "to_a"))
         return image_to_image.resized(to_b, shape), image_to_image.resized(to_a, shape)
-
-    def sample(self, *args: Any, **kwargs: Any) -> Any:
-        """There is nothing to draw from: images come from images, by :meth:`translate`.
-
-        Raises:
-            TypeError: always.
-        """
-        raise TypeError("these generators redraw images; give them some with translate(images)")
 
 
 def _distance(x: Tensor, y: Tensor) -> Tensor:
@@ -690,12 +571,6 @@ class CycleRecipe(recipes.GameSettings):
         Args:
             shape: (height, width, channels) of the images of both kinds.
             seed: Fixes the initial weights, as in `gantut.recipes`.
-
-        Returns:
-            A compiled `CycleGAN`.
-
-        Raises:
-            ValueError: the shape does not fit the networks, or a setting is out of range.
         """
         recipes.make_deterministic(seed)
         return self.compiled(
@@ -716,6 +591,7 @@ def train(
     b: npt.ArrayLike,
     recipe: CycleRecipe | None = None,
     *,
+    steps: int | None = None,
     seed: int = 0,
     callbacks: Iterable[Any] = (),
     **settings: Any,
@@ -723,24 +599,20 @@ def train(
     """Trains two networks to translate between two sets of images that have no pairs.
 
     Args:
-        a: float32 images (n, height, width, channels) in [-1, 1].
+        a: Images.
         b: Others of the same size; as many or not, in any order.
         recipe: The settings; `CycleRecipe()` if None.
+        steps: Length of the training; the recipe's own if None.
         seed: Fixes the result, as in `gantut.recipes`.
         callbacks: Keras callbacks, as in `gantut.recipes.train`.
         **settings: Fields of the recipe that are to be others.
 
     Returns:
         A `gantut.recipes.Run`, whose history has the cycle error ``cycle`` as well.
-
-    Raises:
-        TypeError: a setting is unknown.
-        ValueError: the images do not fit each other or are fewer than a batch, or a setting is out
-            of range.
     """
     recipe = dataclasses.replace(recipe or CycleRecipe(), **settings)
-    _check.integer(recipe.steps, "steps", 1)
-    x, y = _two_sets(a, b)
+    steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
+    x, y = check_alike(a, b, ("a", "b"))
     if recipe.batch_size > min(len(x), len(y)):
         raise ValueError(
             f"training takes batches of {recipe.batch_size} of each kind, but there are only "
@@ -756,9 +628,7 @@ def train(
             for images, order in zip((x, y), seeds, strict=True)
         )
     )
-    return recipes.run(
-        gan, dataset, steps=recipe.steps, schedule=recipe.schedule, callbacks=callbacks
-    )
+    return recipes.run(gan, dataset, steps=steps, schedule=recipe.schedule, callbacks=callbacks)
 
 
 # --- Settings ----------------------------------------------------------------------------------

@@ -38,6 +38,11 @@ def check_images(
 
     Returns:
         The same images as a NumPy array (not a copy where ``x`` is one).
+
+    Raises:
+        ValueError: not numbers, not float32, not four axes, empty, another size or number of
+            channels, NaN, or a value outside [-1, 1]. The message says what came and what was
+            wanted.
     """
     wanted = "float32 of shape (number, height, width, channels) in [-1, 1]"
     try:
@@ -81,6 +86,27 @@ def check_images(
     return array
 
 
+def check_alike(
+    first: ArrayLike, second: ArrayLike, names: tuple[str, str], *, as_many: bool = False
+) -> tuple[Float32, Float32]:
+    """Checks two batches of images of one height, width and number of channels.
+
+    Args:
+        first: Images, as `check_images` wants them.
+        second: Others.
+        names: What to call both in an error message.
+        as_many: Whether there must be as many of the second as of the first.
+
+    Returns:
+        Both as NumPy arrays.
+    """
+    a, b = (check_images(x, name=name) for x, name in zip((first, second), names, strict=True))
+    first_axis = 0 if as_many else 1
+    if a.shape[first_axis:] != b.shape[first_axis:]:
+        raise ValueError(f"{names[0]} and {names[1]} differ in shape: {a.shape} and {b.shape}")
+    return a, b
+
+
 def to_float(pixels: NDArray[np.uint8]) -> Float32:
     """Bytes 0..255 to float32 in [-1, 1]: pixels / 127.5 - 1."""
     images = pixels.astype(np.float32)
@@ -99,6 +125,9 @@ def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
 
     Returns:
         int32 of shape (n,).
+
+    Raises:
+        ValueError: wrong shape, type or range.
     """
     array = np.asarray(labels)
     if array.ndim == 0:
@@ -123,6 +152,9 @@ def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
 
     Returns:
         The samples as an array.
+
+    Raises:
+        ValueError: they are empty or not finite, or have another shape, dtype or range.
     """
     array = np.asarray(x)
     if array.shape[1:] != shape or not array.ndim:

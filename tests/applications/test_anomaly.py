@@ -5,23 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
-from sklearn.metrics import (
-    auc,
-    average_precision_score,
-    roc_auc_score,
-)
-from sklearn.metrics import precision_recall_curve as sklearn_curve
+from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
 from gantut import data, metrics, recipes
+from gantut._keras import keras, tf
 from gantut.applications import anomaly
-
-
-@pytest.fixture(scope="module")
-def mnist():
-    loaded = data.load_mnist()
-    images = np.concatenate([loaded.x_train, loaded.x_test])
-    return images, np.concatenate([loaded.y_train, loaded.y_test])
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +26,10 @@ def small():
 # --- The protocol ------------------------------------------------------------------------------
 
 
-def test_the_split_is_the_protocols(mnist):
-    images, labels = mnist
+def test_the_split_is_the_protocols():
+    loaded = data.load_mnist()
+    labels = np.concatenate([loaded.y_train, loaded.y_test])
+    images = np.zeros((len(labels), 1, 1, 1), np.float32)
     for digit, prevalence in ((1, 0.388), (4, 0.351), (5, 0.331), (7, 0.368), (9, 0.356)):
         split = anomaly.leave_one_out(images, labels, digit)
         normal = int(np.sum(labels != digit))
@@ -72,13 +63,13 @@ def test_a_thinned_test_set_keeps_the_prevalence(small):
 
 def test_the_split_refuses_what_it_cannot_split(small):
     images, labels = small
-    with pytest.raises(ValueError, match="one an image"):
+    with pytest.raises(ValueError, match="labels"):
         anomaly.leave_one_out(images, labels[:5], 1)
     with pytest.raises(ValueError, match="label 7 and others"):
         anomaly.leave_one_out(images, labels, 7)
     with pytest.raises(ValueError, match="label 0 and others"):
         anomaly.leave_one_out(images, np.zeros(600, int), 0)
-    with pytest.raises(ValueError, match=r"test_share must lie in \(0, 1\]"):
+    with pytest.raises(ValueError, match="test_share"):
         anomaly.leave_one_out(images, labels, 1, test_share=0)
     with pytest.raises(TypeError, match="digit"):
         anomaly.leave_one_out(images, labels, 1.5)
@@ -87,22 +78,24 @@ def test_the_split_refuses_what_it_cannot_split(small):
 # --- Measures ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ties", [False, True])
-def test_the_areas_are_those_of_scikit_learn(ties):
+def test_the_auroc_counts_pairs_and_ties_half():
     rng = np.random.default_rng(0)
-    truth = rng.random(500) < 0.35
-    scores = rng.standard_normal(500) + truth
-    if ties:
-        scores = np.rint(3 * scores)
-    assert anomaly.auroc(scores, truth) == pytest.approx(roc_auc_score(truth, scores))
-    precision, recall, _ = sklearn_curve(truth, scores)
-    assert anomaly.auprc(scores, truth) == pytest.approx(auc(recall, precision))
-    if not ties:
-        average = average_precision_score(truth, scores)
-        assert anomaly.auprc(scores, truth) == pytest.approx(average, abs=0.005)
-    mine = anomaly.precision_recall_curve(scores, truth)
-    np.testing.assert_allclose(mine[0], recall[::-1])
-    np.testing.assert_allclose(mine[1], precision[::-1])
+    truth = rng.random(200) < 0.35
+    scores = np.rint(3 * (rng.standard_normal(200) + truth))
+    lead = scores[truth][:, None] - scores[~truth]
+    wanted = np.mean(lead > 0) + 0.5 * np.mean(lead == 0)
+    assert anomaly.measure(scores, truth).auroc == pytest.approx(wanted)
+
+
+def test_the_auprc_joins_points_by_straight_lines():
+    truth, scores = np.array([True, False, True]), [3, 2, 1]
+    # Recall 0, 1/2, 1/2, 1 at precision 1, 1, 1/2, 2/3.
+    assert anomaly.measure(scores, truth).auprc == pytest.approx(1 / 2 + (1 / 2 + 2 / 3) / 4)
+    rng = np.random.default_rng(0)
+    truth = rng.random(2_000) < 0.35
+    scores = rng.standard_normal(2_000) + truth
+    average = average_precision_score(truth, scores)
+    assert anomaly.measure(scores, truth).auprc == pytest.approx(average, abs=0.002)
 
 
 def test_the_worst_ranking_has_the_smallest_area():
@@ -113,8 +106,8 @@ def test_the_worst_ranking_has_the_smallest_area():
         smallest = anomaly.smallest_auprc(strange / (normal + strange))
         # The formula is the limit of many images; the first point of the curve, precision 1 at
         # recall 0, adds 1 / (2 anomalies) at most.
-        assert anomaly.auprc(scores, truth) == pytest.approx(smallest, abs=0.002)
-        assert anomaly.auroc(scores, truth) == 0
+        assert anomaly.measure(scores, truth).auprc == pytest.approx(smallest, abs=0.002)
+        assert anomaly.measure(scores, truth).auroc == 0
     assert anomaly.smallest_auprc(0.5) == pytest.approx(1 - np.log(2))
     assert anomaly.smallest_auprc(1e-6) == pytest.approx(5e-7, rel=1e-3)
 
@@ -123,21 +116,18 @@ def test_scores_without_information_reach_the_prevalence():
     truth = np.arange(40_000) < 14_000
     scores = np.random.default_rng(0).random(40_000)
     # Standard error of the AUROC about 0.003.
-    assert anomaly.auroc(scores, truth) == pytest.approx(0.5, abs=0.01)
-    assert anomaly.auprc(scores, truth) == pytest.approx(0.35, abs=0.01)
-    assert anomaly.auroc(np.zeros(40_000), truth) == 0.5
+    assert anomaly.measure(scores, truth).auroc == pytest.approx(0.5, abs=0.01)
+    assert anomaly.measure(scores, truth).auprc == pytest.approx(0.35, abs=0.01)
+    assert anomaly.measure(np.zeros(40_000), truth).auroc == 0.5
 
 
 def test_the_measures_refuse_bad_input():
     truth = np.array([True, False])
-    with pytest.raises(ValueError, match="finite numbers"):
-        anomaly.auroc([np.nan, 1.0], truth)
-    with pytest.raises(ValueError, match="finite numbers"):
-        anomaly.auprc([[1.0, 2.0]], truth)
-    with pytest.raises(ValueError, match="must be bool"):
-        anomaly.auroc([1.0, 2.0], [1, 0])
+    for scores in ([np.nan, 1.0], [[1.0, 2.0]], [1.0, 2.0, 3.0]):
+        with pytest.raises(ValueError):  # noqa: PT011 (scikit-learn's words)
+            anomaly.measure(scores, truth)
     with pytest.raises(ValueError, match="one kind only"):
-        anomaly.auprc([1.0, 2.0], [True, True])
+        anomaly.measure([1.0, 2.0], [True, True])
     for prevalence in (0.0, 1.0, -1.0):
         with pytest.raises(ValueError, match="prevalence"):
             anomaly.smallest_auprc(prevalence)
@@ -167,13 +157,11 @@ def test_neighbours_are_those_of_scikit_learn(angle):
     rng = np.random.default_rng(0)
     train, test = rng.standard_normal((700, 5)) + 1, rng.standard_normal((1_100, 5)) + 1
     kind = "cosine" if angle else "euclidean"
-    theirs, index = NearestNeighbors(n_neighbors=1, metric=kind).fit(train).kneighbors(test)
+    theirs, _ = NearestNeighbors(n_neighbors=1, metric=kind).fit(train).kneighbors(test)
     if angle:
         theirs = np.sqrt(2 * theirs)
-    distance, mine = anomaly.nearest(train, test, angle=angle)
-    np.testing.assert_array_equal(mine, index[:, 0])
+    distance = anomaly.neighbour_scores(train, test, angle=angle)
     np.testing.assert_allclose(distance, theirs[:, 0], atol=1e-5)
-    np.testing.assert_array_equal(anomaly.neighbour_scores(train, test, angle=angle), distance)
     if not angle:
         exact = metrics.nearest_training_images(test, train).distances[:, 0]
         np.testing.assert_allclose(distance, exact, rtol=1e-5)
@@ -182,13 +170,13 @@ def test_neighbours_are_those_of_scikit_learn(angle):
 
 def test_plain_detectors_refuse_bad_input():
     rows = np.zeros((5, 3))
-    with pytest.raises(ValueError, match="3 numbers a row"):
+    with pytest.raises(ValueError, match="test"):
         anomaly.neighbour_scores(rows, np.zeros((2, 4)))
-    with pytest.raises(ValueError, match="test must be finite"):
+    with pytest.raises(ValueError, match="test"):
         anomaly.neighbour_scores(rows, np.full((2, 3), np.nan))
-    with pytest.raises(ValueError, match="at most 3"):
+    with pytest.raises(ValueError, match="components"):
         anomaly.pca_residuals(rows, rows, 4)
-    with pytest.raises(ValueError, match="train must be numbers"):
+    with pytest.raises(ValueError, match="train"):
         anomaly.pca_residuals(np.zeros((0, 3)), rows, 1)
 
 
@@ -201,7 +189,7 @@ def test_the_recipe_is_fast_but_shorter():
     names = ("name", "summary", "steps", "generator")
     assert dataclasses.replace(short, **{n: getattr(fast, n) for n in names}) == fast
     theirs, ours, narrow = (
-        r.generator((8, 8, 1), 10) for r in (fast, short, anomaly.recipe(latent_dim=5))
+        r.build((8, 8, 1)).generator for r in (fast, short, anomaly.recipe(latent_dim=np.int64(5)))
     )
     assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
     assert narrow.input_shape == (None, 5)
@@ -212,15 +200,15 @@ def test_the_recipe_is_fast_but_shorter():
 @pytest.fixture(scope="module")
 def trained(small):
     split = anomaly.leave_one_out(*small, 1)
-    return split, anomaly.train(split.train, steps=60, encoder_steps=150)
+    return split, anomaly.train(split.train, steps=50, encoder_steps=100)
 
 
 def test_a_trained_detector_finds_what_was_left_out(trained):
     split, detector = trained
     strange = split.anomalous
     # The bar of class 1 is where no training image has one. Measured over three seeds: 1 for both.
-    assert anomaly.auroc(detector.residuals(split.test), strange) > 0.97
-    assert anomaly.auroc(detector.neighbour_scores(split.train, split.test), strange) > 0.97
+    assert anomaly.measure(detector.residuals(split.test), strange).auroc > 0.97
+    assert anomaly.measure(detector.neighbour_scores(split.train, split.test), strange).auroc > 0.97
     made = detector.reconstruct(split.test)
     assert made.shape == split.test.shape
     error = np.mean((made - split.test) ** 2, axis=(1, 2, 3))
@@ -254,7 +242,9 @@ def test_the_encoder_moves_and_the_gan_stays(trained):
     encoder = detector.reconstruction.encoder
     held = [network.get_weights() for network in networks_]
     before = encoder.get_weights()
-    anomaly._fit(detector.reconstruction, split.train, 3, seed=1)
+    detector.reconstruction.compile(keras.optimizers.Adam(1e-3))
+    for _ in range(3):
+        detector.reconstruction.train_step(tf.constant(split.train[:64]))
     for network, weights in zip(networks_, held, strict=True):
         for a, b in zip(network.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(a, b)
@@ -292,18 +282,18 @@ def test_scores_of_training_images_are_the_smallest(trained):
 
 def test_an_autoencoder_gives_normal_images_back(small):
     split = anomaly.leave_one_out(*small, 1)
-    detector = anomaly.train_autoencoder(split.train, steps=100)
+    detector = anomaly.train_autoencoder(split.train, steps=60)
     assert detector.gan is None
-    assert anomaly.auroc(detector.residuals(split.test), split.anomalous) > 0.97
+    assert anomaly.measure(detector.residuals(split.test), split.anomalous).auroc > 0.97
     assert len(detector.features(split.test)) == 1
+    assert detector.history["step"] == [60]
+    assert detector.history["loss"][0] < np.mean(split.train**2)
     error = np.mean((detector.reconstruct(split.test) - split.test) ** 2, axis=(1, 2, 3))
     np.testing.assert_allclose(detector.residuals(split.test), error, rtol=1e-4)
 
 
 def test_training_refuses_bad_input(small):
     images, _ = small
-    with pytest.raises(ValueError, match="kappa"):
-        anomaly.train(images, kappa=-1)
     with pytest.raises(ValueError, match="encoder_steps"):
         anomaly.train(images, encoder_steps=0)
     with pytest.raises(ValueError, match="float32"):

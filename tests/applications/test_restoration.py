@@ -165,13 +165,13 @@ def test_psnr_and_ssim_are_scikit_images(digits):
             measure(a, b[:2])
 
 
-def test_real_digits_describe_themselves(digits):
+def test_real_digits_measure_as_real(digits):
     images, labels = digits.x_test[:500], digits.y_test[:500]
-    found = restoration.describe(images, images, labels, judge.features(images))
-    assert found["psnr"] == np.inf
-    assert found["ssim"] == found["sharpness"] == 1
-    assert found["accuracy"] > 0.98
-    assert abs(found["frechet"]) < 1e-6
+    found = restoration.measure(images, images, labels, judge.features(images))
+    assert found.psnr == np.inf
+    assert found.ssim == found.sharpness == 1
+    assert found.accuracy > 0.98
+    assert abs(found.frechet) < 1e-6
 
 
 # Decibels over three seeds: noise 6.3 to 6.5, blur 1.9 to 2.3, hole 1.4 to 1.6, 7 x 7 1.9 to 2.1.
