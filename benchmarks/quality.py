@@ -48,7 +48,7 @@ class Marks(keras.callbacks.Callback, Resumable):
         judge: From the model to the columns of its row.
     """
 
-    KEPT = ("rows", "spent")
+    STATE = ("rows", "spent")
 
     def __init__(self, marks: Sequence[int], judge: Judge) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Marks(keras.callbacks.Callback, Resumable):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Starts the clock."""
-        self.take_up()
+        self.begins()
         self.since = time.process_time()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

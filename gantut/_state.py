@@ -18,6 +18,10 @@ from gantut._files import Npz, atomic_write, describe
 from gantut._keras import keras, layers_of
 
 
+class OtherTrainingError(ValueError):
+    """A saved state is whole, but of other networks, or of a training with other settings."""
+
+
 def numbered(groups: Mapping[str, Iterable[Any]]) -> dict[str, Any]:
     """Variables by the name of their group and their number in it: "generator/002"."""
     return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
@@ -132,7 +136,8 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or has other names or shapes.
+        OtherTrainingError: it has other names, shapes or dtypes.
+        ValueError: it is damaged.
     """
     if path.parent.is_file():
         raise NotADirectoryError(f"wanted the folder of a run, got the file {str(path.parent)!r}")
@@ -141,7 +146,7 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
             archive = Npz(file)
             there = {name: archive.header(name) for name in archive.files if name != _META}
         for name in sorted(state.keys() ^ there.keys()):
-            raise ValueError(
+            raise OtherTrainingError(
                 f"{path} belongs to other networks or optimizers: {name!r} is only in "
                 f"{'the file' if name in there else f'this {kind}'}"
             )
@@ -153,7 +158,7 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
                 ("dtype", dtype.name, wanted),
             ):
                 if found != here:
-                    raise ValueError(
+                    raise OtherTrainingError(
                         f"{path} belongs to other networks: {name!r} has {what} {found} there and "
                         f"{here} here"
                     )

@@ -30,6 +30,7 @@ import numpy as np
 from gantut import _check, distribution, losses, networks
 from gantut import callbacks as training
 from gantut._keras import keras, tf
+from gantut.callbacks.clock import Timed
 from gantut.data import check_images, check_labels, check_samples
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
@@ -745,6 +746,8 @@ def run(
                 at = distribution.newest_common(steps_there, strategy)
             if at is not None or strategy.num_replicas_in_sync == 1:
                 done = checkpoints.restore(gan, at) or 0
+        else:
+            checkpoints.check_unused()
     first = int(gan.step_counter.numpy()) - done
     if callable(dataset):
         make = dataset
@@ -755,26 +758,33 @@ def run(
         dataset = take(dataset, left)
     dataset = distribution.share_batches(dataset, strategy)
     over = done >= steps if steps is not None else clock() >= (seconds or 0.0) > 0
+    without_clock = [c for c in hands if isinstance(c, Timed) and c.clock is None]
+    for callback in without_clock:
+        callback.clock = clock
     try:
-        with training.shared_clock(hands, clock):
-            if over:
-                # The checkpoint has all steps, but perhaps not what comes after the last of them:
-                # learning rates that are put back, the last row and picture.
-                around = keras.callbacks.CallbackList(hands, model=gan)
-                around.on_train_begin()
-                around.on_epoch_begin(0)
-                around.on_train_end()
-            else:
-                # A dataset that is shared out does not tell its length.
-                told = {"steps_per_epoch": left} if strategy.num_replicas_in_sync > 1 else {}
-                gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands, **told)
+        if over:
+            # The checkpoint has all steps, but perhaps not what comes after the last of them:
+            # learning rates that are put back, the last row and picture.
+            around = keras.callbacks.CallbackList(hands, model=gan)
+            around.on_train_begin()
+            around.on_epoch_begin(0)
+            around.on_train_end()
+        else:
+            # A dataset that is shared out does not tell its length.
+            told = {"steps_per_epoch": left} if strategy.num_replicas_in_sync > 1 else {}
+            gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands, **told)
     finally:
         guard.batches = None
+        for callback in without_clock:
+            callback.clock = None
+        for callback in hands:
+            if isinstance(callback, training.Annealed):
+                callback.put_back()
         if bar is not None:
             bar.close()
     return Run(
         gan=gan,
-        history=history.history,
+        history={name: list(column) for name, column in history.history.items()},
         seconds=clock(),
         cpu_seconds=time.process_time() - begin,
         steps=int(gan.step_counter.numpy()) - first,

@@ -13,15 +13,14 @@ The layers are registered with Keras as ``gantut>Pack`` and so on: a model that 
 like any other, and opens where this module has been imported.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gantut import _check
-from gantut import callbacks as training
-from gantut._keras import keras, tf
+from gantut._keras import keras, layers_of, tf
 from gantut.optimizers import FusedAdam
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ class InstanceNoise(keras.layers.Layer):
 
     Attributes:
         stddev: A weight that no gradient changes, so that it can be lowered while training
-            (`AnnealNoise`) and is saved with the model.
+            (`gantut.callbacks.AnnealNoise`) and is saved with the model.
 
     Raises:
         ValueError: ``stddev`` is negative or not finite.
@@ -216,85 +215,6 @@ class InstanceNoise(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again, with the noise that it began with."""
         return {**super().get_config(), "stddev": self.initial_stddev, "seed": self.seed}
-
-
-def _to_zero(progress: float) -> float:
-    return 1.0 - progress
-
-
-class AnnealNoise(training._Timed):
-    """Lowers the noise of each `InstanceNoise` in D over the training: a Keras callback.
-
-    The standard deviation is the one that the layer had when training began, times
-    ``schedule(progress)``; it is set before each execution and put back when training ends.
-    Without a schedule it falls to 0 along a line, so that D sees more and more of the details
-    that the noise hid (Sonderby et al. 2017).
-
-    Args:
-        steps: Length of the training in steps; or
-        seconds: its length in seconds.
-        schedule: From progress in [0, 1] to a multiplier >= 0.
-        clock: A function that returns the seconds so far, such as a
-            `gantut.callbacks.TrainingClock`; time since training began if None.
-
-    Raises:
-        ValueError: not exactly one of ``steps`` and ``seconds`` is given, or it is not positive.
-            While training: D has no such layer, or the schedule returned a number that is
-            negative or not finite.
-    """
-
-    KEPT = ("_first_step", "_stddevs")
-
-    def __init__(
-        self,
-        steps: int | None = None,
-        *,
-        seconds: float | None = None,
-        schedule: Callable[[float], float] = _to_zero,
-        clock: Callable[[], float] | None = None,
-    ) -> None:
-        super().__init__(clock)
-        training._check_one_length(steps, seconds)
-        self.total_steps = None if steps is None else _check.integer(steps, "steps", 1)
-        self.total_seconds = None if seconds is None else _check.number(seconds, "seconds", above=0)
-        self.schedule = schedule
-        self._first_step = 0
-        self._noises: list[Any] = []
-        self._stddevs: list[float] = []
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Notes the standard deviations that the schedule multiplies."""
-        super().on_train_begin(logs)
-        self._first_step = int(self.model.step_counter)
-        discriminator = self.model.discriminator
-        noises = [x for x in _all_layers(discriminator) if isinstance(x, InstanceNoise)]
-        if not noises:
-            raise ValueError(
-                f"there is no noise to anneal: {discriminator.name!r} has no InstanceNoise layer"
-            )
-        self._noises = [noise.stddev for noise in noises]
-        self._stddevs = [float(stddev.numpy()) for stddev in self._noises]
-        self.take_up()
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Sets the noise of the coming execution."""
-        if self.total_steps is not None:
-            done = (int(self.model.step_counter) - self._first_step) / self.total_steps
-        else:
-            assert self.total_seconds is not None
-            done = self.seconds() / self.total_seconds
-        factor = float(self.schedule(min(1.0, done)))
-        if not 0.0 <= factor < np.inf:
-            raise ValueError(
-                f"the schedule must return a finite number >= 0, got {factor} at {done:.3f}"
-            )
-        for stddev, first in zip(self._noises, self._stddevs, strict=True):
-            stddev.assign(first * factor)
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Puts the noise back."""
-        for stddev, first in zip(self._noises, self._stddevs, strict=True):
-            stddev.assign(first)
 
 
 _POLICIES = ("color", "translation", "cutout")
@@ -524,7 +444,7 @@ def with_minibatch_stddev(
         ValueError: there is no such layer, or ``group_size`` is not an integer >= 2.
     """
     MinibatchStdDev(group_size)
-    candidates = [x for x in _all_layers(discriminator) if _has_kernel(x)]
+    candidates = [x for x in layers_of(discriminator) if _has_kernel(x)]
     if layer is not None:
         candidates = [x for x in candidates if x.name == layer]
     if not candidates:
@@ -582,19 +502,11 @@ def spectrally_normalised(discriminator: Model) -> Model:
             return new
         return wrapped(new, name=old.name)
 
-    if not any(_has_kernel(x) and x.trainable for x in _all_layers(discriminator)):
+    if not any(_has_kernel(x) and x.trainable for x in layers_of(discriminator)):
         raise ValueError(
             f"{discriminator.name!r} has no trainable dense or convolutional layer to normalise"
         )
     return _cloned(discriminator, clone)
-
-
-def _all_layers(model: Model) -> Iterator[Any]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _all_layers(layer)
-        else:
-            yield layer
 
 
 def _has_kernel(layer: Any) -> bool:
@@ -710,7 +622,7 @@ def stabilise(
         spectral_norm: Whether to normalise D's layers (:func:`spectrally_normalised`).
         instance_noise: Standard deviation of the noise on what D sees (`InstanceNoise`) when
             training begins; it falls to 0 along a line over the training
-            (`AnnealNoise`).
+            (`gantut.callbacks.AnnealNoise`).
         minibatch_stddev: Rows in a group of `MinibatchStdDev`; 0 for none.
         two_time_scales: Learning rates (of G, of D) in place of the recipe's own. Adam's decays
             stay the recipe's.
@@ -726,6 +638,7 @@ def stabilise(
     """
     # Recipes may be made of these parts, so that this module does not import them at the top.
     from gantut import recipes
+    from gantut.callbacks import AnnealNoise
 
     recipe = recipes.get(recipe)
     if not isinstance(recipe, recipes.Recipe):

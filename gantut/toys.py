@@ -631,7 +631,7 @@ def train(
         shots,
         training.LearningRateSchedule(method.schedule, steps=steps),
         _AnnealPenalty(method.penalty_end, steps),
-        *([stabilisers.AnnealNoise(steps)] if method.instance_noise else []),
+        *([training.AnnealNoise(steps)] if method.instance_noise else []),
     ]
     dataset = recipes.take(_batches(mixture, seeds, method.batch_size), steps)
     wall, busy = time.perf_counter(), time.process_time()

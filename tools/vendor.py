@@ -17,7 +17,7 @@ from typing import Any
 
 from project import BUILD, ROOT, write_text
 
-from gantut.data._download import MissingError, run_npm
+from gantut.data.download import run_npm
 
 LOCK = ROOT / "package-lock.json"
 MODULES = ROOT / "node_modules"
@@ -68,7 +68,7 @@ def npm(*arguments: str) -> str | None:
     """Runs npm in the repository; returns why it failed, or None."""
     try:
         said = run_npm([*arguments, *NPM], ROOT)
-    except (OSError, MissingError, subprocess.SubprocessError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     return said.stderr.strip()[-500:] or f"status {said.returncode}" if said.returncode else None
 

@@ -1,7 +1,7 @@
 """Data: MNIST and Fashion-MNIST, your own images, and made-up data whose truth is known.
 
 - ``arrays``: the doors, which say what images, samples and labels must be
-- ``_download``: how the bytes of MNIST and Fashion-MNIST get here
+- ``download``: how the bytes of MNIST and Fashion-MNIST get here
 - ``mnist``: MNIST, Fashion-MNIST and Stacked MNIST
 - ``images``: your own images, from a folder or an npz file
 - ``mixtures``: the ring and the grid of normal distributions in the plane
@@ -11,8 +11,8 @@ Images are float32 in [-1, 1] with the channels last; :func:`check_images` says 
 The page "The data" of the book tells where the real images come from and under which terms.
 """
 
-from gantut.data._download import DataUnavailableError, data_folder
 from gantut.data.arrays import Float32, check_alike, check_images, check_labels, check_samples
+from gantut.data.download import DataUnavailableError, data_folder
 from gantut.data.gaussians import (
     GaussianImages,
     GaussianParameters,

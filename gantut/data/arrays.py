@@ -38,11 +38,6 @@ def check_images(
 
     Returns:
         The same images as a NumPy array (not a copy where ``x`` is one).
-
-    Raises:
-        ValueError: not numbers, not float32, not four axes, empty, another size or number of
-            channels, NaN, or a value outside [-1, 1]. The message says what came and what was
-            wanted.
     """
     wanted = "float32 of shape (number, height, width, channels) in [-1, 1]"
     try:
@@ -125,9 +120,6 @@ def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
 
     Returns:
         int32 of shape (n,).
-
-    Raises:
-        ValueError: wrong shape, type or range.
     """
     array = np.asarray(labels)
     if array.ndim == 0:
@@ -152,9 +144,6 @@ def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
 
     Returns:
         The samples as an array.
-
-    Raises:
-        ValueError: they are empty or not finite, or have another shape, dtype or range.
     """
     array = np.asarray(x)
     if array.shape[1:] != shape or not array.ndim:

@@ -66,10 +66,6 @@ def render_gaussians(parameters: GaussianParameters) -> Float32:
 
     Returns:
         float32 of shape (n, 28, 28, 1) in [-1, 1].
-
-    Raises:
-        ValueError: the shapes do not fit together, a number is not finite or a standard deviation
-            is not above zero.
     """
     mean, std, angle = (np.asarray(p, np.float64) for p in parameters)
     n = len(angle) if angle.ndim == 1 else -1
@@ -117,12 +113,6 @@ def gaussian_images(
 
     Returns:
         The images and their parameters; the angle is uniform in [0, pi).
-
-    Raises:
-        TypeError: ``n`` or ``seed`` is not an integer, or a range is not a pair of numbers.
-        ValueError: ``n`` is below 1, ``seed`` below 0, a range is empty, a standard deviation may
-            be below 0.8 pixels (the pixels would miss it), or a density may come nearer than four
-            standard deviations to the frame (its moments would be cut off).
     """
     n = _check.integer(n, "n", 1)
     random = _check.rng(seed)
@@ -155,9 +145,6 @@ def estimate_gaussian_parameters(images: ArrayLike) -> GaussianParameters:
 
     Returns:
         The parameters in pixels and radians; NaN for an image that is -1 everywhere.
-
-    Raises:
-        ValueError: ``images`` are not such images.
     """
     checked = check_images(images, channels=1, size=_GAUSSIAN_SIDE)
     weight = (checked[..., 0].astype(np.float64) + 1) / 2

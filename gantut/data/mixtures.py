@@ -36,10 +36,6 @@ def ring_mixture(*, modes: int = 8, radius: float = 1.0, sigma: float = 0.01) ->
 
     Returns:
         The mixture, all weights equal.
-
-    Raises:
-        TypeError: an argument is not a number.
-        ValueError: an argument is out of range.
     """
     modes = _check.integer(modes, "modes", 1)
     radius, sigma = _check.number(radius, "radius", above=0), _check.number(sigma, "sigma", above=0)
@@ -60,10 +56,6 @@ def grid_mixture(*, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) ->
 
     Returns:
         The mixture, all weights equal; the second coordinate runs fastest.
-
-    Raises:
-        TypeError: an argument is not a number.
-        ValueError: an argument is out of range.
     """
     side = _check.integer(side, "side", 1)
     spacing, sigma = (
@@ -85,10 +77,6 @@ def sample_mixture(mixture: Mixture, n: int, *, seed: int = 0) -> Float32:
 
     Returns:
         float32 of shape (n, 2).
-
-    Raises:
-        TypeError: ``n`` or ``seed`` is not an integer.
-        ValueError: ``n`` is below 1 or ``seed`` below 0.
     """
     n = _check.integer(n, "n", 1)
     random = _check.rng(seed)
@@ -111,10 +99,6 @@ def ring(
 
     Returns:
         float32 of shape (n, 2).
-
-    Raises:
-        TypeError: an argument is not a number.
-        ValueError: an argument is out of range.
     """
     return sample_mixture(ring_mixture(modes=modes, radius=radius, sigma=sigma), n, seed=seed)
 
@@ -133,9 +117,5 @@ def grid(
 
     Returns:
         float32 of shape (n, 2).
-
-    Raises:
-        TypeError: an argument is not a number.
-        ValueError: an argument is out of range.
     """
     return sample_mixture(grid_mixture(side=side, spacing=spacing, sigma=sigma), n, seed=seed)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantut import _check
-from gantut.data._download import FASHION_MNIST, MNIST, Arrays, load_arrays
 from gantut.data.arrays import Float32, to_float
+from gantut.data.download import FASHION_MNIST, MNIST, Arrays, load_arrays
 
 
 class ImageData(NamedTuple):
@@ -86,14 +86,11 @@ def stacked_mnist(
         int64 of shape (n, 3). The mode's number is ``labels @ [100, 10, 1]``.
 
     Raises:
-        TypeError: ``n`` or ``seed`` is not an integer.
-        ValueError: ``n`` is below 1, ``seed`` below 0, or ``split`` unknown.
         DataUnavailableError: as in :func:`load_mnist`.
     """
     n = _check.integer(n, "n", 1)
     random = _check.rng(seed)
-    if split not in ("train", "test"):
-        raise ValueError(f"split must be 'train' or 'test', got {split!r}")
+    split = _check.one_of(split, "split", ("train", "test"))
     arrays = load_arrays(MNIST)
     pixels, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
     chosen = random.integers(len(pixels), size=(n, 3))

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gantut import _check
-from gantut.callbacks import Logs, StopOnDivergence, steps_done
+from gantut.callbacks import StopOnDivergence
+from gantut.callbacks.parts import Logs, steps_done
 from gantut.data import Mixture
 from gantut.diagnosis.probe import READINGS, Classifier, Probe
 from gantut.diagnosis.symptoms import SYMPTOMS, Finding, Thresholds, describe, present
@@ -112,13 +113,15 @@ class Diagnosis(StopOnDivergence):
         """Forgets an earlier training, and takes the first reading."""
         if not isinstance(self.model, GAN):
             raise TypeError(f"Diagnosis reads a gantut.GAN, got {type(self.model).__name__}")
-        self._start()
+        begins = self.begins()
+        if begins:
+            self._start()
         super().on_train_begin(logs)
         self._probe = Probe(self.model, *self._data, **self._options)
-        if not self.take_up():
+        if begins:
             self._read()
 
-    def kept(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """The readings and findings so far."""
         return {
             "history": self.history,
@@ -127,12 +130,16 @@ class Diagnosis(StopOnDivergence):
             "changed": self._changed,
         }
 
-    def remember(self, values: Mapping[str, Any]) -> None:
-        """Puts back what `kept` gave."""
-        self.history = values["history"]
-        self.findings = [Finding(*finding) for finding in values["findings"]]
-        self._going_on = set(values["going_on"])
-        self._changed = values["changed"]
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Takes up what `state_dict` gave."""
+        super().load_state_dict(
+            {
+                "history": state["history"],
+                "findings": [Finding(*finding) for finding in state["findings"]],
+                "_going_on": set(state["going_on"]),
+                "_changed": state["changed"],
+            }
+        )
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Looks at the losses, and takes a reading if it is time."""

@@ -99,7 +99,7 @@ def test_no_network_is_said_with_the_way_out(clone, monkeypatch):
         vendor.install()
 
     def missing(arguments, folder):
-        raise vendor.MissingError("no npm on the PATH")
+        raise FileNotFoundError("no npm on the PATH")
 
     monkeypatch.setattr(vendor, "run_npm", missing)
     with pytest.raises(SystemExit, match="no npm on the PATH"):

@@ -1,0 +1,119 @@
+"""Samples on the way."""
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantut import _check
+from gantut._keras import full_precision, tf
+from gantut.callbacks.clock import Timed
+from gantut.callbacks.parts import Logs, steps_done
+from gantut.data import check_labels
+from gantut.plotting import save_grid
+
+
+class SampleGrid(Timed):
+    """Writes a PNG of samples now and then, always for the same latent vectors.
+
+    A conditional GAN gets one row a class, and one latent vector a column: what changes down a
+    column is the label alone. The files are named ``step-000480.png`` by the step; the first
+    shows the untrained generator, the last the trained one.
+
+    Args:
+        folder: Where the files go; made if it does not exist.
+        every: Steps between pictures, rounded up to whole executions.
+        times: Seconds at which to draw, beside or instead of ``every``.
+        columns: Images in a row.
+        rows: Rows, for a GAN without labels.
+        labels: Classes to draw, one row each; all classes if None.
+        seed: Fixes the latent vectors.
+        scale: Each pixel becomes a square of this side.
+        clock: A function that returns the seconds so far; time since training began if None.
+
+    Attributes:
+        files: The files written so far.
+
+    Raises:
+        OSError: while training, if a file cannot be written.
+    """
+
+    STATE = ("times", "_last_step")
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        every: int | None = None,
+        times: Iterable[float] = (),
+        columns: int = 8,
+        rows: int = 8,
+        labels: Iterable[int] | None = None,
+        seed: int = 0,
+        scale: int = 2,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(clock)
+        self.folder = Path(folder)
+        self.every = None if every is None else _check.integer(every, "every", 1)
+        self.times = sorted(_check.number(time, "times", above=0) for time in times)
+        self.columns = _check.integer(columns, "columns", 1)
+        self.rows = _check.integer(rows, "rows", 1)
+        self.labels = None if labels is None else list(labels)
+        self.seed = seed
+        self.scale = _check.integer(scale, "scale", 1)
+        self.files: list[Path] = []
+        self._last_step = -1
+        self._inputs: Any = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Draws the latent vectors, and the first picture."""
+        super().on_train_begin(logs)
+        self._inputs = self._fixed_inputs()
+        if self.begins():
+            self.draw()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Draws if it is time."""
+        due = self.every is not None and steps_done(self.model) - self._last_step >= self.every
+        now = self.seconds()
+        while self.times and self.times[0] <= now:
+            self.times.pop(0)
+            due = True
+        if due:
+            self.draw()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Draws the last picture."""
+        self.draw()
+
+    def draw(self) -> None:
+        """Writes a picture of the present step, unless there is one."""
+        step = steps_done(self.model)
+        if step == self._last_step:
+            return
+        self._last_step = step
+        images = full_precision(self.model.ema_generator(self._inputs, training=False)).numpy()
+        path = self.folder / f"step-{step:06d}.png"
+        save_grid(images, path, columns=self.columns, scale=self.scale)
+        self.files.append(path)
+
+    def _fixed_inputs(self) -> Any:
+        gan = self.model
+        rng = _check.rng(self.seed)
+        if not gan.conditional:
+            if self.labels is not None:
+                raise ValueError("this GAN is not conditional: SampleGrid takes no labels for it")
+            size = (self.rows * self.columns, gan.latent_dim)
+            return tf.constant(rng.standard_normal(size, dtype=np.float32))
+        if self.labels is None and gan.num_classes is None:
+            raise ValueError("this GAN's classes are unknown; pass labels")
+        labels = np.asarray(range(gan.num_classes) if self.labels is None else self.labels)
+        labels = check_labels(labels, len(labels), gan.num_classes)
+        z = rng.standard_normal((self.columns, gan.latent_dim), dtype=np.float32)
+        return [
+            tf.constant(np.tile(z, (len(labels), 1))),
+            tf.constant(np.repeat(labels, self.columns)),
+        ]
