@@ -11,13 +11,14 @@ A :class:`Game` holds the two losses and the vector field by which the players m
 :func:`simulate` follows it. Only numpy is needed. The chapter "The minimax game" uses all of it.
 """
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from gantut import _check
 
 __all__ = [
     "DIRAC_STRENGTHS",
@@ -98,13 +99,9 @@ class Game:
     clip: float | None = None
 
 
-def _softplus(t: ArrayLike) -> Array:
-    return np.logaddexp(0.0, t)
-
-
 def f(t: ArrayLike) -> Array:
     """``f(t) = log sigmoid(t) = -log(1 + exp(-t))``, in nats: the log of a probability."""
-    return -_softplus(np.negative(t))
+    return -np.logaddexp(0.0, np.negative(t))
 
 
 def f_prime(t: ArrayLike) -> Array:
@@ -148,16 +145,14 @@ def _bilinear_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
 
 
 def _instance_noise_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-    if noise is None:
-        raise ValueError("a game with instance noise needs draws of it, got noise=None")
+    assert noise is not None  # as `losses`, `vector_field` and `simulate` give it
     generated = np.tensordot(noise.weights, f(psi * (theta + noise.fake)), axes=1)
     real = np.tensordot(noise.weights, f(-psi * noise.real), axes=1)
     return generated, -generated - real
 
 
 def _instance_noise_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-    if noise is None:
-        raise ValueError("a game with instance noise needs draws of it, got noise=None")
+    assert noise is not None  # as `losses`, `vector_field` and `simulate` give it
     generated = theta + noise.fake
     slope_generated = f_prime(psi * generated)
     slope_real = f_prime(-psi * noise.real)
@@ -173,9 +168,6 @@ def bilinear_game() -> Game:
 
     Its field, ``(-psi, theta)``, is also that of the Dirac-GAN with the Wasserstein loss and no
     clipping.
-
-    Returns:
-        The game.
     """
     return Game("bilinear", _bilinear_losses, _bilinear_field)
 
@@ -208,21 +200,15 @@ def dirac_gan(method: str = "gan", *, strength: float | None = None, target: flo
 
     Returns:
         The game.
-
-    Raises:
-        ValueError: an unknown method, a strength that is not a positive finite number, or one
-            given to a method that has none.
     """
-    if method not in DIRAC_STRENGTHS:
-        raise ValueError(f"unknown method {method!r}; known are {', '.join(DIRAC_STRENGTHS)}")
-    default = DIRAC_STRENGTHS[method]
+    default = _check.one_of(method, "method", DIRAC_STRENGTHS)
     if default is None:
         if strength is not None:
             raise ValueError(f"method {method!r} has no strength to set, got {strength!r}")
         if method == "gan":
             return Game("GAN", _gan_losses, _gan_field)
         return Game("non-saturating", _non_saturating_losses, _non_saturating_field)
-    size = _positive("strength", default if strength is None else strength)
+    size = _check.number(default if strength is None else strength, "strength", above=0.0)
 
     if method == "wgan":
         return Game(f"WGAN, clip {size:g}", _bilinear_losses, _bilinear_field, clip=size)
@@ -272,13 +258,6 @@ def dirac_gan(method: str = "gan", *, strength: float | None = None, target: flo
         return v_theta, v_psi
 
     return Game(f"consensus, gamma {size:g}", consensus_losses, consensus_field)
-
-
-def _positive(name: str, value: float) -> float:
-    number = float(value)
-    if not 0.0 < number < np.inf:
-        raise ValueError(f"{name} must be a positive finite number, got {value!r}")
-    return number
 
 
 def _floats(theta: ArrayLike, psi: ArrayLike) -> Pair:
@@ -347,11 +326,6 @@ def _step(
     return moved, _project(game, psi + step_size * v_psi)
 
 
-def _check_update(update: str, allowed: Sequence[str] = UPDATES) -> None:
-    if update not in allowed:
-        raise ValueError(f"update must be one of {', '.join(allowed)}, got {update!r}")
-
-
 def simulate(
     game: Game,
     *,
@@ -386,23 +360,18 @@ def simulate(
     Returns:
         float64 of shape (steps + 1, 2), or (steps + 1, n, 2) for several starts; the first row
         is the start.
-
-    Raises:
-        ValueError: a start of another shape or not finite, a negative number of steps, a step
-            size that is not a positive finite number, or an unknown update.
     """
-    _check_update(update)
-    h = _positive("step_size", step_size)
-    for name, number, least in (("steps", steps, 0), ("noise_draws", noise_draws, 1)):
-        if operator.index(number) < least:
-            raise ValueError(f"{name} must be >= {least}, got {number!r}")
+    _check.one_of(update, "update", UPDATES)
+    h = _check.number(step_size, "step_size", above=0.0)
+    steps = _check.integer(steps, "steps", 0)
+    noise_draws = _check.integer(noise_draws, "noise_draws", 1)
     origin = np.asarray(start, float)
     if origin.ndim not in (1, 2) or origin.shape[-1] != 2 or not origin.size:
         raise ValueError(f"start must have the shape (2,) or (n, 2), got {origin.shape}")
     if not np.isfinite(origin).all():
         raise ValueError(f"start must be finite, got {start!r}")
 
-    rng = np.random.default_rng(seed)
+    rng = _check.rng(seed)
     shape = (noise_draws, *origin.shape[:-1])
     weights = np.full(noise_draws, 1.0 / noise_draws)
 
@@ -415,14 +384,14 @@ def simulate(
     path = np.empty((steps + 1, *origin.shape))
     theta, psi = origin[..., 0], _project(game, origin[..., 1])
     path[0] = np.stack([theta, psi], axis=-1)
-    before: Pair | None = None
+    last: Pair | None = None
     for i in range(1, steps + 1):
         if update == "optimistic":
             now = game.field(theta, psi, draw())
-            last = now if before is None else before
+            last = last or now
             theta = theta + h * (2 * now[0] - last[0])
             psi = _project(game, psi + h * (2 * now[1] - last[1]))
-            before = now
+            last = now
         else:
             theta, psi = _step(game, theta, psi, h, update, draw)
         path[i, ..., 0], path[i, ..., 1] = theta, psi
@@ -455,9 +424,6 @@ def jacobian(game: Game, point: ArrayLike = (0.0, 0.0), *, epsilon: float = 1e-5
 
     Returns:
         float64 (2, 2); rows are ``v_theta`` and ``v_psi``, columns ``theta`` and ``psi``.
-
-    Raises:
-        ValueError: the point is not two numbers.
     """
     return _differences(lambda a, b: vector_field(game, a, b), point, epsilon)
 
@@ -484,13 +450,9 @@ def step_jacobian(
 
     Returns:
         float64 (2, 2), the derivative of the new ``(theta, psi)`` by the old.
-
-    Raises:
-        ValueError: the point is not two numbers, the step size is not a positive finite number,
-            or the update is unknown or optimistic.
     """
-    _check_update(update, UPDATES[:3])
-    h = _positive("step_size", step_size)
+    _check.one_of(update, "update", UPDATES[:3])
+    h = _check.number(step_size, "step_size", above=0.0)
     noise = _quadrature(game, ())
     return _differences(lambda a, b: _step(game, a, b, h, update, lambda: noise), point, epsilon)
 
@@ -506,11 +468,7 @@ def r1_eigenvalues(gamma: float) -> NDArray[np.complex128]:
 
     Returns:
         complex128 (2,), the one with the plus first.
-
-    Raises:
-        ValueError: gamma is negative or not finite.
     """
-    if not 0.0 <= gamma < np.inf:
-        raise ValueError(f"gamma must be a finite number >= 0, got {gamma!r}")
+    gamma = _check.number(gamma, "gamma", least=0.0)
     root = np.sqrt(complex(gamma**2 / 4 - f_prime(0.0).item() ** 2))
     return np.array([-gamma / 2 + root, -gamma / 2 - root])

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gantut import _check
 from gantut._files import atomic_write
 from gantut._keras import keras, tf
 from gantut.data import check_labels
@@ -30,7 +31,7 @@ QUANTISATIONS = ("none", "float16", "dynamic", "int8")
 
 
 def export_litert(
-    generator: Any,
+    generator: keras.Model,
     path: str | os.PathLike[str],
     quantise: str = "none",
     *,
@@ -44,7 +45,8 @@ def export_litert(
     - ``"float16"``: weights in half precision, which are widened again before use.
     - ``"dynamic"``: weights as 8-bit integers with a scale; what flows between the layers is
       rounded to 8 bits image by image, with a scale from the numbers at hand.
-    - ``"int8"``: both in 8 bits, with scales that are settled beforehand by `calibration`.
+    - ``"int8"``: both in 8 bits, with scales that are settled beforehand by `calibration`; only
+      without labels, with which the converter's network draws other images and does not say so.
 
     Latent vectors go in and images come out as float32 in all of them. (This is the quantisation
     after training that TensorFlow's converter does:
@@ -62,12 +64,7 @@ def export_litert(
         The path of the file.
 
     Raises:
-        TypeError: ``generator`` is not a Keras model.
-        ValueError: it has other inputs, the file's ending or ``quantise`` is another,
-            ``calibration`` is not a positive integer, ``"int8"`` is wanted of a generator with
-            labels (the converter's network draws other images then, without a warning), or there
-            are layers that the converter does not take (recurrent ones).
-        OSError: the file cannot be written.
+        ValueError: among others, the converter does not take a layer (recurrent ones).
     """
     if not isinstance(generator, keras.Model):
         raise TypeError(f"generator: wanted a Keras model, got {type(generator).__name__}")
@@ -81,11 +78,8 @@ def export_litert(
     target = Path(path)
     if target.suffix != ".tflite":
         raise ValueError(f"path must end in .tflite, got {target.name!r}")
-    if quantise not in QUANTISATIONS:
-        raise ValueError(f"quantise must be one of {', '.join(QUANTISATIONS)}, got {quantise!r}")
-    if isinstance(calibration, bool) or not isinstance(calibration, int) or calibration < 1:
-        raise ValueError(f"calibration must be a positive integer, got {calibration!r}")
-
+    quantise = _check.one_of(quantise, "quantise", QUANTISATIONS)
+    calibration = _check.integer(calibration, "calibration", 1)
     if quantise == "int8" and is_conditional(generator):
         raise ValueError(
             f"quantise: 'int8' is for generators without labels, got {generator.name!r}: with them "
@@ -103,7 +97,7 @@ def export_litert(
     return target
 
 
-def _convert(generator: Any, quantise: str, calibration: int) -> bytes:
+def _convert(generator: keras.Model, quantise: str, calibration: int) -> bytes:
     """The content of the file."""
     z = np.random.default_rng(0).standard_normal(
         (calibration, 1, generator.inputs[0].shape[-1]), dtype=np.float32
@@ -161,16 +155,10 @@ class LiteRTGenerator:
         latent_dim: Length of a latent vector.
         image_shape: Of one image, such as (28, 28, 1).
         conditional: Whether it takes labels.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it holds no network, or one that does not make images from latent vectors, or
-            ``threads`` is not a positive integer.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 1) -> None:
-        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-            raise ValueError(f"threads must be a positive integer, got {threads!r}")
+        threads = _check.integer(threads, "threads", 1)
         name = Path(path).name
         try:
             self._network = _interpreter(Path(path).read_bytes(), threads)
@@ -208,9 +196,6 @@ class LiteRTGenerator:
 
         Returns:
             Images (n, height, width, channels) in [-1, 1].
-
-        Raises:
-            ValueError: shapes or values do not fit, or labels are missing or not wanted.
         """
         latents = np.asarray(z, dtype=np.float32)
         if (
@@ -227,8 +212,7 @@ class LiteRTGenerator:
             wanted = "labels" if self.conditional else "no labels"
             raise ValueError(f"this generator takes {wanted} beside latent vectors")
         classes = None if labels is None else check_labels(labels, len(latents), None)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
+        batch_size = _check.integer(batch_size, "batch_size", 1)
         return np.concatenate(list(self._batches(latents, classes, batch_size)))
 
     def _batches(
@@ -264,11 +248,8 @@ class LiteRTGenerator:
 
         Returns:
             Images (n, height, width, channels) in [-1, 1].
-
-        Raises:
-            ValueError: ``n`` is not a positive integer, or labels are missing or do not fit.
         """
-        if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-            raise ValueError(f"n must be a positive integer, got {n!r}")
-        z = np.random.default_rng(seed).standard_normal((n, self.latent_dim), dtype=np.float32)
+        n = _check.integer(n, "n", 1)
+        rng = np.random.default_rng(None if seed is None else _check.seed(seed))
+        z = rng.standard_normal((n, self.latent_dim), dtype=np.float32)
         return self(z, labels)

@@ -112,11 +112,6 @@ def image_grid(
 
     Returns:
         The Axes, without ticks.
-
-    Raises:
-        TypeError: If `rows` or `columns` is not an integer.
-        ValueError: If the images are not valid, the grid is too small for them, or the number of
-            labels is not N.
     """
     batch = _drawable(images)
     rows, columns = _grid_shape(len(batch), rows, columns)
@@ -163,12 +158,6 @@ def save_grid(
         path: The file, ending in ``.png``. Its folder is made if need be.
         columns: Columns of the grid; about the square root of N if None.
         scale: Each pixel becomes a square of this side.
-
-    Raises:
-        TypeError: If `columns` or `scale` is not an integer.
-        ValueError: If the images are not valid, the name does not end in ``.png``, or a number is
-            below 1.
-        OSError: If the file cannot be written.
     """
     from PIL import Image
 
@@ -255,15 +244,9 @@ def loss_curves(
 
     Returns:
         The Axes.
-
-    Raises:
-        TypeError: If `history` is of another kind.
-        ValueError: If it lacks a loss, or lengths differ.
     """
-    values = _curves(history, ("d_loss", "g_loss"), x)
-    ax = _axes() if ax is None else ax
-    ax.plot(*values["d_loss"], color=REAL, label="discriminator")
-    ax.plot(*values["g_loss"], color=FAKE, label="generator", linestyle=(0, (5, 1.2)))
+    names = {"d_loss": "discriminator", "g_loss": "generator"}
+    ax = _draw_curves(history, names, x, x_label, ax)
     if references:
         # The names stand on either side of the gap, so that they keep apart on any scale.
         for level, name, colour, side in (
@@ -272,8 +255,7 @@ def loss_curves(
         ):
             ax.axhline(level, color=colour, linestyle=":", linewidth=1.4)
             _name_line(ax, level, name, colour, side)
-    ax.set(xlabel=x_label, ylabel="loss (nats)" if references else "loss")
-    _whole_numbers(ax, x)
+    ax.set_ylabel("loss (nats)" if references else "loss")
     _legend_above(ax, title)
     return ax
 
@@ -298,26 +280,26 @@ def probability_curves(
 
     Returns:
         The Axes, from 0 to 1, with a line at 1/2, where D cannot tell them apart.
-
-    Raises:
-        TypeError: If `history` is of another kind.
-        ValueError: If it lacks a curve, or lengths differ.
     """
-    values = _curves(history, ("d_real", "d_fake"), x)
-    ax = _axes() if ax is None else ax
-    ax.plot(*values["d_real"], color=REAL, label="D(real)")
-    ax.plot(*values["d_fake"], color=FAKE, label="D(generated)", linestyle=(0, (5, 1.2)))
+    names = {"d_real": "D(real)", "d_fake": "D(generated)"}
+    ax = _draw_curves(history, names, x, x_label, ax)
     ax.axhline(0.5, color=GREY, linestyle=":", linewidth=1.4)
     _name_line(ax, 0.5, "1/2", GREY, "center")
-    ax.set(xlabel=x_label, ylabel="mean probability of real", ylim=(-0.02, 1.02))
-    _whole_numbers(ax, x)
+    ax.set(ylabel="mean probability of real", ylim=(-0.02, 1.02))
     _legend_above(ax, title)
     return ax
 
 
-def _curves(
-    history: Any, names: tuple[str, str], x: npt.ArrayLike | None
-) -> dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+def _draw_curves(
+    history: Any,
+    names: Mapping[str, str],
+    x: npt.ArrayLike | None,
+    x_label: str,
+    ax: "Axes | None",
+) -> "Axes":
+    """Draws a curve of the data and one of the samples, each with its name in the legend."""
+    from matplotlib.ticker import MaxNLocator
+
     records = getattr(history, "history", history)
     if not isinstance(records, Mapping):
         raise TypeError(
@@ -327,18 +309,25 @@ def _curves(
     missing = [name for name in names if name not in records]
     if missing:
         raise ValueError(f"history: no {' and no '.join(missing)} among {sorted(records)}")
-    curves = {name: np.asarray(records[name], dtype=np.float64) for name in names}
-    lengths = {curve.shape for curve in curves.values()}
-    if len(lengths) != 1 or curves[names[0]].ndim != 1 or curves[names[0]].size == 0:
+    real, fake = (np.asarray(records[name], dtype=np.float64) for name in names)
+    if real.shape != fake.shape or real.ndim != 1 or not real.size:
         raise ValueError(
-            f"history: {names[0]} and {names[1]} must be sequences of one length, got shapes "
-            f"{curves[names[0]].shape} and {curves[names[1]].shape}"
+            f"history: {' and '.join(names)} must be sequences of one length, got shapes "
+            f"{real.shape} and {fake.shape}"
         )
-    n = len(curves[names[0]])
-    positions = np.arange(1.0, n + 1) if x is None else np.asarray(x, dtype=np.float64)
-    if positions.shape != (n,):
-        raise ValueError(f"x: wanted one position for each of {n} values, got {positions.shape}")
-    return {name: (positions, curve) for name, curve in curves.items()}
+    positions = np.arange(1.0, len(real) + 1) if x is None else np.asarray(x, dtype=np.float64)
+    if positions.shape != real.shape:
+        raise ValueError(
+            f"x: wanted one position for each of {len(real)} values, got {positions.shape}"
+        )
+    ax = _axes() if ax is None else ax
+    real_name, fake_name = names.values()
+    ax.plot(positions, real, color=REAL, label=real_name)
+    ax.plot(positions, fake, color=FAKE, label=fake_name, linestyle=(0, (5, 1.2)))
+    ax.set_xlabel(x_label)
+    if x is None:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    return ax
 
 
 # --- Classes and points --------------------------------------------------------------------------
@@ -364,9 +353,6 @@ def class_bars(
 
     Returns:
         The Axes; the vertical axis is in per cent.
-
-    Raises:
-        ValueError: If the shares are not a distribution or lengths differ.
     """
     generated = _shares(shares, "shares")
     positions = np.arange(len(generated))
@@ -426,9 +412,6 @@ def scatter_2d(
 
     Returns:
         The Axes, both axes in the same scale.
-
-    Raises:
-        ValueError: If the points are not finite or not of shape (N, 2).
     """
     points = np.asarray(samples, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
@@ -495,10 +478,3 @@ def _name_line(ax: "Axes", level: float, name: str, colour: str, side: str) -> N
         fontsize=10,
         annotation_clip=False,
     )
-
-
-def _whole_numbers(ax: "Axes", x: npt.ArrayLike | None) -> None:
-    if x is None:
-        from matplotlib.ticker import MaxNLocator
-
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

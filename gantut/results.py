@@ -13,6 +13,8 @@ from typing import Any
 
 from scipy import special
 
+from gantut import _check
+
 # An installed wheel carries the files inside the package; a checkout has them where they are made.
 _FOLDERS = (
     Path(__file__).parent / "results",
@@ -33,12 +35,8 @@ def load(name: str) -> dict[str, Any]:
 
     Returns:
         What the script wrote, with ``command`` and ``environment`` among the keys.
-
-    Raises:
-        ValueError: there is no result of that name; the message lists those that there are.
     """
-    if not isinstance(name, str) or name not in available():
-        raise ValueError(f"no result {name!r} is recorded; there are {', '.join(available())}")
+    _check.one_of(name, "name", available())
     folder = next(folder for folder in _FOLDERS if (folder / f"{name}.json").is_file())
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -51,9 +49,6 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 
     Returns:
         (mean, standard error), in the unit of the values.
-
-    Raises:
-        ValueError: there are fewer than two values.
     """
     n = len(values)
     if n < 2:
@@ -71,9 +66,6 @@ def select(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str
 
     Returns:
         The rows, in their order.
-
-    Raises:
-        ValueError: no row is of that kind, which as a rule is a slip in a name.
     """
     found = [row for row in rows if all(k in row and row[k] == v for k, v in wanted.items())]
     if not found:
@@ -96,15 +88,10 @@ def paired_difference(
 
     Returns:
         (mean of ``first - second``, half the width of its confidence interval).
-
-    Raises:
-        ValueError: there are fewer than two seeds, not as many of one as of the other, or the
-            confidence is out of range.
     """
     if len(first) != len(second):
         raise ValueError(f"each seed needs both figures, got {len(first)} and {len(second)}")
-    if not 0.0 < confidence < 1.0:
-        raise ValueError(f"confidence must lie in (0, 1), got {confidence!r}")
+    confidence = _check.number(confidence, "confidence", above=0.0, below=1.0)
     mean, error = mean_and_error([a - b for a, b in zip(first, second, strict=True)])
     return mean, error * float(special.stdtrit(len(first) - 1, 0.5 + confidence / 2))
 
@@ -121,9 +108,6 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
     Returns:
         The lines of the table, joined.
-
-    Raises:
-        ValueError: a row has another length than the header.
     """
     lines = [_line(header), _line([":--", *["--:"] * (len(header) - 1)])]
     for row in rows:

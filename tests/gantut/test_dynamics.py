@@ -125,7 +125,7 @@ def test_published_table_instance_noise():
     # The printed values are single runs; over many seeds they lie in the middle of the spread.
     game = dirac_gan("instance_noise", strength=0.7)
     for update, printed in (("simultaneous", 0.019), ("alternating", 0.0098)):
-        runs = simulate(game, start=np.ones((40, 2)), update=update, noise_draws=1000)
+        runs = simulate(game, start=np.ones((20, 2)), update=update, noise_draws=1000)
         low, high = np.quantile(distance(runs[-1]), [0.05, 0.95])
         assert low < printed < high
         assert 0.002 < low < 0.006
@@ -354,51 +354,48 @@ def test_no_steps_is_the_start():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("name", "value", "error"),
     [
-        ({"update": "sideways"}, "update must be one of simultaneous.*'sideways'"),
-        ({"steps": -1}, "steps must be >= 0, got -1"),
-        ({"step_size": 0.0}, "step_size must be a positive finite number, got 0.0"),
-        ({"step_size": np.nan}, "step_size must be a positive finite number"),
-        ({"noise_draws": 0}, "noise_draws must be >= 1, got 0"),
-        ({"start": (1.0, 2.0, 3.0)}, r"start must have the shape .* got \(3,\)"),
-        ({"start": np.empty((0, 2))}, r"got \(0, 2\)"),
-        ({"start": (np.inf, 0.0)}, "start must be finite"),
+        ("update", "sideways", ValueError),
+        ("steps", -1, ValueError),
+        ("steps", 1.5, TypeError),
+        ("step_size", 0.0, ValueError),
+        ("step_size", np.nan, ValueError),
+        ("step_size", "0.1", TypeError),
+        ("noise_draws", 0, ValueError),
+        ("seed", 0.5, TypeError),
+        ("start", (1.0, 2.0, 3.0), ValueError),
+        ("start", np.empty((0, 2)), ValueError),
+        ("start", (np.inf, 0.0), ValueError),
     ],
 )
-def test_simulate_refuses(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        simulate(dirac_gan("gan"), **arguments)
+def test_simulate_refuses(name, value, error):
+    with pytest.raises(error, match=name):
+        simulate(dirac_gan("gan"), **{name: value})
 
 
-def test_steps_must_be_whole():
-    with pytest.raises(TypeError):
-        simulate(bilinear_game(), steps=1.5)
+def test_numpys_numbers_are_numbers():
+    game = dirac_gan("instance_noise", strength=np.float32(0.5))
+    given = {"steps": np.int64(3), "noise_draws": np.uint8(4), "seed": np.int32(1)}
+    plain = {"steps": 3, "noise_draws": 4, "seed": 1}
+    np.testing.assert_array_equal(simulate(game, **given), simulate(game, **plain))
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "name"),
     [
-        (lambda: dirac_gan("dcgan"), "unknown method 'dcgan'; known are gan, non_saturating"),
-        (lambda: dirac_gan("gan", strength=1.0), "method 'gan' has no strength"),
-        (lambda: dirac_gan("r1", strength=-1.0), "strength must be a positive finite number"),
-        (lambda: r1_eigenvalues(-0.1), "gamma must be a finite number >= 0, got -0.1"),
-        (lambda: r1_eigenvalues(np.nan), "gamma must be a finite number >= 0"),
-        (lambda: jacobian(bilinear_game(), (1.0,)), r"point must have the shape \(2,\)"),
-        (lambda: step_jacobian(bilinear_game(), update="optimistic"), "got 'optimistic'"),
-        (lambda: step_jacobian(bilinear_game(), step_size=-1), "step_size must be a positive"),
-        (
-            lambda: dirac_gan("instance_noise").field(np.ones(()), np.ones(()), None),
-            "needs draws of it",
-        ),
-        (
-            lambda: dirac_gan("instance_noise").losses(np.ones(()), np.ones(()), None),
-            "needs draws of it",
-        ),
+        (lambda: dirac_gan("dcgan"), "method"),
+        (lambda: dirac_gan("gan", strength=1.0), "strength"),
+        (lambda: dirac_gan("r1", strength=-1.0), "strength"),
+        (lambda: r1_eigenvalues(-0.1), "gamma"),
+        (lambda: r1_eigenvalues(np.nan), "gamma"),
+        (lambda: jacobian(bilinear_game(), (1.0,)), "point"),
+        (lambda: step_jacobian(bilinear_game(), update="optimistic"), "optimistic"),
+        (lambda: step_jacobian(bilinear_game(), step_size=-1), "step_size"),
     ],
 )
-def test_refusals(call, message):
-    with pytest.raises(ValueError, match=message):
+def test_refusals(call, name):
+    with pytest.raises(ValueError, match=name):
         call()
 
 

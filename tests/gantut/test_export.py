@@ -67,7 +67,7 @@ def test_the_batch_size_does_not_matter(files):
     np.testing.assert_allclose(generator(z[2:3])[0], whole[2], atol=1e-6)
 
 
-@pytest.mark.parametrize("way", ["none", "float16", "dynamic"])
+@pytest.mark.parametrize("way", ["none", "dynamic"])
 def test_a_conditional_generator_draws_what_it_is_asked_for(conditional, tmp_path, way):
     path = export.export_litert(conditional, tmp_path / "c.tflite", way)
     generator = export.LiteRTGenerator(path)
@@ -83,24 +83,24 @@ def test_a_conditional_generator_draws_what_it_is_asked_for(conditional, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "error", "said"),
     [
-        ({"quantise": "int4"}, "none, float16, dynamic, int8"),
-        ({"quantise": "int8", "calibration": 0}, "calibration .* got 0"),
-        ({"quantise": "int8", "calibration": True}, "calibration .* got True"),
-        ({"path": "net.keras"}, "net.keras"),
+        ({"quantise": "int4"}, ValueError, "quantise"),
+        ({"quantise": "int8", "calibration": 0}, ValueError, "calibration"),
+        ({"quantise": "int8", "calibration": True}, TypeError, "calibration"),
+        ({"path": "net.keras"}, ValueError, "net.keras"),
     ],
 )
-def test_bad_settings_are_refused_by_name(plain, tmp_path, settings, said):
+def test_bad_settings_are_refused_by_name(plain, tmp_path, settings, error, said):
     path = tmp_path / settings.pop("path", "net.tflite")
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(error, match=said):
         export.export_litert(plain, path, **settings)
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_generator_is_refused(tmp_path, conditional):
     path = tmp_path / "net.tflite"
-    with pytest.raises(TypeError, match="Keras model, got function"):
+    with pytest.raises(TypeError, match="generator"):
         export.export_litert(sample, path)
     with pytest.raises(ValueError, match=r"\(None, 28, 28, 1\)"):
         export.export_litert(networks.mlp_discriminator((28, 28, 1)), path)
@@ -110,7 +110,7 @@ def test_what_is_no_generator_is_refused(tmp_path, conditional):
 
 
 def test_whole_numbers_for_a_conditional_generator_are_refused(tmp_path, conditional):
-    with pytest.raises(ValueError, match="without labels, got 'mlp_generator'"):
+    with pytest.raises(ValueError, match="labels"):
         export.export_litert(conditional, tmp_path / "net.tflite", "int8")
     assert not list(tmp_path.iterdir())
 
@@ -118,7 +118,7 @@ def test_whole_numbers_for_a_conditional_generator_are_refused(tmp_path, conditi
 def test_a_network_that_the_converter_does_not_take_leaves_the_old_file(tmp_path, capfd):
     path = tmp_path / "net.tflite"
     path.write_bytes(b"old")
-    with pytest.raises(ValueError, match="does not take 'recurrent_generator'"):
+    with pytest.raises(ValueError, match="recurrent_generator"):
         export.export_litert(networks.recurrent_generator(latent_dim=4), path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
@@ -138,11 +138,11 @@ def test_nothing_is_printed(plain, tmp_path, capsys, caplog, monkeypatch):
 @pytest.mark.parametrize(
     ("z", "settings", "said"),
     [
-        (np.zeros((2, 7)), {}, r"\(n, 8\), got shape \(2, 7\)"),
-        (np.zeros((0, 8)), {}, r"got shape \(0, 8\)"),
+        (np.zeros((2, 7)), {}, r"\(2, 7\)"),
+        (np.zeros((0, 8)), {}, r"\(0, 8\)"),
         (np.full((2, 8), np.nan), {}, "finite"),
         (np.zeros((2, 8)), {"labels": [0, 1]}, "no labels"),
-        (np.zeros((2, 8)), {"batch_size": 0}, "batch_size .* got 0"),
+        (np.zeros((2, 8)), {"batch_size": 0}, "batch_size"),
     ],
 )
 def test_bad_latent_vectors_are_refused(files, z, settings, said):
@@ -155,12 +155,19 @@ def test_bad_files_and_threads_are_refused(files, tmp_path):
         export.LiteRTGenerator(tmp_path / "missing.tflite")
     bad = tmp_path / "bad.tflite"
     bad.write_bytes(b"not a network")
-    with pytest.raises(ValueError, match=r"bad\.tflite holds no LiteRT network"):
+    with pytest.raises(ValueError, match=r"bad\.tflite"):
         export.LiteRTGenerator(bad)
-    with pytest.raises(ValueError, match=r"threads .* got 0"):
+    with pytest.raises(ValueError, match="threads"):
         export.LiteRTGenerator(files["none"], threads=0)
-    with pytest.raises(ValueError, match="n must be a positive integer, got 0"):
+    with pytest.raises(ValueError, match="n must"):
         export.LiteRTGenerator(files["none"]).sample(0)
+
+
+def test_numpys_integers_are_integers(files):
+    generator = export.LiteRTGenerator(files["none"], threads=np.int64(1))
+    drawn = generator.sample(np.int32(2), seed=np.int64(3))
+    np.testing.assert_array_equal(drawn, generator.sample(2, seed=3))
+    assert len(generator(np.zeros((3, 8)), batch_size=np.uint8(2))) == 3
 
 
 def test_a_network_with_other_inputs_is_refused(tmp_path):

@@ -25,9 +25,9 @@ def test_each_recorded_result_says_how_it_was_made():
 
 
 def test_an_unknown_result_is_refused_with_those_that_there_are():
-    with pytest.raises(ValueError, match=r"no result 'slow' is recorded; there are .*fast"):
+    with pytest.raises(ValueError, match=r"slow.*fast"):
         results.load("slow")
-    with pytest.raises(ValueError, match="no result"):
+    with pytest.raises(ValueError, match="name"):
         results.load("../results/fast")
 
 
@@ -55,7 +55,7 @@ def test_select():
     rows = [{"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 2}]
     assert results.select(rows, a=1) == rows[:2]
     assert results.select(rows, b=3) == rows[1:2]
-    with pytest.raises(ValueError, match=r"no recorded row has \{'a': 1, 'c': None\}"):
+    with pytest.raises(ValueError, match="'c'"):
         results.select(rows, a=1, c=None)
 
 
@@ -68,11 +68,11 @@ def test_the_paired_difference_is_that_of_students_test(confidence):
 
 
 def test_a_difference_needs_pairs():
-    with pytest.raises(ValueError, match="both figures, got 2 and 3"):
+    with pytest.raises(ValueError, match="2 and 3"):
         results.paired_difference([1, 2], [1, 2, 3])
     with pytest.raises(ValueError, match="two values"):
         results.paired_difference([1], [2])
-    with pytest.raises(ValueError, match=r"in \(0, 1\), got 95"):
+    with pytest.raises(ValueError, match="confidence"):
         results.paired_difference([1, 2], [2, 3], 95)
 
 
@@ -90,5 +90,5 @@ def test_markdown_is_a_table_to_the_parser_of_the_book():
 
 
 def test_a_row_of_another_length_is_refused():
-    with pytest.raises(ValueError, match="a row has 1 cells under 2 columns"):
+    with pytest.raises(ValueError, match="1 cells"):
         results.markdown(["a", "b"], [["1"]])
