@@ -44,13 +44,11 @@ PAIRS = (5, 10, 20, 50, 200)
 
 def sweep(run: text.TextRun) -> list[dict[str, float]]:
     """The quality of a writer at each temperature."""
-    return [
-        {
-            "temperature": temperature,
-            **text.describe(run.writer, run.corpus, temperature=temperature)._asdict(),
-        }
-        for temperature in TEMPERATURES
-    ]
+    found = []
+    for temperature in TEMPERATURES:
+        log_p = text.log_probabilities(run.writer, run.corpus, temperature)
+        found.append({"temperature": temperature, **text.measure(log_p, run.corpus)._asdict()})
+    return found
 
 
 def writer_row(method: str, run: text.TextRun) -> dict[str, Any]:
@@ -97,13 +95,13 @@ def summaries_rows(seed: int) -> Iterator[dict[str, Any]]:
         few = summaries.News(news.documents[:pairs], news.kept[:pairs])
         run = summaries.train_tagger(few, seed=seed)
         made[f"tagger, {pairs} pairs"] = (run.summarise(test.documents), run.cpu_seconds)
-    run = summaries.train_adversarial(news, seed=seed)
+    run = summaries.train(news, seed=seed)
     made["adversarial"] = (run.summarise(test.documents), run.cpu_seconds)
     for name, (found, cpu_seconds) in made.items():
         yield {
             "method": name,
             "cpu_seconds": cpu_seconds,
-            **summaries.score(found, test.summaries)._asdict(),
+            **summaries.measure(found, test.summaries)._asdict(),
         }
 
 

@@ -3,22 +3,21 @@
     from gantut.applications import summaries
 
     news = summaries.news(2_000, seed=0)
-    run = summaries.train_adversarial(news, seed=0)
+    run = summaries.train(news, seed=0)
     run.summarise(news.documents[:3])       # [("anna", "sold", "house"), ...]
 
 Each document of `news` is one sentence of a made-up report, and its summary is three of its
 words: who did what to what. The summariser marks the words to keep (Knight and Marcu 2000 call that
-sentence compression). `train_adversarial` never sees which summary belongs to which document:
-a discriminator compares the kept words with summaries of other sentences. `train_tagger` is given
+sentence compression). `train` never sees which summary belongs to which document: a
+discriminator compares the kept words with summaries of other sentences. `train_tagger` is given
 the words that a document's own summary keeps, for as many documents as one has paid for. Beside
 them stand `lead` and `rarest`, which learn nothing or only counts.
 """
 
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +27,7 @@ from gantut._keras import keras, tf
 from gantut.applications import tabular
 from gantut.optimizers import FusedAdam
 
-Model = Any
-Tensor = Any
+Tensor: TypeAlias = tf.Tensor
 Words = tuple[str, ...]
 
 NAMES = (
@@ -153,7 +151,7 @@ def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[
     for row, text in zip(codes, texts, strict=True):
         strange = set(text) - index.keys()
         if strange or len(text) > length:
-            raise ValueError(f"wanted at most {length} known words, got {' '.join(text)!r}")
+            raise ValueError(f"texts: wanted at most {length} known words, got {' '.join(text)!r}")
         row[: len(text)] = [index[word] for word in text]
     return codes
 
@@ -161,7 +159,7 @@ def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[
 # --- Summarisers -------------------------------------------------------------------------------
 
 
-def marker(units: int = 48) -> Model:
+def marker(units: int = 48) -> keras.Model:
     """The network that marks the words to keep: each word is judged with three on each side.
 
     Args:
@@ -197,7 +195,7 @@ def compact(words: Tensor, kept: Tensor, slots: int = SLOTS) -> Tensor:
     return tf.gather(chosen, order[:, :slots], batch_dims=1)
 
 
-class Score(NamedTuple):
+class Measures(NamedTuple):
     """Shares of summaries, in [0, 1].
 
     Attributes:
@@ -213,18 +211,12 @@ class Score(NamedTuple):
     f1: float
 
 
-def score(made: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> Score:
-    """Compares summaries with the right ones.
-
-    Args:
-        made: A summary for each document.
-        wanted: The right ones.
-
-    Returns:
-        A `Score`.
-    """
+def measure(made: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> Measures:
+    """Compares summaries with the right ones, as many and in the same order."""
     if not made or len(made) != len(wanted):
-        raise ValueError(f"wanted a summary for each of {len(wanted)} documents, got {len(made)}")
+        raise ValueError(
+            f"made: wanted a summary for each of {len(wanted)} documents, got {len(made)}"
+        )
     f1, formed, wrong = [], [], []
     for ours, theirs in zip(made, wanted, strict=True):
         common = sum((Counter(ours) & Counter(theirs)).values())
@@ -233,19 +225,11 @@ def score(made: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> Sco
         named = set(ours) & set(NAMES)
         wrong.append(bool(named) and theirs[0] not in named)
     right = [tuple(a) == tuple(b) for a, b in zip(made, wanted, strict=True)]
-    return Score(*(float(np.mean(values)) for values in (right, formed, wrong, f1)))
+    return Measures(*(float(np.mean(values)) for values in (right, formed, wrong, f1)))
 
 
 def lead(documents: Sequence[Words], words: int = 3) -> list[Words]:
-    """The first words of each document, the oldest of all summarisers.
-
-    Args:
-        documents: Sentences.
-        words: How many to keep.
-
-    Returns:
-        A summary for each.
-    """
+    """The first words of each document, the oldest of all summarisers."""
     return [document[:words] for document in documents]
 
 
@@ -282,22 +266,15 @@ class SummaryRun:
         marker: The trained network.
         history: Lists by column: ``step``, and ``reward`` (D's mean probability that a summary is
             real) or ``loss``.
-        cpu_seconds: Time that the training kept processors busy.
+        cpu_seconds: Processor time of the training.
     """
 
-    marker: Model
+    marker: keras.Model
     history: dict[str, list[float]]
-    cpu_seconds: float
+    cpu_seconds: float = 0.0
 
     def summarise(self, documents: Sequence[Words]) -> list[Words]:
-        """Keeps the words that are more likely kept than not.
-
-        Args:
-            documents: Sentences of known words.
-
-        Returns:
-            A summary for each.
-        """
+        """Keeps the words of each document that are more likely kept than not."""
         marks = self.marker(encode(documents), training=False).numpy() > 0.0
         return [
             tuple(word for word, mark in zip(document, row, strict=False) if mark)
@@ -305,23 +282,24 @@ class SummaryRun:
         ]
 
 
+@recipes.cpu_timed
 def train_tagger(
-    corpus: News, *, units: int = 48, steps: int = 300, batch_size: int = 64, seed: int = 0
+    corpus: News, *, units: int = 48, batch_size: int = 64, steps: int = 300, seed: int = 0
 ) -> SummaryRun:
     """Trains a marker on documents with their own summaries.
 
     Args:
         corpus: Documents and the words to keep.
         units: As in `marker`.
-        steps: Adam's steps, at the rate 3e-3.
         batch_size: Documents in a step, drawn with replacement.
+        steps: Adam's steps, at the rate 3e-3.
         seed: Fixes the result.
 
     Returns:
         A `SummaryRun`.
     """
+    batch_size = _check.integer(batch_size, "batch_size", 1)
     recipes.make_deterministic(seed)
-    begin = time.process_time()
     network, optimizer = marker(units), FusedAdam(3e-3)
     optimizer.build(network.trainable_variables)
     documents = tf.constant(encode(corpus.documents))
@@ -332,9 +310,7 @@ def train_tagger(
 
     @tf.function
     def step(number: Tensor) -> Tensor:
-        chosen = _rows(
-            len(corpus.documents), _check.integer(batch_size, "batch_size", 1), seed, number
-        )
+        chosen = _rows(len(corpus.documents), batch_size, seed, number)
         words = tf.gather(documents, chosen)
         there = tf.cast(words > 0, tf.float32)
         with tf.GradientTape() as tape:
@@ -346,33 +322,26 @@ def train_tagger(
         optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    history = _run(step, steps, "loss")
-    return SummaryRun(network, history, time.process_time() - begin)
+    return SummaryRun(network, _history(step, steps, "loss"))
 
 
 def unpaired(corpus: News) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
-    """Documents and summaries of other documents.
-
-    Args:
-        corpus: Documents and their summaries.
-
-    Returns:
-        The documents of the first half, and the summaries of the second.
-    """
+    """The documents of a corpus' first half, and the summaries of its second."""
     half = len(corpus.documents) // 2
     if not half:
-        raise ValueError(f"wanted two documents at least, got {len(corpus.documents)}")
+        raise ValueError(f"corpus: wanted two documents at least, got {len(corpus.documents)}")
     return corpus.documents[:half], corpus.summaries[half:]
 
 
-def train_adversarial(
+@recipes.cpu_timed
+def train(
     corpus: News,
     *,
     units: int = 48,
-    steps: int = 1_000,
     batch_size: int = 64,
     tries: int = 4,
     gamma: float = 0.02,
+    steps: int = 1_000,
     seed: int = 0,
 ) -> SummaryRun:
     """Trains a marker against a discriminator, without pairs.
@@ -385,28 +354,24 @@ def train_adversarial(
     Args:
         corpus: Documents, two at least, used as `unpaired` says.
         units: As in `marker`.
-        steps: Steps of both players.
         batch_size: Documents in a step, drawn with replacement, and as many summaries.
         tries: Draws for a document, 2 at least.
         gamma: Of the penalties R1 and R2 on D. Strong ones keep D from seeing a wrong word.
+        steps: Steps of both players.
         seed: Fixes the result.
 
     Returns:
         A `SummaryRun`.
     """
-    tries, batch_size = (
-        _check.integer(tries, "tries", 2),
-        _check.integer(batch_size, "batch_size", 1),
-    )
+    tries = _check.integer(tries, "tries", 2)
+    batch_size = _check.integer(batch_size, "batch_size", 1)
     recipes.make_deterministic(seed)
-    begin = time.process_time()
     symbols = len(vocabulary()) + 1
     network, judge = marker(units), tabular.discriminator(SLOTS * symbols, (128, 64))
     optimizers = [FusedAdam(3e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     for optimizer, model in zip(optimizers, (network, judge), strict=True):
         optimizer.build(model.trainable_variables)
     read, seen = unpaired(corpus)
-    half = len(read)
     documents = tf.constant(encode(read))
     summaries = tf.constant(encode(seen, SLOTS))
     loss = losses.get_loss("non_saturating")
@@ -416,7 +381,7 @@ def train_adversarial(
 
     @tf.function
     def step(number: Tensor) -> Tensor:
-        words = tf.gather(documents, _rows(half, batch_size, seed, 3 * number))
+        words = tf.gather(documents, _rows(len(read), batch_size, seed, 3 * number))
         real = rows(tf.gather(summaries, _rows(len(summaries), batch_size, seed, 3 * number + 1)))
         there = tf.cast(words > 0, tf.float32)
         noise = tf.random.stateless_uniform(
@@ -447,8 +412,7 @@ def train_adversarial(
             optimizers[1].apply(judge_gradients, judge.trainable_variables)
         return tf.reduce_mean(reward)
 
-    history = _run(step, steps, "reward")
-    return SummaryRun(network, history, time.process_time() - begin)
+    return SummaryRun(network, _history(step, steps, "reward"))
 
 
 def _rows(n: int, batch_size: int, seed: int, number: Tensor) -> Tensor:
@@ -458,10 +422,14 @@ def _rows(n: int, batch_size: int, seed: int, number: Tensor) -> Tensor:
     )
 
 
-def _run(step: Any, steps: int, name: str, every: int = 25) -> dict[str, list[float]]:
+def _history(
+    step: Callable[[Tensor], Tensor], steps: int, name: str, every: int = 25
+) -> dict[str, list[float]]:
+    """Runs the steps, and keeps the mean of what they return."""
     history: dict[str, list[float]] = {"step": [], name: []}
     values = []
-    for number in range(1, _check.integer(steps, "steps", 1) + 1):
+    steps = _check.integer(steps, "steps", 1)
+    for number in range(1, steps + 1):
         values.append(step(tf.constant(number)))
         if number % every == 0 or number == steps:
             history["step"].append(number)

@@ -21,7 +21,7 @@ def test_news_have_one_actor_one_witness_and_an_answer():
         lengths.add(len(document))
     assert min(lengths) == 7
     assert max(lengths) <= summaries.LENGTH
-    assert summaries.score(NEWS.summaries, NEWS.summaries) == (1, 1, 0, 1)
+    assert summaries.measure(NEWS.summaries, NEWS.summaries) == (1, 1, 0, 1)
     # Whether the actor is the first to be named is a coin's throw.
     first = [
         next(i for i, word in enumerate(document) if word in summaries.NAMES) == places[0]
@@ -66,9 +66,9 @@ def test_scores_of_known_summaries():
         (("anna", "boris"), (0, 0, 0, 0.4)),
         ((), (0, 0, 0, 0)),
     ):
-        assert summaries.score([made], wanted) == pytest.approx(expected)
-    with pytest.raises(ValueError, match="for each of 1 documents, got 0"):
-        summaries.score([], wanted)
+        assert summaries.measure([made], wanted) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="made"):
+        summaries.measure([], wanted)
 
 
 def test_baselines():
@@ -91,7 +91,7 @@ def test_baselines():
 def test_a_tagger_needs_few_pairs():
     few = summaries.News(NEWS.documents[:100], NEWS.kept[:100])
     run = summaries.train_tagger(few, steps=150)
-    found = summaries.score(run.summarise(TEST.documents), TEST.summaries)
+    found = summaries.measure(run.summarise(TEST.documents), TEST.summaries)
     # Measured 1.0 for seeds 0 to 2.
     assert found.exact > 0.97
     assert run.history["step"] == list(range(25, 151, 25))
@@ -99,10 +99,10 @@ def test_a_tagger_needs_few_pairs():
 
 
 def test_the_adversary_teaches_the_form_without_a_single_pair():
-    run = summaries.train_adversarial(NEWS, steps=300)
-    found = summaries.score(run.summarise(TEST.documents), TEST.summaries)
-    untrained = summaries.SummaryRun(summaries.marker(), {}, 0.0)
-    before = summaries.score(untrained.summarise(TEST.documents), TEST.summaries)
+    run = summaries.train(NEWS, steps=300)
+    found = summaries.measure(run.summarise(TEST.documents), TEST.summaries)
+    untrained = summaries.SummaryRun(summaries.marker(), {})
+    before = summaries.measure(untrained.summarise(TEST.documents), TEST.summaries)
     # Measured .987 to 1.0 over seeds 0 to 2.
     assert found.formed > 0.9
     assert before.formed == 0
@@ -121,11 +121,11 @@ def test_no_document_comes_with_its_summary():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: summaries.news(0), "n must be an integer >= 1"),
-        (lambda: summaries.train_tagger(NEWS, steps=0), "steps must be"),
-        (lambda: summaries.train_tagger(NEWS, batch_size=0), "batch_size must be"),
-        (lambda: summaries.train_adversarial(NEWS, tries=1), "tries must be an integer >= 2"),
-        (lambda: summaries.unpaired(summaries.news(1)), "two documents at least, got 1"),
+        (lambda: summaries.news(0), "n must"),
+        (lambda: summaries.train_tagger(NEWS, steps=0), "steps must"),
+        (lambda: summaries.train_tagger(NEWS, batch_size=0), "batch_size must"),
+        (lambda: summaries.train(NEWS, tries=1), "tries must"),
+        (lambda: summaries.unpaired(summaries.news(1)), "two documents"),
     ],
 )
 def test_bad_numbers_are_refused(call, message):

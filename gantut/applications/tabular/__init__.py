@@ -19,11 +19,13 @@ tables, not networks, so that they treat all of them alike.
 from gantut.applications.tabular.encoding import KINDS, SCALINGS, TableEncoder
 from gantut.applications.tabular.measures import (
     ClosestRecords,
+    Measures,
     closest_records,
     correlation_difference,
     correlations,
     energy_distance,
     marginal_distances,
+    measure,
     train_on_synthetic,
     two_sample_accuracy,
 )
@@ -47,6 +49,7 @@ __all__ = [
     "METHODS",
     "SCALINGS",
     "ClosestRecords",
+    "Measures",
     "MixedOutput",
     "TableEncoder",
     "TableRun",
@@ -60,6 +63,7 @@ __all__ = [
     "independent_columns",
     "interpolated_records",
     "marginal_distances",
+    "measure",
     "recipe",
     "train",
     "train_on_synthetic",

@@ -44,9 +44,7 @@ class TableEncoder:
         self, kinds: Sequence[str], *, scaling: str = "quantile", knots: int = 100
     ) -> None:
         self.kinds = check_kinds(kinds)
-        if scaling not in SCALINGS:
-            raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {scaling!r}")
-        self.scaling = scaling
+        self.scaling = _check.one_of(scaling, "scaling", SCALINGS)
         self.knots = _check.integer(knots, "knots", 2)
         self.sizes: tuple[int, ...] = ()
         # A column's categories, its quantiles and their levels, or its mean and deviation.
@@ -155,16 +153,11 @@ class TableEncoder:
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     """The kinds of a table's columns."""
-    if isinstance(kinds, str) or not isinstance(kinds, Sequence):
+    if isinstance(kinds, str):
         raise TypeError(f"kinds must be a sequence with one of {KINDS} a column, got {kinds!r}")
-    for kind in kinds:
-        if not isinstance(kind, str):
-            raise TypeError(f"a column's kind must be a string, got {kind!r}")
-        if kind not in KINDS:
-            raise ValueError(f"unknown kind of column {kind!r}; known are {', '.join(KINDS)}")
-    if not kinds:
+    if not len(kinds):
         raise ValueError("kinds is empty: a table needs a column at least")
-    return tuple(kinds)
+    return tuple(_check.one_of(kind, "kind of column", KINDS) for kind in kinds)
 
 
 def check_table(

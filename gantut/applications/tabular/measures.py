@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from scipy.spatial import distance
 
 from gantut import _check, metrics
 from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
@@ -35,7 +36,7 @@ def marginal_distances(
             distances.append(0.5 * sum(abs(np.mean(a == v) - np.mean(b == v)) for v in values))
         else:
             if a.std() == 0:
-                raise ValueError("a real column has one value only, so its distances have no unit")
+                raise ValueError("real: a column has one value only, so distances have no unit")
             distances.append(stats.wasserstein_distance(a, b) / a.std())
     return np.array(distances)
 
@@ -62,10 +63,8 @@ def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike
             ranks += [(column == value).astype(float) for value in np.unique(known)[1:]]
         else:
             ranks.append(stats.rankdata(column))
-    centred = np.stack(ranks) - np.mean(ranks, axis=1, keepdims=True)
-    length = np.linalg.norm(centred, axis=1, keepdims=True)
-    unit = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
-    return unit @ unit.T
+    with np.errstate(invalid="ignore"):  # a single value has no correlation
+        return np.nan_to_num(np.corrcoef(ranks).reshape(len(ranks), -1))
 
 
 def correlation_difference(
@@ -83,7 +82,7 @@ def correlation_difference(
     """
     a, b = (correlations(table, kinds, like=real) for table in (real, synthetic))
     if len(a) < 2:
-        raise ValueError("correlations need two columns at least")
+        raise ValueError("kinds: correlations need two columns at least")
     pairs = np.triu_indices(len(a), k=1)
     return float(np.abs(a[pairs] - b[pairs]).mean())
 
@@ -103,16 +102,8 @@ def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
         The estimate, in the unit of the points.
     """
     x, y = metrics._pair(a, b, minimum=2)
-    n, m = len(x), len(y)
-    return (
-        2 * _distances(x, y) / (n * m)
-        - _distances(x, x) / (n * (n - 1))
-        - _distances(y, y) / (m * (m - 1))
-    )
-
-
-def _distances(x: Float64, y: Float64) -> float:
-    return float(sum(np.sqrt(squares).sum() for _, squares in metrics._squared_distances(x, y)))
+    between, within_x, within_y = distance.cdist(x, y), distance.pdist(x), distance.pdist(y)
+    return float(2 * between.mean() - within_x.mean() - within_y.mean())
 
 
 def two_sample_accuracy(
@@ -243,6 +234,53 @@ def closest_records(
         to_holdout=to_holdout,
         share_nearer_train=float(share),
         comparison=metrics.memorisation(to_train, nearest("holdout", "train")),
+    )
+
+
+class Measures(NamedTuple):
+    """What a synthetic table is worth beside real records that its maker did not see.
+
+    Attributes:
+        marginals: Mean of the `marginal_distances`.
+        correlations: `correlation_difference`.
+        told_apart: `two_sample_accuracy`.
+        nearer_train: The share of `closest_records` that is nearer to a training record.
+        close: The share that is nearer to one than most held-out records are.
+    """
+
+    marginals: float
+    correlations: float
+    told_apart: float
+    nearer_train: float
+    close: float
+
+
+def measure(
+    synthetic: npt.ArrayLike,
+    train: npt.ArrayLike,
+    holdout: npt.ArrayLike,
+    kinds: Sequence[str],
+    judge: Any,
+) -> Measures:
+    """Measures a synthetic table; how useful it is says `train_on_synthetic`.
+
+    Args:
+        synthetic: A table of synthetic records.
+        train: The real records that the generator saw.
+        holdout: As many real records that it did not see.
+        kinds: For each column one of ``KINDS``.
+        judge: A classifier, as in `two_sample_accuracy`.
+
+    Returns:
+        `Measures`.
+    """
+    closest = closest_records(synthetic, train, holdout, kinds)
+    return Measures(
+        marginals=float(marginal_distances(holdout, synthetic, kinds).mean()),
+        correlations=correlation_difference(holdout, synthetic, kinds),
+        told_apart=two_sample_accuracy(judge, holdout, synthetic),
+        nearer_train=closest.share_nearer_train,
+        close=closest.comparison.share_close,
     )
 
 

@@ -1,9 +1,8 @@
 """A small GAN of encoded rows."""
 
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +11,11 @@ from gantut import _check, recipes, stabilisers
 from gantut._keras import keras, tf
 from gantut.applications.tabular.encoding import TableEncoder
 from gantut.gan import GAN
-from gantut.networks.parts import checked_widths
+from gantut.networks import parts
 from gantut.sampling import gumbel_noise
 
 Float64 = npt.NDArray[np.float64]
-Model = Any
-Tensor = Any
+Tensor: TypeAlias = tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="gantut")
@@ -37,10 +35,8 @@ class MixedOutput(keras.layers.Layer):
 
     def __init__(self, sizes: Sequence[int], temperature: float = 0.2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.sizes = checked_widths(sizes)
-        if not temperature > 0.0:
-            raise ValueError(f"temperature must be above 0, got {temperature!r}")
-        self.temperature = temperature
+        self.sizes = parts.checked_widths(sizes)
+        self.temperature = _check.number(temperature, "temperature", above=0)
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         """Turns logits into soft draws."""
@@ -75,7 +71,7 @@ def generator(
     widths: Sequence[int] = (64, 64),
     *,
     temperature: float = 0.2,
-) -> Model:
+) -> keras.Model:
     """A multilayer perceptron from latent vectors to encoded rows.
 
     Args:
@@ -88,17 +84,18 @@ def generator(
     Returns:
         A model from (batch, latent_dim + number of categories) to (batch, sum of the sizes).
     """
-    _check.sizes(latent_dim=latent_dim)
-    sizes = checked_widths(sizes)
-    z = keras.Input((latent_dim + _noise_size(sizes),), name="latent")
+    sizes = parts.checked_widths(sizes)
+    z = keras.Input(
+        (_check.integer(latent_dim, "latent_dim", 1) + _noise_size(sizes),), name="latent"
+    )
     x = z
-    for i, units in enumerate(checked_widths(widths), start=1):
+    for i, units in enumerate(parts.checked_widths(widths), start=1):
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{i}")(x)
     x = keras.layers.Dense(sum(sizes), name="logits")(x)
     return keras.Model(z, MixedOutput(sizes, temperature, name="row")([x, z]), name="table_g")
 
 
-def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> Model:
+def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> keras.Model:
     """A multilayer perceptron from encoded rows to logits.
 
     Args:
@@ -108,22 +105,20 @@ def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> Model:
     Returns:
         A model from (batch, width) to logits (batch, 1).
     """
-    _check.sizes(width=width)
-    row = keras.Input((width,), name="row")
-    x = row
-    for i, units in enumerate(checked_widths(widths), start=1):
-        x = keras.layers.Dense(units, name=f"dense_{i}")(x)
-        x = keras.layers.LeakyReLU(negative_slope=0.2, name=f"leaky_{i}")(x)
-    return keras.Model(row, keras.layers.Dense(1, name="logit")(x), name="table_d")
+    row = keras.Input((_check.integer(width, "width", 1),), name="row")
+    x = parts.discriminator_layers(row, widths)
+    return keras.Model(row, parts.logit(x), name="table_d")
 
 
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {
         "summary": "the non-saturating loss and nothing else",
+        "loss": "non_saturating",
+        "penalties": {},
+        "ema": None,
     },
     "steady": {
         "summary": "relativistic loss, R1 and R2, falling rates and averaged weights",
-        "loss": "relativistic",
         "penalties": {"r1": 0.3, "r2": 0.3},
         "ema": 0.999,
         "schedule": recipes.cosine_decay(),
@@ -133,9 +128,9 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 def recipe(
-    method: str,
-    sizes: Sequence[int],
+    method: str = "steady",
     *,
+    sizes: Sequence[int],
     latent_dim: int = 16,
     widths: Sequence[int] = (64, 64),
     packing: int = 1,
@@ -152,42 +147,29 @@ def recipe(
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
     """
-    settings = _check.one_of(method, "method", METHODS)
-    sizes = checked_widths(sizes)
-
-    def build_generator(shape: Sequence[int], num_classes: int) -> Model:
-        return generator(sizes, latent_dim, widths)
-
-    def build_discriminator(shape: Sequence[int], num_classes: int) -> Model:
-        return discriminator(shape[0], widths)
-
-    return recipes.Recipe(
+    fast: Any = recipes.get("fast")
+    return replace(
+        fast,
         name=f"table, {method}",
-        generator=build_generator,
-        discriminator=stabilisers.packed(build_discriminator, packing),
-        **{
-            "batch_size": 128,
-            "steps": 2_000,
-            "gpu_steps": 2_000,
-            "g_learning_rate": 1e-3,
-            "d_learning_rate": 1e-3,
-            "beta_1": 0.0,
-            "beta_2": 0.99,
-            "steps_per_execution": 50,
-            **settings,
-        },
+        generator=lambda image_shape, num_classes: generator(sizes, latent_dim, widths),
+        discriminator=stabilisers.packed(
+            lambda image_shape, num_classes: discriminator(image_shape[0], widths), packing
+        ),
+        centred=False,
+        penalty_every=1,
+        batch_size=128,
+        steps=2_000,
+        gpu_steps=2_000,
+        g_learning_rate=1e-3,
+        d_learning_rate=1e-3,
+        steps_per_execution=50,
+        **_check.one_of(method, "method", METHODS),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableRun(recipes.Run[GAN]):
-    """What a training on a table left; ``gan`` makes encoded rows.
-
-    Attributes:
-        encoder: The fitted encoder.
-
-    The rest is as in `gantut.recipes.Run`.
-    """
+    """What a training on a table left: a `gantut.recipes.Run`, and the fitted encoder."""
 
     encoder: TableEncoder
 
@@ -204,6 +186,7 @@ class TableRun(recipes.Run[GAN]):
         return self.encoder.inverse(self.gan.sample(n, seed=seed, batch_size=4_000))
 
 
+@recipes.cpu_timed
 def train(
     table: npt.ArrayLike,
     kinds: Sequence[str],
@@ -235,9 +218,9 @@ def train(
         A `TableRun`.
     """
     encoder = TableEncoder(kinds, scaling=scaling).fit(table)
-    settings = recipe(method, encoder.sizes, latent_dim=latent_dim, widths=widths, packing=packing)
-    begin = time.process_time()
-    run = recipes.train(
-        settings, encoder.transform(table, seed), steps=steps, seed=seed, callbacks=callbacks
+    settings = recipe(
+        method, sizes=encoder.sizes, latent_dim=latent_dim, widths=widths, packing=packing
     )
-    return TableRun.of(run, encoder=encoder, cpu_seconds=time.process_time() - begin)
+    rows = encoder.transform(table, seed)
+    run = recipes.train(settings, rows, steps=steps, seed=seed, callbacks=callbacks)
+    return TableRun.of(run, encoder=encoder)

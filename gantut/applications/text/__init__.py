@@ -5,7 +5,8 @@
     corpus = text.dates()
     run = text.train(corpus, "gumbel", seed=0)
     run.sample(5)                           # ["1979-05-26", ...]
-    text.describe(run.writer, corpus)       # exact shares, from the writer's own probabilities
+    log_p = text.log_probabilities(run.writer, corpus)
+    text.measure(log_p, corpus)             # exact shares, from the writer's own probabilities
 
 A `Corpus` lists all strings that its grammar allows, of which some are shown in training. A
 `Writer` is a recurrent network that writes one symbol after the other. `train` teaches it in one of
@@ -16,7 +17,7 @@ each string a probability. So the share of valid strings, their diversity and wh
 sums over the corpus, and not estimates from samples.
 """
 
-from gantut.applications.text.measures import Quality, describe, log_probabilities, quality, reply
+from gantut.applications.text.measures import Measures, log_probabilities, measure, reply
 from gantut.applications.text.strings import END, Corpus, corpus, dates, sums
 from gantut.applications.text.training import (
     METHODS,
@@ -33,16 +34,15 @@ __all__ = [
     "METHODS",
     "Corpus",
     "MaximumLikelihood",
+    "Measures",
     "PolicyGAN",
-    "Quality",
     "TextRun",
     "Writer",
     "corpus",
     "dates",
-    "describe",
     "generator",
     "log_probabilities",
-    "quality",
+    "measure",
     "recipe",
     "reply",
     "sums",

@@ -15,7 +15,7 @@ from gantut.applications.text.writer import Writer
 Float64 = npt.NDArray[np.float64]
 
 
-class Quality(NamedTuple):
+class Measures(NamedTuple):
     """What a distribution over strings is worth. All numbers are exact.
 
     Attributes:
@@ -36,23 +36,6 @@ class Quality(NamedTuple):
     nats: float
 
 
-def describe(
-    writer: Writer, corpus: Corpus, *, temperature: float = 1.0, draws: int = 10_000
-) -> Quality:
-    """The quality of a writer's distribution, from its probabilities of all valid strings.
-
-    Args:
-        writer: A trained writer of the corpus' length and symbols.
-        corpus: The strings.
-        temperature: As in `Writer.write`.
-        draws: Strings in a sample, for ``distinct`` and ``coverage``.
-
-    Returns:
-        A `Quality`.
-    """
-    return quality(log_probabilities(writer, corpus, temperature), corpus, draws=draws)
-
-
 def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) -> Float64:
     """A writer's log probability of each valid string.
 
@@ -64,8 +47,7 @@ def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) 
     Returns:
         (n,), in nats, in the order of ``corpus.valid``.
     """
-    if not temperature > 0.0:
-        raise ValueError(f"temperature must be above 0, got {temperature!r}")
+    temperature = _check.number(temperature, "temperature", above=0)
     if (writer.length, writer.symbols) != (corpus.length, corpus.symbols):
         raise ValueError(
             f"the corpus has {corpus.length} places and {corpus.symbols} symbols, the writer "
@@ -90,32 +72,33 @@ def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) 
     return total
 
 
-def quality(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Quality:
-    """The quality of any distribution over strings.
+def measure(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Measures:
+    """Measures a distribution over strings.
 
     Args:
-        log_p: Its log probability of each valid string, in the order of ``corpus.valid``.
-            ``np.full(n, -np.log(n))`` is the best there is, and minus infinity means never.
+        log_p: Its log probability of each valid string, in the order of ``corpus.valid``; of a
+            writer, what `log_probabilities` says. ``np.full(n, -np.log(n))`` is the best there is,
+            and minus infinity means never.
         corpus: The strings.
-        draws: As in `describe`.
+        draws: Strings in a sample, for ``distinct`` and ``coverage``.
 
     Returns:
-        A `Quality`.
+        `Measures`.
     """
     logs = np.asarray(log_p, np.float64)
     n = len(corpus.valid)
     if logs.shape != (n,):
-        raise ValueError(f"the corpus has {n} valid strings, got shape {logs.shape}")
+        raise ValueError(f"log_p must have the shape ({n},), one a valid string, got {logs.shape}")
     p = np.exp(logs)
     valid = p.sum()
     if not 0.0 < valid < 1.0 + 1e-3:
-        raise ValueError(f"probabilities must have a sum in (0, 1], got {valid}")
+        raise ValueError(f"log_p: probabilities must have a sum in (0, 1], got {valid}")
     share = p[p > 0] / valid
     # (1 - p)^n without loss of small p.
     with np.errstate(divide="ignore"):
         seen = -np.expm1(_check.integer(draws, "draws", 1) * np.log1p(-np.minimum(p, 1.0)))
     known = len(corpus.train)
-    return Quality(
+    return Measures(
         valid=float(valid),
         effective=float(np.exp(-np.sum(share * np.log(share))) / n),
         distinct=float(seen.sum() / draws),

@@ -1,10 +1,9 @@
 """Teaching a writer: by maximum likelihood, through soft draws, or by policy gradients."""
 
 import functools
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,8 +14,7 @@ from gantut.applications.text.strings import Corpus
 from gantut.applications.text.writer import Writer, generator
 from gantut.gan import GAN
 
-Model = Any
-Tensor = Any
+Tensor: TypeAlias = tf.Tensor
 
 
 class PolicyGAN(GAN):
@@ -137,7 +135,7 @@ take about ten CPU seconds, that of maximum likelihood seven."""
 
 
 def recipe(
-    method: str, length: int, symbols: int, *, units: int = 48, temperature: float = 0.5
+    method: str = "gumbel", *, length: int, symbols: int, units: int = 48, temperature: float = 0.5
 ) -> recipes.Recipe:
     """The settings of a training on rows of text, for `gantut.recipes.train`.
 
@@ -151,29 +149,24 @@ def recipe(
     Returns:
         A recipe; ``dataclasses.replace`` makes another from it.
     """
-    settings = dict(_check.one_of(method, "method", METHODS))
-    draws = settings.pop("draws")
-    generator(length, symbols, units, temperature=temperature, draws=draws)  # refuses bad sizes
-
-    def build_generator(shape: Sequence[int], num_classes: int) -> Model:
-        return generator(length, symbols, units, temperature=temperature, draws=draws)
-
-    def build_discriminator(shape: Sequence[int], num_classes: int) -> Model:
-        return tabular.discriminator(shape[0], (128, 128))
-
-    return recipes.Recipe(
+    fast: Any = recipes.get("fast")
+    settings = {"loss": "non_saturating", **_check.one_of(method, "method", METHODS)}
+    writer = {"units": units, "temperature": temperature, "draws": settings.pop("draws")}
+    return replace(
+        fast,
         name=f"text, {method}",
-        generator=build_generator,
-        discriminator=build_discriminator,
+        generator=lambda image_shape, num_classes: generator(length, symbols, **writer),
+        discriminator=lambda image_shape, num_classes: tabular.discriminator(
+            image_shape[0], (128, 128)
+        ),
+        centred=False,
+        gpu_steps=settings["steps"],
         **{
-            "batch_size": 64,
-            "gpu_steps": settings["steps"],
             "penalties": {"r1": 0.3, "r2": 0.3},
+            "penalty_every": 1,
             "ema": 0.99,
             "g_learning_rate": 6e-3,
             "d_learning_rate": 3e-3,
-            "beta_1": 0.0,
-            "beta_2": 0.99,
             "schedule": recipes.linear_decay(hold=0.7),
             "steps_per_execution": 25,
             **settings,
@@ -183,13 +176,7 @@ def recipe(
 
 @dataclass(frozen=True, kw_only=True)
 class TextRun(recipes.Run[GAN]):
-    """What a training on a corpus left; ``gan`` is of the method's class.
-
-    Attributes:
-        corpus: As given.
-
-    The rest is as in `gantut.recipes.Run`.
-    """
+    """What a training on a corpus left: a `gantut.recipes.Run`, and the corpus."""
 
     corpus: Corpus
 
@@ -209,22 +196,25 @@ class TextRun(recipes.Run[GAN]):
         Returns:
             n strings.
         """
-        if not temperature > 0.0:
-            raise ValueError(f"temperature must be above 0, got {temperature!r}")
-        shape = (_check.integer(n, "n", 1), self.corpus.length * self.corpus.symbols)
+        n, temperature = (
+            _check.integer(n, "n", 1),
+            _check.number(temperature, "temperature", above=0),
+        )
+        shape = (n, self.corpus.length * self.corpus.symbols)
         z = _check.rng(seed).standard_normal(shape, dtype=np.float32)
         rows = self.writer.write(tf.constant(z), "hard", temperature).numpy()
         return self.corpus.decode(rows.reshape(n, self.corpus.length, -1).argmax(axis=2))
 
 
+@recipes.cpu_timed
 def train(
     corpus: Corpus,
-    method: str = "policy",
+    method: str = "gumbel",
     *,
     units: int = 48,
     temperature: float = 0.5,
-    steps: int | None = None,
     pretraining: int = 0,
+    steps: int | None = None,
     seed: int = 0,
     callbacks: Iterable[Any] = (),
 ) -> TextRun:
@@ -235,26 +225,21 @@ def train(
         method: A key of ``METHODS``.
         units: Of the writer's state.
         temperature: Of soft draws.
-        steps: Length of the training; the method's own if None.
         pretraining: Steps of maximum likelihood before it, as most published text GANs have them.
+        steps: Length of the training; the method's own if None.
         seed: Fixes the result, as in `gantut.recipes`.
         callbacks: Keras callbacks, as in `gantut.recipes.train`, for the steps of the method.
 
     Returns:
         A `TextRun`; its ``cpu_seconds`` include the pretraining.
     """
-    size = (corpus.length, corpus.symbols)
-    settings = recipe(method, *size, units=units, temperature=temperature)
-    pretraining = _check.integer(pretraining, "pretraining", 0)
-    rows = corpus.rows(corpus.train)
-    begin = time.process_time()
-    gan = None
-    if pretraining:
-        before = recipes.train(
-            recipe("likelihood", *size, units=units), rows, steps=pretraining, seed=seed
-        )
+    writer = {"length": corpus.length, "symbols": corpus.symbols, "units": units}
+    settings = recipe(method, **writer, temperature=temperature)
+    rows, gan = corpus.rows(corpus.train), None
+    if _check.integer(pretraining, "pretraining", 0):
+        before = recipes.train(recipe("likelihood", **writer), rows, steps=pretraining, seed=seed)
         gan = settings.build(rows.shape[1:], seed=seed)
         for network in (gan.generator, gan.ema_generator):
             network.set_weights(before.gan.ema_generator.get_weights())
     run = recipes.train(settings, rows, steps=steps, seed=seed, gan=gan, callbacks=callbacks)
-    return TextRun.of(run, corpus=corpus, cpu_seconds=time.process_time() - begin)
+    return TextRun.of(run, corpus=corpus)

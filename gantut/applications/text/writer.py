@@ -1,15 +1,14 @@
 """A recurrent network that writes strings, and knows the probability of each."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from gantut import _check
 from gantut._keras import keras, tf
 from gantut.applications.text.strings import END
 from gantut.sampling import gumbel_noise
 
-Model = Any
-Tensor = Any
+Tensor: TypeAlias = tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="gantut")
@@ -44,13 +43,11 @@ class Writer(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check.sizes(length=length, symbols=symbols, units=units)
-        if not temperature > 0.0:
-            raise ValueError(f"temperature must be above 0, got {temperature!r}")
-        if draws not in self.DRAWS:
-            raise ValueError(f"draws must be one of {', '.join(self.DRAWS)}, got {draws!r}")
-        self.length, self.symbols, self.units = length, symbols, units
-        self.temperature, self.draws = temperature, draws
+        self.length, self.symbols, self.units = _check.sizes(
+            length=length, symbols=symbols, units=units
+        )
+        self.temperature = _check.number(temperature, "temperature", above=0)
+        self.draws = _check.one_of(draws, "draws", self.DRAWS)
 
     def build(self, input_shape: Any) -> None:
         """Makes the weights: those of a GRU, and of a dense layer from its state to logits."""
@@ -206,19 +203,12 @@ def _ended(drawn: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
 
 def generator(
     length: int, symbols: int, units: int = 48, *, temperature: float = 0.5, draws: str = "soft"
-) -> Model:
-    """A `Writer`, named "writer", as a generator for `gantut.GAN`.
-
-    Args:
-        length: As in `Writer`.
-        symbols: As in `Writer`.
-        units: As in `Writer`.
-        temperature: As in `Writer`.
-        draws: As in `Writer`.
+) -> keras.Model:
+    """A `Writer`, named "writer", as a generator for `gantut.GAN`; its arguments are the writer's.
 
     Returns:
         A model from latent vectors (batch, length * symbols) to rows of that shape.
     """
     writer = Writer(length, symbols, units, temperature=temperature, draws=draws, name="writer")
-    z = keras.Input((length * symbols,), name="latent")
+    z = keras.Input((writer.length * writer.symbols,), name="latent")
     return keras.Model(z, writer(z), name="text_g")
