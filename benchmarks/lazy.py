@@ -20,7 +20,7 @@ import recording
 from quality import Marks, row
 from stacked import SAMPLES, unpacked
 
-from gantut import data, metrics, recipes, toys
+from gantut import data, evaluation, recipes, toys
 
 GRID_STEPS = 6_000
 EVERY = (1, 4, 16, 64, 256, 0)
@@ -41,7 +41,7 @@ def on_grid(every: int, seed: int) -> list[dict[str, Any]]:
 
 def triples(gan: Any) -> dict[str, Any]:
     """How many of the 1,000 there are, and how evenly."""
-    found = metrics.stacked_modes(gan.sample(SAMPLES, seed=1))
+    found = evaluation.stacked_modes(gan.sample(SAMPLES, seed=1))
     return {"modes": found.modes, "kl": found.kl}
 
 

@@ -5,7 +5,7 @@
 
 Two settings. "small": the networks of Metz et al. 2017 (G, and a D of a quarter of its channels),
 the same CPU seconds for each method. "free": networks of our choice. 25,600 samples are measured
-by `gantut.metrics.stacked_modes`. The budget counts the processor time of training steps, of all
+by `gantut.evaluation.stacked_modes`. The budget counts the processor time of training steps, of all
 threads together; measuring is no part of it. TensorFlow is held to one thread a pool, so that CPU
 seconds are nearly the seconds of one quiet core.
 
@@ -26,7 +26,7 @@ from typing import Any
 import keras
 from recording import use_one_thread
 
-from gantut import data, metrics, networks, recipes
+from gantut import data, evaluation, networks, recipes
 from gantut._files import environment, write_json
 
 RESULT = Path(__file__).parent / "results" / "stacked.json"
@@ -127,7 +127,7 @@ class CpuBudget(keras.callbacks.Callback):
 
 def count(images: Any) -> dict[str, Any]:
     """Modes, KL and the share of each digit in each channel, as JSON has them."""
-    found = metrics.stacked_modes(images)
+    found = evaluation.stacked_modes(images)
     cube = found.counts.reshape(10, 10, 10) / found.counts.sum()
     shares = [cube.sum(axis=axes).round(4).tolist() for axes in ((1, 2), (0, 2), (0, 1))]
     return {"modes": found.modes, "kl": found.kl, "digit_shares": shares}
@@ -167,7 +167,7 @@ def run_row(row: Row, seed: int, cpu_seconds: float, keep: Callable[[dict[str, A
             # The weights as they are, not their average, on the same latent vectors.
             averaged, gan.ema_generator = gan.ema_generator, gan.generator
             try:
-                found = metrics.stacked_modes(gan.sample(SAMPLES, seed=seed + 1))
+                found = evaluation.stacked_modes(gan.sample(SAMPLES, seed=seed + 1))
             finally:
                 gan.ema_generator = averaged
             point |= {"modes_without_ema": found.modes, "kl_without_ema": found.kl}

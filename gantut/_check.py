@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, TypeVar, overload
 
 import numpy as np
+import numpy.typing as npt
 
 _Entry = TypeVar("_Entry")
 
@@ -97,6 +98,37 @@ def one_of(value: Any, name: str, known: Any) -> Any:
     if value not in known:
         raise ValueError(f"unknown {name} {value!r}; known are {', '.join(known)}")
     return known[value] if isinstance(known, Mapping) else value
+
+
+def numbers(values: Any, name: str) -> npt.NDArray[Any]:
+    """Finite real numbers as an array of their own dtype.
+
+    Raises:
+        TypeError: they are no integers and no floating-point numbers.
+        ValueError: one is NaN or infinite.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name}: wanted real numbers, got dtype {array.dtype}")
+    if not np.isfinite(array).all():
+        bad = np.count_nonzero(~np.isfinite(array))
+        raise ValueError(f"{name}: {bad} value(s) are NaN or infinite")
+    return array
+
+
+def rows(values: Any, name: str, least: int = 1) -> npt.NDArray[np.float64]:
+    """Finite real numbers as float64 of shape (number, width), ``least`` rows or more.
+
+    Raises:
+        TypeError: they are no numbers.
+        ValueError: they have another shape, too few rows, or one is NaN or infinite.
+    """
+    array = numbers(values, name)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ValueError(f"{name}: wanted a two-dimensional array of rows, got shape {array.shape}")
+    if len(array) < least:
+        raise ValueError(f"{name}: wanted at least {least} rows, got {len(array)}")
+    return array.astype(np.float64)
 
 
 def seed(value: Any) -> int:

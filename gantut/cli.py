@@ -607,7 +607,9 @@ def _measure(generator: Any, data: _Data, n: int, seed: int) -> dict[str, Any]:
     head = {"data": data.name, "samples": n, "seed": seed}
     stacked = generator.outputs[0].shape[-1] != data.x.shape[-1]
     if data.name == "mnist" and stacked:
-        found = metrics.stacked_modes(sample(generator, n, seed=seed))
+        from gantut.evaluation import stacked_modes
+
+        found = stacked_modes(sample(generator, n, seed=seed))
         print(f"{found.modes} of 1,000 triples of digits; divergence from uniform shares "
               f"{found.kl:.4f} nats (evenly spread samples: {999 / (2 * n):.4f})")  # fmt: skip
         return head | {"modes": found.modes, "kl": found.kl}

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gantut import _check
 from gantut._files import Npz
 from gantut._keras import keras, tf
-from gantut.data import check_images
+from gantut.data import Float32, check_images, check_labels
 
 NUM_FEATURES = 64
 """Width of the feature layer."""
@@ -35,6 +36,12 @@ NUM_CLASSES = 10
 
 IMAGE_SHAPE = (28, 28, 1)
 """Height, width and channels of the images that the judge reads."""
+
+DIGITS_ONLY = (
+    "the judge reads MNIST's digits only; what `gantut.metrics` measures on features of your own, "
+    "sharpness and the nearest training images have a meaning for other images too"
+)
+"""What is said where it was given something else."""
 
 _WEIGHTS = "weights/judge.npz"
 _CONVOLUTIONS = ((16, 1), (32, 2), (64, 2), (64, 2))  # (filters, stride)
@@ -110,9 +117,6 @@ def load_judge() -> keras.Model:
     Returns:
         A `keras.Model` from images (B, 28, 28, 1) in [-1, 1] to logits (B, 10), with
         ``trainable=False``. Layer ``features`` holds the 64 features.
-
-    Raises:
-        ValueError: If the weights file does not fit the architecture.
     """
     with tf.device("CPU:0"):
         model = build_judge(initializer="zeros")
@@ -135,89 +139,59 @@ def load_judge() -> keras.Model:
     return model
 
 
-def features(images: npt.NDArray[np.float32], batch_size: int = 500) -> npt.NDArray[np.float32]:
-    """Computes the judge's features, on which every distance of the book is taken.
+def check_digits(images: npt.ArrayLike, name: str = "images") -> Float32:
+    """Images (N, 28, 28, 1), float32 in [-1, 1], which is all that the judge reads."""
+    array = check_images(images, name=name)
+    if array.shape[1:] != IMAGE_SHAPE:
+        raise ValueError(
+            f"{name}: wanted digits of shape {IMAGE_SHAPE}, got images of shape "
+            f"{array.shape[1:]}; {DIGITS_ONLY}"
+        )
+    return array
+
+
+def features(images: npt.ArrayLike, batch_size: int = 500) -> Float32:
+    """The judge's features (N, 64), >= 0, on which every distance of the book is taken."""
+    return outputs(images, batch_size)[0]
+
+
+def probabilities(images: npt.ArrayLike, batch_size: int = 500) -> Float32:
+    """The judge's class probabilities (N, 10)."""
+    return outputs(images, batch_size)[1]
+
+
+def outputs(images: npt.ArrayLike, batch_size: int = 500) -> tuple[Float32, Float32]:
+    """Computes features and class probabilities in one pass.
 
     Args:
         images: float32 images (N, 28, 28, 1) in [-1, 1].
         batch_size: Images per forward pass; only the memory needed depends on it.
 
     Returns:
-        float32 array (N, 64), non-negative (the layer ends in a ReLU).
-
-    Raises:
-        ValueError: If the images have another shape, dtype or range, or contain NaN.
-    """
-    return outputs(images, batch_size)[0]
-
-
-def probabilities(
-    images: npt.NDArray[np.float32], batch_size: int = 500
-) -> npt.NDArray[np.float32]:
-    """Computes the judge's class probabilities.
-
-    Args:
-        images: float32 images (N, 28, 28, 1) in [-1, 1].
-        batch_size: Images per forward pass.
-
-    Returns:
-        float32 array (N, 10); each row sums to 1.
-
-    Raises:
-        ValueError: If the images have another shape, dtype or range, or contain NaN.
-    """
-    return outputs(images, batch_size)[1]
-
-
-def outputs(
-    images: npt.NDArray[np.float32], batch_size: int = 500
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Computes features and class probabilities in one pass.
-
-    Args:
-        images: float32 images (N, 28, 28, 1) in [-1, 1].
-        batch_size: Images per forward pass.
-
-    Returns:
         Features (N, 64) and probabilities (N, 10), both float32.
-
-    Raises:
-        ValueError: If the images have another shape, dtype or range, or contain NaN, or if
-            `batch_size` is below 1.
     """
-    images = check_images(images, name="images", size=IMAGE_SHAPE[:2], channels=IMAGE_SHAPE[2])
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    images = check_digits(images)
+    batch_size = _check.integer(batch_size, "batch_size", 1)
     forward = _forward()
-    feature_blocks, probability_blocks = [], []
-    for start in range(0, len(images), batch_size):
-        with tf.device("CPU:0"):
-            block = tf.convert_to_tensor(images[start : start + batch_size])
-            hidden, probability = forward(block)
-        feature_blocks.append(hidden.numpy())
-        probability_blocks.append(probability.numpy())
-    return np.concatenate(feature_blocks), np.concatenate(probability_blocks)
+    with tf.device("CPU:0"):
+        blocks = [
+            forward(tf.convert_to_tensor(images[start : start + batch_size]))
+            for start in range(0, len(images), batch_size)
+        ]
+    hidden, probability = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    return hidden, probability
 
 
-def accuracy(images: npt.NDArray[np.float32], labels: npt.ArrayLike) -> float:
+def accuracy(images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     """Computes the share of images whose label the judge guesses.
 
     Args:
         images: float32 images (N, 28, 28, 1) in [-1, 1].
         labels: Integer labels (N,) from 0 to 9.
-
-    Returns:
-        Accuracy in [0, 1].
-
-    Raises:
-        ValueError: If the images are not valid or `labels` has another length.
     """
-    labels = np.asarray(labels)
-    if labels.shape != (len(images),):
-        raise ValueError(
-            f"labels must have shape ({len(images)},), one label an image, got {labels.shape}"
-        )
-    return float(np.mean(probabilities(images).argmax(axis=1) == labels))
+    read = probabilities(images).argmax(axis=1)
+    labels = check_labels(labels, len(read), NUM_CLASSES)
+    return float(np.mean(read == labels))
 
 
 @functools.cache

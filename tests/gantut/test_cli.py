@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import gantut
-from gantut import callbacks, cli, data, metrics, networks, recipes
+from gantut import callbacks, cli, data, evaluation, metrics, networks, recipes
 from gantut.sampling import sample
 
 
@@ -513,7 +513,7 @@ def test_stacked_digits_are_counted_as_triples(digits, tmp_path, monkeypatch, ca
     assert cli.main(["train", "tiny", "--out", str(folder), "--steps", "4", "--samples", "50"]) == 0
     measured = json.loads((folder / "metrics.json").read_text())
     generator = keras.models.load_model(folder / "generator.keras")
-    found = metrics.stacked_modes(sample(generator, 50, seed=0))
+    found = evaluation.stacked_modes(sample(generator, 50, seed=0))
     assert (measured["modes"], measured["kl"]) == (found.modes, pytest.approx(found.kl))
     assert f"{found.modes} of 1,000 triples" in capsys.readouterr().out
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from states import Stop, assert_same_state, state
 
 import gantut
-from gantut import callbacks, load_mnist, metrics, networks, recipes
+from gantut import callbacks, evaluation, load_mnist, networks, recipes
 
 SHAPE = (4, 4, 1)
 
@@ -163,9 +163,9 @@ def test_stacked_finds_hundreds_of_triples_in_a_hundred_steps():
     """Measured: 292 and 313 of 1,000 in 2,000 samples. At its start G draws one triple."""
     x = load_mnist().x_train
     start = recipes.get("stacked").build(mean_image=x.mean(axis=0))
-    assert metrics.stacked_modes(start.sample(200, seed=1)).modes <= 5
+    assert evaluation.stacked_modes(start.sample(200, seed=1)).modes <= 5
     run = recipes.train("stacked", x, steps=100, seed=0)
-    assert metrics.stacked_modes(run.gan.sample(2_000, seed=1)).modes >= 220
+    assert evaluation.stacked_modes(run.gan.sample(2_000, seed=1)).modes >= 220
 
 
 def test_tutorial_dcgan_has_the_tutorials_length_and_optimizer():

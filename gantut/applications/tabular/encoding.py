@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from gantut import _check, metrics
+from gantut import _check
 
 Float64 = npt.NDArray[np.float64]
 KINDS = ("continuous", "integer", "category")
@@ -127,7 +127,7 @@ class TableEncoder:
             Records (n, columns); integer columns hold whole numbers.
         """
         self._check_fitted()
-        values = metrics._rows(rows, "rows", 1)
+        values = _check.rows(rows, "rows")
         if values.shape[1] != self.width:
             raise ValueError(f"rows must have the width {self.width}, got shape {values.shape}")
         starts = np.cumsum((0, *self.sizes))
@@ -164,7 +164,7 @@ def check_table(
     table: npt.ArrayLike, kinds: Sequence[str], name: str = "table", *, minimum: int
 ) -> Float64:
     """A table of real numbers that fits its kinds, of ``minimum`` records at least."""
-    values = metrics._rows(table, name, minimum)
+    values = _check.rows(table, name, minimum)
     if values.shape[1] != len(kinds):
         raise ValueError(f"{name} must have {len(kinds)} columns, one a kind, got {values.shape}")
     for i, kind in enumerate(kinds):

@@ -10,6 +10,7 @@ from scipy.spatial import distance
 
 from gantut import _check, metrics
 from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
+from gantut.metrics.features import checked_pair
 
 Float64 = npt.NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     Returns:
         The estimate, in the unit of the points.
     """
-    x, y = metrics._pair(a, b, minimum=2)
+    x, y = (points.values for points in checked_pair(a, b, least=2))
     between, within_x, within_y = distance.cdist(x, y), distance.pdist(x), distance.pdist(y)
     return float(2 * between.mean() - within_x.mean() - within_y.mean())
 
@@ -127,12 +128,11 @@ def two_sample_accuracy(
     """
     if not (hasattr(classifier, "fit") and hasattr(classifier, "score")):
         raise TypeError(f"classifier must have fit and score, got {type(classifier).__name__}")
-    pair = metrics._pair(
-        real, synthetic, ("real", "synthetic"), minimum=_check.integer(folds, "folds", 2)
-    )
+    folds = _check.integer(folds, "folds", 2)
+    pair = checked_pair(real, synthetic, ("real", "synthetic"), least=folds)
     n = min(map(len, pair))
     rng = _check.rng(seed)
-    x = np.concatenate([table[rng.permutation(len(table))[:n]] for table in pair])
+    x = np.concatenate([table.values[rng.permutation(len(table))[:n]] for table in pair])
     y = np.repeat([1, 0], n)
     part = np.tile(np.arange(n) % folds, 2)
     scores = []
@@ -162,7 +162,8 @@ def train_on_synthetic(
     """
     if not (hasattr(model, "fit") and hasattr(model, "score")):
         raise TypeError(f"model must have fit and score, got {type(model).__name__}")
-    learn, held_out = metrics._pair(synthetic, test, ("synthetic", "test"), minimum=2)
+    names = ("synthetic", "test")
+    learn, held_out = (table.values for table in checked_pair(synthetic, test, names, least=2))
     columns = learn.shape[1]
     if not -columns <= _check.integer(target, "target", -columns) < columns:
         raise ValueError(f"target must name one of {columns} columns, got {target}")
