@@ -11,7 +11,14 @@ Images are float32 in [-1, 1] with the channels last; :func:`check_images` says 
 The page "The data" of the book tells where the real images come from and under which terms.
 """
 
-from gantut.data.arrays import Float32, check_alike, check_images, check_labels, check_samples
+from gantut.data.arrays import (
+    Float32,
+    check_alike,
+    check_images,
+    check_labels,
+    check_samples,
+    number_of_classes,
+)
 from gantut.data.download import DataUnavailableError, data_folder
 from gantut.data.gaussians import (
     GaussianImages,
@@ -20,7 +27,7 @@ from gantut.data.gaussians import (
     gaussian_images,
     render_gaussians,
 )
-from gantut.data.images import load_images, resize
+from gantut.data.images import OwnImages, load_images, read_images, resize
 from gantut.data.mixtures import (
     Mixture,
     grid,
@@ -38,6 +45,7 @@ __all__ = [
     "GaussianParameters",
     "ImageData",
     "Mixture",
+    "OwnImages",
     "check_alike",
     "check_images",
     "check_labels",
@@ -50,6 +58,8 @@ __all__ = [
     "load_fashion_mnist",
     "load_images",
     "load_mnist",
+    "number_of_classes",
+    "read_images",
     "render_gaussians",
     "resize",
     "ring",

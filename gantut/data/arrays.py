@@ -1,6 +1,7 @@
 """Doors for data: what images, samples and labels must be, said in one place."""
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,11 @@ def check_alike(
     return a, b
 
 
+def is_from_0_to_1(x: NDArray[Any]) -> bool:
+    """Whether next to none of the numbers of [-1, 1] is negative, a stray one aside."""
+    return bool(np.mean(x < 0) < 1e-3)
+
+
 def to_float(pixels: NDArray[np.uint8]) -> Float32:
     """Bytes 0..255 to float32 in [-1, 1]: pixels / 127.5 - 1."""
     images = pixels.astype(np.float32)
@@ -152,7 +158,13 @@ def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
             f"(n, {', '.join(map(str, shape))}), got {array.shape}"
         )
     if len(shape) == 3:
-        return check_images(array, name="x")
+        images = check_images(array, name="x")
+        if is_from_0_to_1(images):
+            warnings.warn(
+                "x looks like images from 0 to 1; wanted are images from -1 to 1: 2 * x - 1",
+                stacklevel=3,
+            )
+        return images
     if not len(array):
         raise ValueError("x is empty")
     if array.dtype != np.float32:
@@ -160,3 +172,21 @@ def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError("x has values that are not finite (NaN or infinity)")
     return array
+
+
+def number_of_classes(labels: NDArray[np.integer]) -> int:
+    """The number of classes of labels 0, 1, ...: one more than the largest.
+
+    A class of which there is no example is warned of: its column would be trained on nothing and
+    drawn like the others.
+    """
+    present = np.unique(labels)
+    number = int(present[-1]) + 1
+    if len(present) < number:
+        some = ", ".join(map(str, present[:10])) + ", ..." * (len(present) > 10)
+        warnings.warn(
+            f"{number - len(present):,} of the classes 0 to {number - 1} have no example: the "
+            f"labels are {some}",
+            stacklevel=3,
+        )
+    return number

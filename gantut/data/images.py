@@ -1,52 +1,133 @@
 """Your own images, from a folder or an npz file."""
 
+import contextlib
 import math
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gantut._files import Npz, describe
-from gantut.data.arrays import Float32, check_images, pair_of_sizes, to_float
+from gantut.data.arrays import Float32, is_from_0_to_1, pair_of_sizes, to_float
 
-_IMAGE_SUFFIXES = (
+SUFFIXES = (
     ".bmp",
     ".gif",
+    ".jfif",
+    ".jpe",
     ".jpeg",
     ".jpg",
+    ".pbm",
     ".pgm",
     ".png",
+    ".pnm",
     ".ppm",
     ".tif",
     ".tiff",
     ".webp",
 )
+"""Endings of the files that are read, in small letters or capitals."""
+
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode "L"
+_NAMED = 10  # files in one message
+_PHOTOMETRIC = 262  # the TIFF tag: 0 means that 0 is white
 
 
-def _decode_image(image: Any) -> Float32:
-    """A Pillow image as float32 (height, width, 1 or 3) in [-1, 1], transparency over white."""
-    from PIL import Image, ImageOps
+class OwnImages(NamedTuple):
+    """Your images, and what else was where they lie.
 
-    deep_png = image.mode == "I" and image.format == "PNG"  # 16 bits, in older Pillows
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or deep_png:
-        return (np.asarray(image).astype(np.float32) / 32767.5 - 1)[..., None]
-    if image.mode in ("I", "F"):
-        raise ValueError(f"pixels of 32 bits (mode {image.mode}); wanted 8 or 16 bits a channel")
-    grey = image.mode in ("1", "L", "LA", "La")
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    pixels = to_float(np.asarray(image.convert("L" if grey else "RGB")))
-    return pixels[..., None] if grey else pixels
+    Attributes:
+        images: float32 of shape (number, height, width, channels) in [-1, 1].
+        passed_over: How many files were not read, by the ending of their names; hidden ones are
+            not counted.
+    """
+
+    images: Float32
+    passed_over: dict[str, int]
+
+    def summary(self) -> str:
+        """A line such as "100 images of 28 x 28, grey; 12 other files passed over (.heic)"."""
+        number, height, width, channels = self.images.shape
+        line = f"{number:,} image{'s' * (number != 1)} of {height} x {width}, "
+        line += "grey" if channels == 1 else "in colour"
+        return line + _told(self.passed_over)
+
+
+def _told(passed_over: dict[str, int]) -> str:
+    number = sum(passed_over.values())
+    if not number:
+        return ""
+    endings = ", ".join(ending or "no ending" for ending in sorted(passed_over)[:_NAMED])
+    return f"; {number:,} other file{'s' * (number != 1)} passed over ({endings})"
+
+
+def load_images(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] | None = None,
+    color: bool | None = None,
+) -> Float32:
+    """Loads your own images from a folder or an npz file.
+
+    Args:
+        path: A folder, read with its subfolders in the order of the names (bmp, gif, jpeg, pbm,
+            pgm, png, ppm, tiff, webp; links are followed, hidden and other files are passed over;
+            of an animation the first frame), or an npz file with one array of shape (number,
+            height, width) or (number, height, width, 1 or 3), named "images" or "x_train" or the
+            only one in the file: uint8 from 0 to 255 or float from -1 to 1.
+        size: Height and width to bring the images to, as an int or a pair (height, width), with
+            Lanczos' filter, which smooths when it shrinks. The proportions change where they
+            differ: crop beforehand if that matters. None keeps the size, which must then be one.
+        color: True gives three channels, False one (luma 0.299 R + 0.587 G + 0.114 B); None gives
+            one where all images are stored as grey ones and three otherwise.
+
+    Returns:
+        float32 of shape (number, height, width, channels) in [-1, 1]. Transparent parts lie over
+        white, photographs are turned as their EXIF note says.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: there are no images, some cannot be read (they are named), sizes differ and
+            ``size`` is None, or the values do not use the range. Nothing is unpickled.
+    """
+    return read_images(path, size, color).images
+
+
+def read_images(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] | None = None,
+    color: bool | None = None,
+) -> OwnImages:
+    """`load_images`, with a count of the files that it passed over."""
+    if color is not None and not isinstance(color, bool):
+        raise TypeError(f"color must be True, False or None, got {color!r}")
+    target = None if size is None else pair_of_sizes(size)
+    try:
+        location = Path(path)
+    except TypeError:
+        raise TypeError(f"path must name a folder or an npz file, got {path!r}") from None
+    if not location.exists():
+        raise FileNotFoundError(f"no such folder or npz file: {str(location)!r}")
+    if location.is_dir():
+        return _from_folder(location, target, color)
+    if location.suffix.lower() == ".npz":
+        return OwnImages(_from_npz(location, target, color), {})
+    raise ValueError(f"path must name a folder or an npz file, got the file {str(location)!r}")
 
 
 def resize(image: Float32, size: tuple[int, int]) -> Float32:
-    """Resizes one image (height, width, channels) with Lanczos' filter, widened for shrinking."""
+    """Resizes one image with Lanczos' filter, widened for shrinking.
+
+    Args:
+        image: float32 (height, width, channels) in [-1, 1].
+        size: The height and width wanted.
+
+    Returns:
+        float32 of that height and width, the same channels, in [-1, 1].
+    """
     from PIL import Image
 
     if image.shape[:2] == size:
@@ -71,38 +152,152 @@ def _recolour(image: Float32, color: bool) -> Float32:
     return image
 
 
-def _images_from_folder(folder: Path, size: tuple[int, int] | None) -> list[Float32]:
+def _refuse_dark(where: Path, brightest: dict[int, int]) -> None:
+    """Refuses integers of which the largest is far below white, as 12 bits in 16 or 0 and 1 are.
+
+    Args:
+        where: The file or folder.
+        brightest: The largest value of all images, by the value that would be white.
+    """
+    for white, value in brightest.items():
+        if 4 * value < white:
+            raise ValueError(
+                f"{where}: wanted values from 0 to {white}, got none above {value}, which is black "
+                + (f"or nearly; multiply them by {white // value}" if value else "throughout")
+            )
+
+
+# --- A folder ----------------------------------------------------------------------------------
+
+
+def _look_through(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """The files to read, in the order of their names, and the endings of the others."""
+    files: list[Path] = []
+    passed_over: Counter[str] = Counter()
+
+    def walk(place: Path, above: frozenset[Path]) -> None:
+        real = place.resolve()
+        if real in above:  # a link to a folder that it lies in
+            return
+        for entry in place.iterdir():
+            ending = entry.suffix.lower()
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            if entry.is_dir():
+                walk(entry, above | {real})
+            elif ending in SUFFIXES and (entry.is_file() or entry.is_symlink()):
+                files.append(entry)
+            else:
+                passed_over[ending] += 1
+
+    walk(folder, frozenset())
+    return sorted(files, key=lambda file: file.relative_to(folder).as_posix()), passed_over
+
+
+def _is_grey(image: Any) -> bool:
+    """Whether a Pillow image is stored in shades of grey."""
+    return image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
+
+
+def _all_grey(files: Iterable[Path]) -> bool:
     from PIL import Image
 
-    files = []
-    for file in folder.rglob("*"):
-        parts = file.relative_to(folder).parts
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-        if file.suffix.lower() in _IMAGE_SUFFIXES and not hidden and file.is_file():
-            files.append(file)
+    for file in files:
+        # What cannot be opened is told when it is to be read.
+        with contextlib.suppress(Exception), Image.open(file) as image:
+            if not _is_grey(image):
+                return False
+    return True
+
+
+def _decode(image: Any, size: tuple[int, int] | None) -> tuple[Float32, int, int]:
+    """Reads an opened Pillow image.
+
+    Returns:
+        float32 (height, width, 1 or 3) in [-1, 1], transparent parts over white; the value that
+        is white in the file, and the largest that is there.
+    """
+    from PIL import Image, ImageOps
+
+    deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+    if image.mode in ("I", "F") and not deep:
+        raise ValueError(f"pixels of 32 bits (mode {image.mode}); wanted 8 or 16 bits a channel")
+    ImageOps.exif_transpose(image, in_place=True)
+    clear = image.info.get("transparency")
+    if deep:
+        values = np.asarray(image).astype(np.uint16)
+        brightest = int(values.max())
+        if clear is not None:
+            values[values == clear] = 65535
+        if getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
+            values = 65535 - values
+        pixels = (values.astype(np.float32) / 32767.5 - 1)[..., None]
+        return (pixels if size is None else resize(pixels, size)), 65535, brightest
+    mode = "L" if _is_grey(image) else "RGB"
+    if clear is not None or {"A", "a"} & set(image.getbands()):
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if image.mode != mode:
+        image = image.convert(mode)
+    brightest = int(np.max(image.getextrema()))
+    if size is not None and image.size != size[::-1]:
+        # As bytes: a photograph in float32 would take four times the memory.
+        image = image.resize(size[::-1], Image.Resampling.LANCZOS)
+    pixels = to_float(np.asarray(image))
+    return (pixels[..., None] if mode == "L" else pixels), 255, brightest
+
+
+def _from_folder(folder: Path, size: tuple[int, int] | None, color: bool | None) -> OwnImages:
+    from PIL import Image
+
+    files, passed_over = _look_through(folder)
     if not files:
         raise ValueError(
             f"no images in the folder {str(folder)!r}: wanted files that end in "
-            f"{' '.join(_IMAGE_SUFFIXES)}"
+            f"{' '.join(SUFFIXES)}{_told(passed_over)}"
         )
-    files.sort(key=lambda file: file.relative_to(folder).as_posix())
-    images: list[Float32] = []
-    for file in files:
+    if color is None:
+        color = not _all_grey(files)
+    # The room for all of them first, so that too little memory is known at once.
+    channels = 3 if color else 1
+    images = None if size is None else np.empty((len(files), *size, channels), np.float32)
+    broken: dict[Path, str] = {}
+    sizes: dict[tuple[int, ...], Path] = {}
+    brightest: Counter[int] = Counter()
+    for i, file in enumerate(files):
         try:
             with Image.open(file) as opened:
-                image = _decode_image(opened)
+                pixels, white, value = _decode(opened, size)
+        except MemoryError:
+            raise
         except Exception as error:
-            raise ValueError(f"{file} cannot be read as an image: {describe(error)}") from error
-        if size is not None:
-            image = resize(image, size)
-        elif images and image.shape[:2] != images[0].shape[:2]:
-            (h0, w0), (h1, w1) = images[0].shape[:2], image.shape[:2]
-            raise ValueError(
-                f"images of different sizes (height x width): {files[0]} is {h0} x {w0}, {file} is "
-                f"{h1} x {w1}; give size= to bring all to one"
-            )
-        images.append(image)
-    return images
+            broken[file] = describe(error)
+            continue
+        if images is None:
+            images = np.empty((len(files), *pixels.shape[:2], channels), np.float32)
+        sizes.setdefault(pixels.shape[:2], file)
+        brightest[white] = max(value, brightest[white])
+        if pixels.shape[:2] == images.shape[1:3]:
+            images[i] = _recolour(pixels, color)
+    if broken:
+        named = [f"\n  {file}: {why}" for file, why in list(broken.items())[:_NAMED]]
+        more = "\n  and more" * (len(broken) > _NAMED)
+        raise ValueError(
+            f"{len(broken):,} of {len(files):,} files cannot be read as images:"
+            f"{''.join(named)}{more}"
+        )
+    assert images is not None
+    if len(sizes) > 1:
+        named = [f"{file} is {height} x {width}" for (height, width), file in sizes.items()]
+        raise ValueError(
+            f"images of {len(sizes):,} sizes (height x width): {', '.join(named[:2])}; give size= "
+            "to bring all to one"
+        )
+    _refuse_dark(folder, brightest)
+    return OwnImages(images, dict(passed_over))
+
+
+# --- An npz file -------------------------------------------------------------------------------
 
 
 def _array_from_npz(path: Path) -> NDArray[Any]:
@@ -110,18 +305,32 @@ def _array_from_npz(path: Path) -> NDArray[Any]:
     wanted = "an npz file with one array of images, named 'images' or 'x_train' or the only one"
     try:
         with path.open("rb") as file, Npz(file) as archive:
-            names = list(archive.files)
-            name: str | None = next((n for n in ("images", "x_train") if n in names), None)
-            if name is None and len(names) == 1:
-                name = names[0]
-            if name is None:
-                raise ValueError(f"the arrays {names}")
-            return np.asarray(archive[name])
+            names = [name for name in ("images", "x_train") if name in archive.files]
+            if not names and len(archive.files) != 1:
+                raise ValueError(f"the arrays {archive.files}")
+            return archive[(names or archive.files)[0]]
+    except MemoryError:
+        raise
     except Exception as error:
         raise ValueError(f"{path}: wanted {wanted}, got {describe(error)}") from error
 
 
-def _images_from_npz(path: Path) -> Float32:
+def _to_bytes(array: NDArray[Any]) -> str:
+    """A hint at how to make bytes of numbers, where it is plain which are meant."""
+    low, high = array.min(), array.max()
+    if array.dtype == np.int8 and low < 0:
+        return "; convert with (x.astype('int16') + 128).astype('uint8')"
+    if low < 0:
+        return ""
+    if high <= 255:
+        return "; convert with x.astype('uint8')"
+    if not math.isfinite(high):
+        return ""
+    white = 2 ** int(high).bit_length() - 1
+    return f"; convert with (x * (255 / {white})).astype('uint8')"
+
+
+def _from_npz(path: Path, size: tuple[int, int] | None, color: bool | None) -> Float32:
     array = _array_from_npz(path)
     shapes = "(number, height, width) or (number, height, width, 1 or 3)"
     if array.size == 0 or array.ndim not in (3, 4):
@@ -135,81 +344,35 @@ def _images_from_npz(path: Path) -> Float32:
         raise ValueError(f"{path}: wanted the shape {shapes}, got one image {array.shape}")
     if array.ndim == 3:
         array = array[..., None]
-    kinds = "uint8 from 0 to 255 or float from -1 to 1"
     if array.dtype == np.uint8:
-        if array.max() <= 1:
-            raise ValueError(
-                f"{path}: wanted {kinds}, got uint8 from {array.min()} to {array.max()}, which is "
-                "black, or black and white as 0 and 1 (then multiply by 255)"
-            )
-        return to_float(array)
+        _refuse_dark(path, {255: int(array.max())})
+        images = to_float(array)
+    else:
+        _check_floats(path, array)
+        images = array.astype(np.float32, copy=False)
+    if color is None:
+        color = images.shape[3] == 3
+    if size in (None, images.shape[1:3]) and images.shape[3] == (3 if color else 1):
+        return images
+    changed = np.empty((len(images), *(size or images.shape[1:3]), 3 if color else 1), np.float32)
+    for i, image in enumerate(images):
+        changed[i] = _recolour(resize(image, changed.shape[1:3]), color)
+    return changed
+
+
+def _check_floats(path: Path, array: NDArray[Any]) -> None:
+    """Refuses what is not floats from -1 to 1 that use this range."""
+    wanted = "uint8 from 0 to 255 or float from -1 to 1"
     if array.dtype.kind != "f":
-        hint = "; convert with x.astype('uint8')" if array.dtype.kind in "iu" else ""
-        raise ValueError(f"{path}: wanted {kinds}, got {array.dtype}{hint}")
+        hint = _to_bytes(array) if array.dtype.kind in "iu" else ""
+        raise ValueError(f"{path}: wanted {wanted}, got {array.dtype}{hint}")
     low, high = float(array.min()), float(array.max())
     if math.isnan(low):
-        raise ValueError(f"{path}: wanted {kinds}, got NaN")
+        raise ValueError(f"{path}: wanted {wanted}, got NaN")
+    got = f"{path}: wanted {wanted}, got {array.dtype} from {low:g} to {high:g}"
     if low < -1 or high > 1:
-        hint = "; convert with x.astype('uint8')" if low >= 0 and 2 < high <= 255 else ""
-        raise ValueError(
-            f"{path}: wanted {kinds}, got {array.dtype} from {low:g} to {high:g}{hint}"
-        )
-    if low >= 0:
-        raise ValueError(
-            f"{path}: wanted {kinds}, got {array.dtype} from {low:g} to {high:g}, which looks like "
-            "0 to 1; convert with 2 * x - 1"
-        )
-    return array.astype(np.float32)
-
-
-def load_images(
-    path: str | os.PathLike[str],
-    size: int | tuple[int, int] | None = None,
-    color: bool | None = None,
-) -> Float32:
-    """Loads your own images from a folder or an npz file.
-
-    Args:
-        path: A folder, read with its subfolders in the order of the names (bmp, gif, jpeg, pgm,
-            png, ppm, tiff, webp; hidden and other files are passed over; of an animation the first
-            frame), or an npz file with one array of shape (number, height, width) or (number,
-            height, width, 1 or 3), named "images" or "x_train" or the only one in the file: uint8
-            from 0 to 255 or float from -1 to 1.
-        size: Height and width to bring the images to, as an int or a pair (height, width), with
-            Lanczos' filter, which smooths when it shrinks. The proportions change where they
-            differ: crop beforehand if that matters. None keeps the size, which must then be one.
-        color: True gives three channels, False one (luma 0.299 R + 0.587 G + 0.114 B); None gives
-            one where all images are stored as grey ones and three otherwise.
-
-    Returns:
-        float32 of shape (number, height, width, channels) in [-1, 1]. Transparent parts lie over
-        white, photographs are turned as their EXIF note says.
-
-    Raises:
-        FileNotFoundError: there is no such folder or file.
-        TypeError: ``path``, ``size`` or ``color`` is of a wrong type.
-        ValueError: the folder has no images, one cannot be read (it is named), sizes differ and
-            ``size`` is None (the first two are named), or the array is not as described. Nothing
-            is unpickled.
-    """
-    if color is not None and not isinstance(color, bool):
-        raise TypeError(f"color must be True, False or None, got {color!r}")
-    target = None if size is None else pair_of_sizes(size)
-    try:
-        location = Path(path)
-    except TypeError:
-        raise TypeError(f"path must name a folder or an npz file, got {path!r}") from None
-    if not location.exists():
-        raise FileNotFoundError(f"no such folder or npz file: {str(location)!r}")
-    images: list[Float32]
-    if location.is_dir():
-        images = _images_from_folder(location, target)
-    elif location.suffix.lower() == ".npz":
-        loaded = _images_from_npz(location)
-        images = list(loaded) if target is None else [resize(image, target) for image in loaded]
-    else:
-        raise ValueError(f"path must name a folder or an npz file, got the file {str(location)!r}")
-    if color is None:
-        color = any(image.shape[-1] == 3 for image in images)
-    batch = np.stack([_recolour(image, color) for image in images])
-    return check_images(batch, name=str(location))
+        raise ValueError(got + (_to_bytes(array) if high > 2 else ""))
+    if is_from_0_to_1(array):
+        raise ValueError(f"{got}, which looks like 0 to 1; convert with 2 * x - 1")
+    if high - low <= 1.05:
+        raise ValueError(f"{got}, which is half of the range; stretch it to -1 to 1")

@@ -1,10 +1,12 @@
 """gantut.data.arrays: the doors say what came and what was wanted."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from gantut import data
-from gantut.data import check_labels
+from gantut.data import check_labels, check_samples, number_of_classes
 from gantut.data.arrays import to_float
 
 
@@ -95,3 +97,40 @@ def test_check_labels_returns_int32():
         assert got.dtype == np.int32
         assert got.tolist() == [0, 3]
     assert check_labels(3, 2, None).tolist() == [3, 3]
+
+
+def test_check_samples_warns_of_images_from_0_to_1():
+    x = np.linspace(0, 1, 2 * 64, dtype=np.float32).reshape(2, 8, 8, 1)
+    with pytest.warns(UserWarning, match="from 0 to 1"):
+        assert check_samples(x, (8, 8, 1), maker="generator") is x
+    x = 2 * x - 1
+    x[0, 0, 0, 0] = -1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_samples(x, (8, 8, 1), maker="generator")
+        check_samples(np.ones((3, 2), np.float32), (2,), maker="generator")  # Points, no images.
+
+
+@pytest.mark.parametrize(
+    ("x", "shape", "message"),
+    [
+        (np.ones((3, 2), np.float32), (4,), "shape"),
+        (np.float32(1), (), "shape"),
+        (np.ones((0, 2), np.float32), (2,), "empty"),
+        (np.ones((3, 2)), (2,), "float32"),
+        (np.full((3, 2), np.inf, np.float32), (2,), "finite"),
+        (np.full((3, 2, 2, 1), 2, np.float32), (2, 2, 1), r"in \[-1, 1\]"),
+    ],
+)
+def test_check_samples_refuses(x, shape, message):
+    with pytest.raises(ValueError, match=message):
+        check_samples(x, shape, maker="generator")
+
+
+def test_classes_without_an_example_are_told():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert number_of_classes(np.array([2, 0, 1, 1])) == 3
+    for labels, wanted in (([1, 2, 3], 4), ([0, 1, 7], 8), ([5, 5], 6), ([10**12], 10**12 + 1)):
+        with pytest.warns(UserWarning, match=f"the labels are {min(labels)}"):
+            assert number_of_classes(np.array(labels)) == wanted

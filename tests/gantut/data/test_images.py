@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from gantut import data
+from gantut.data import images
+from gantut.data.arrays import to_float
 
 GOOD = np.zeros((2, 28, 28, 1), np.float32)
 
@@ -61,7 +63,8 @@ def test_kinds_of_image_files(tmp_path):
     palette = Image.new("RGB", (2, 2), (255, 0, 0)).quantize(2)
     assert palette.mode == "P"
     assert np.abs(load(palette) - [1, -1, -1]).max() == 0
-    assert np.abs(load(Image.new("CMYK", (2, 2), (0, 0, 0, 255)), "x.tif") - [-1] * 3).max() == 0
+    cyan = load(Image.new("CMYK", (2, 2), (255, 0, 0, 0)), "x.tif")
+    assert np.abs(cyan - [-1, 1, 1]).max() == 0
     # Transparent parts lie over white, half-transparent black over white is middle grey.
     clear = Image.new("RGBA", (2, 1), (255, 0, 0, 0))
     clear.putpixel((1, 0), (255, 0, 0, 255))
@@ -72,8 +75,10 @@ def test_kinds_of_image_files(tmp_path):
     # The EXIF note "turned by a quarter" (6) makes a wide photograph upright.
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert load(Image.new("RGB", (4, 2)), "x.jpg", exif=exif).shape == (4, 2, 3)
-    with pytest.raises(ValueError, match=r"x\.tif cannot be read .* pixels of 32 bits \(mode F\)"):
+    assert load(Image.new("RGB", (4, 2), "red"), "x.jpg", exif=exif).shape == (4, 2, 3)
+    with pytest.raises(
+        ValueError, match=r"(?s)cannot be read .*x\.tif: .* pixels of 32 bits \(mode F\)"
+    ):
         load(Image.fromarray(np.ones((2, 2), np.float32)), "x.tif")
 
 
@@ -108,7 +113,7 @@ def test_resizing_agrees_with_pillow(tmp_path, pixels):
 
 def test_mixed_sizes_need_a_size(tmp_path):
     for name, size in (("a.png", (4, 3)), ("b.png", (4, 3)), ("c.png", (5, 3)), ("d.png", (6, 6))):
-        Image.new("L", size, 9).save(tmp_path / name)
+        Image.new("L", size, 200).save(tmp_path / name)
     with pytest.raises(
         ValueError, match=r"a\.png is 3 x 4, .*c\.png is 3 x 5; give size= to bring all to one"
     ):
@@ -116,19 +121,127 @@ def test_mixed_sizes_need_a_size(tmp_path):
     assert data.load_images(tmp_path, size=3).shape == (4, 3, 3, 1)
 
 
-def test_unreadable_images_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(ValueError, match=r"no images in the folder .*: wanted files that end in"):
+def test_an_empty_folder_is_told_with_what_it_holds(tmp_path):
+    with pytest.raises(ValueError, match=r"no images in the folder .*\.webp$"):
         data.load_images(tmp_path)
-    Image.new("RGB", (50, 50), "red").save(tmp_path / "a.png")
+    for name in ("a.heic", "b.HEIC", "notes"):
+        (tmp_path / name).touch()
+    with pytest.raises(ValueError, match=r"3 other files passed over \(no ending, \.heic\)"):
+        data.load_images(tmp_path)
+
+
+def test_all_unreadable_images_are_named_at_once(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (50, 50, 3), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "b.png")
-    whole = (tmp_path / "b.png").read_bytes()
-    (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"b\.png cannot be read as an image: OSError"):
+    for name in ("good.png", "half.png", "also good.png"):
+        Image.fromarray(noise).save(tmp_path / name)
+    whole = (tmp_path / "half.png").read_bytes()
+    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "page.jpg").write_text("<html>")
+    (tmp_path / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(ValueError, match="3 of 5 files cannot be read") as caught:
         data.load_images(tmp_path)
-    (tmp_path / "b.png").write_text("<html>")
-    with pytest.raises(ValueError, match=r"b\.png cannot be read as an image: Unidentified"):
+    text = str(caught.value)
+    for name, why in (("half", "OSError"), ("page", "Unidentified"), ("lost", "FileNotFound")):
+        assert any(name in line and why in line for line in text.splitlines())
+    assert "good.png" not in text
+    for i in range(20):
+        (tmp_path / f"{i}.png").touch()
+    with pytest.raises(ValueError, match="23 of 25 files") as caught:
+        data.load_images(tmp_path, size=8)
+    assert str(caught.value).count("\n") == 11
+
+
+def test_too_little_memory_is_no_broken_image(tmp_path, monkeypatch, pixels):
+    Image.fromarray(pixels[0]).save(tmp_path / "a.png")
+    with pytest.raises(MemoryError):
+        data.load_images(tmp_path, size=2**22)
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(images, "to_float", full)
+    with pytest.raises(MemoryError):
         data.load_images(tmp_path)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path, pixels):
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "own"
+    elsewhere.mkdir()
+    folder.mkdir()
+    for name, image in zip("ab", pixels, strict=False):
+        Image.fromarray(image).save(elsewhere / f"{name}.png")
+    (folder / "class").symlink_to(elsewhere, target_is_directory=True)
+    (folder / "single.png").symlink_to(elsewhere / "a.png")
+    (elsewhere / "up").symlink_to(folder, target_is_directory=True)
+    loaded = data.load_images(folder)
+    wanted = pixels[[0, 1, 0]].astype(np.float32) / 127.5 - 1
+    assert np.array_equal(loaded, wanted)
+
+
+def test_what_is_passed_over_is_counted(tmp_path, pixels):
+    for name in ("a.jfif", "b.jpe", "c.JPG", "d.heic", "e.HEIC", "f.avif", ".DS_Store"):
+        Image.new("L", (6, 4), 200).save(tmp_path / name, format="JPEG")
+    found = data.read_images(tmp_path)
+    assert found.images.shape == (3, 4, 6, 1)
+    assert found.passed_over == {".heic": 2, ".avif": 1}
+    assert found.summary() == "3 images of 4 x 6, grey; 3 other files passed over (.avif, .heic)"
+    np.savez(tmp_path / "own.npz", images=pixels[:1])
+    assert data.read_images(tmp_path / "own.npz").summary() == "1 image of 10 x 12, in colour"
+
+
+@pytest.mark.parametrize("bits", [1, 8, 10, 12, 13])
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_deep_images_that_do_not_use_their_range_are_refused(tmp_path, bits, ending):
+    values = np.random.default_rng(0).integers(0, 2**bits, (2, 9, 9), np.uint16)
+    values[0, 0, 0] = 2**bits - 1
+    for i, image in enumerate(values):
+        Image.fromarray(image).save(tmp_path / f"{i}.{ending}")
+    factor = 65535 // (2**bits - 1)
+    with pytest.raises(ValueError, match=f"none above {2**bits - 1}, .* multiply them by {factor}"):
+        data.load_images(tmp_path)
+    Image.fromarray(values[0] * factor).save(
+        tmp_path / f"0.{ending}"
+    )  # One that is bright is enough.
+    assert data.load_images(tmp_path).max() > 0.9
+
+
+def test_bytes_that_do_not_use_their_range_are_refused(tmp_path):
+    Image.fromarray(np.eye(5, dtype=np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match="multiply them by 255"):
+        data.load_images(tmp_path)
+    Image.new("RGB", (5, 5)).save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match="black throughout"):
+        data.load_images(tmp_path)
+
+
+def test_deep_grey_has_transparency_and_negatives(tmp_path):
+    values = np.array([[0, 10, 40000, 65535]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png", transparency=10)
+    loaded = data.load_images(tmp_path)[0, 0, :, 0]
+    np.testing.assert_allclose(loaded, [-1, 1, 40000 / 32767.5 - 1, 1], atol=1e-6)
+    for depth, kind in ((65535, np.uint16), (255, np.uint8)):
+        values = np.array([[0, depth // 5, depth]], kind)
+        path = tmp_path / f"{depth}" / "a.tif"
+        path.parent.mkdir()
+        Image.fromarray(values).save(path, tiffinfo={262: 1})
+        # Pillow turns bytes round itself when it writes a negative: set the tag in the file.
+        raw = path.read_bytes()
+        tag = b"\x06\x01\x03\x00\x01\x00\x00\x00"
+        assert raw.count(tag + b"\x01") == 1
+        path.write_bytes(raw.replace(tag + b"\x01", tag + b"\x00"))
+        loaded = data.load_images(path.parent)[0, 0, :, 0]
+        np.testing.assert_allclose(loaded, [1, 0.6, -1], atol=1e-6)
+
+
+def test_a_big_photograph_is_shrunk_as_bytes(tmp_path, monkeypatch):
+    Image.new("RGB", (2000, 1500), "orange").save(tmp_path / "big.png")
+    seen = []
+    monkeypatch.setattr(
+        images, "to_float", lambda pixels: seen.append(pixels.size) or to_float(pixels)
+    )
+    loaded = data.load_images(tmp_path, size=(6, 8))
+    np.testing.assert_allclose(loaded[0, 3, 3], np.array([255, 165, 0]) / 127.5 - 1, atol=1e-6)
+    assert seen == [6 * 8 * 3]
 
 
 @pytest.mark.parametrize("name", ["images", "x_train", "anything"])
@@ -165,9 +278,22 @@ def test_the_array_named_images_comes_first(tmp_path, pixels):
         ({"images": np.linspace(0, 255, 64).reshape(1, 8, 8)}, r"convert with x.astype\('uint8'\)"),
         ({"images": np.linspace(-2, 2, 64).reshape(1, 8, 8)}, "float64 from -2 to 2$"),
         ({"images": np.linspace(0, 1.5, 64).reshape(1, 8, 8)}, r"float64 from 0 to 1\.5$"),
+        ({"images": np.append(np.linspace(0, 1, 2047), -0.001).reshape(2, 32, 32)}, "2 \\* x - 1"),
+        ({"images": np.append(np.linspace(0, 1, 2047), -1).reshape(2, 32, 32)}, "2 \\* x - 1"),
+        ({"images": np.linspace(-0.5, 0.5, 64).reshape(1, 8, 8)}, "half of the range"),
+        ({"images": np.linspace(-1, 0, 64).reshape(1, 8, 8)}, "half of the range"),
+        ({"images": np.full((1, 8, 8), 65535, np.uint16)}, r"uint16; .* \(255 / 65535\)"),
+        ({"images": np.full((1, 8, 8), 1000, np.int16)}, r"int16; .* \(255 / 1023\)"),
+        ({"images": np.arange(-32, 32, dtype=np.int16).reshape(1, 8, 8)}, "got int16$"),
+        ({"images": np.arange(-32, 32, dtype=np.int8).reshape(1, 8, 8)}, r"\+ 128\)\.astype"),
+        (
+            {"images": np.arange(64, dtype=np.int8).reshape(1, 8, 8)},
+            r"int8; .*x\.astype\('uint8'\)",
+        ),
+        ({"images": np.zeros((1, 8, 8), np.uint8)}, "black throughout"),
         ({"images": np.full((1, 8, 8), np.nan)}, "got NaN"),
         ({"images": np.full((1, 8, 8), -np.inf)}, "from -inf to -inf"),
-        ({"images": np.ones((1, 8, 8), np.uint8)}, "black and white as 0 and 1"),
+        ({"images": np.ones((1, 8, 8), np.uint8)}, "multiply them by 255"),
         ({"images": np.full((1, 8, 8), 255)}, r"got int64; convert with x\.astype\('uint8'\)"),
         ({"images": np.ones((1, 8, 8), bool)}, "got bool$"),
         ({"images": np.ones((1, 8, 8), complex)}, "got complex128$"),
@@ -183,6 +309,30 @@ def test_an_npz_that_is_no_images_is_refused(tmp_path, members, message):
     np.savez(path, **members)
     with pytest.raises(ValueError, match=rf"own\.npz: wanted .*{message}"):
         data.load_images(path)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.linspace(0, 65535, 64).astype(np.uint16),
+        np.linspace(0, 4095, 64).astype(np.int32),
+        np.linspace(0, 1000, 64),
+        np.linspace(0, 255, 64),
+        np.linspace(0, 255, 64).astype(np.int64),
+        np.linspace(-128, 127, 64).astype(np.int8),
+        np.linspace(0, 1, 64),
+    ],
+    ids=lambda x: f"{x.dtype}-{x.max()}",
+)
+def test_the_hints_lead_to_the_images(tmp_path, array):
+    path = tmp_path / "own.npz"
+    x = array.reshape(1, 8, 8)
+    np.savez(path, x)
+    with pytest.raises(ValueError, match="convert with") as caught:
+        data.load_images(path)
+    np.savez(path, eval(str(caught.value).split("convert with ")[1]))
+    wanted = 2 * (x.astype(float) - x.min()) / (float(x.max()) - x.min()) - 1
+    np.testing.assert_allclose(data.load_images(path)[..., 0], wanted, atol=0.05)
 
 
 def test_load_images_refuses_other_paths_and_options(tmp_path, pixels):
