@@ -7,13 +7,16 @@ chapter loads that file, and runs one of its rows again.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scipy import special
 
 from gantut import _check
+
+Rows = Sequence[Mapping[str, Any]]
+Measure = tuple[str, int, float] | Callable[[Rows], str]
 
 # An installed wheel carries the files inside the package; a checkout has them where they are made.
 _FOLDERS = (
@@ -73,6 +76,23 @@ def select(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str
     return found
 
 
+def grouped(rows: Iterable[Mapping[str, Any]], *keys: str) -> dict[Any, list[Mapping[str, Any]]]:
+    """The recorded rows by what they have in common, each group in their order.
+
+    Args:
+        rows: Those of a result, ``load(name)["rows"]``.
+        *keys: One key, whose values name the groups; or several, and tuples of values do.
+
+    Returns:
+        The groups, in the order in which they come first.
+    """
+    groups: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        name = row[keys[0]] if len(keys) == 1 else tuple(row[key] for key in keys)
+        groups.setdefault(name, []).append(row)
+    return groups
+
+
 def paired_difference(
     first: Sequence[float], second: Sequence[float], confidence: float = 0.95
 ) -> tuple[float, float]:
@@ -96,10 +116,32 @@ def paired_difference(
     return mean, error * float(special.stdtrit(len(first) - 1, 0.5 + confidence / 2))
 
 
-def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table in Markdown: the first column to the left, the others to the right.
+def plus_minus(values: Iterable[float], digits: int = 1, scale: float = 1.0) -> str:
+    """The mean over runs and its standard error (`mean_and_error`), as a table shows them.
 
-    Show it with ``IPython.display.Markdown``.
+    Args:
+        values: One finite number for each of n >= 2 runs.
+        digits: Digits behind the point.
+        scale: What to multiply the values by: 100 for shares in per cent.
+
+    Returns:
+        Such as "97.3 ± 0.2".
+    """
+    mean, error = mean_and_error([scale * value for value in values])
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+class Table(str):
+    """A table in Markdown, which a notebook shows as a table."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A table in Markdown: the first column to the left, the others to the right.
 
     Args:
         header: The names of the columns.
@@ -114,7 +156,36 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         if len(row) != len(header):
             raise ValueError(f"a row has {len(row)} cells under {len(header)} columns: {row!r}")
         lines.append(_line(row))
-    return "\n".join(lines)
+    return Table("\n".join(lines))
+
+
+def table(
+    title: str,
+    groups: Mapping[str, Rows],
+    measures: Mapping[str, Measure],
+) -> Table:
+    """A table of means and standard errors: what several runs of each method came to.
+
+    Args:
+        title: What stands above the names of the methods.
+        groups: The recorded rows of each method, by the name to show, as from `select`.
+        measures: By the heading of its column, how a measure is shown: its key in the rows, the
+            digits and the scale, as in `plus_minus`; or a function from rows to a cell.
+
+    Returns:
+        The table. A cell is empty where the rows have no such key.
+    """
+
+    def cell(rows: Rows, measure: Measure) -> str:
+        if callable(measure):
+            return measure(rows)
+        key, digits, scale = measure
+        return plus_minus([row[key] for row in rows], digits, scale) if key in rows[0] else ""
+
+    return markdown(
+        [title, *measures],
+        [[name, *(cell(rows, how) for how in measures.values())] for name, rows in groups.items()],
+    )
 
 
 def _line(cells: Sequence[Any]) -> str:

@@ -59,6 +59,12 @@ def test_select():
         results.select(rows, a=1, c=None)
 
 
+def test_grouped():
+    rows = [{"a": 2, "b": 1}, {"a": 1, "b": 1}, {"a": 2, "b": 3}]
+    assert results.grouped(rows, "a") == {2: [rows[0], rows[2]], 1: [rows[1]]}
+    assert list(results.grouped(rows, "a", "b")) == [(2, 1), (1, 1), (2, 3)]
+
+
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_the_paired_difference_is_that_of_students_test(confidence):
     first, second = np.random.default_rng(0).normal(size=(2, 5))
@@ -92,3 +98,40 @@ def test_markdown_is_a_table_to_the_parser_of_the_book():
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="1 cells"):
         results.markdown(["a", "b"], [["1"]])
+
+
+def test_a_notebook_shows_a_table():
+    formatters = pytest.importorskip("IPython.core.formatters")
+    made = results.markdown(["method", "modes"], [["GAN", 8]])
+    shown, _ = formatters.DisplayFormatter().format(made)
+    assert shown["text/markdown"] == made
+    assert type(shown["text/markdown"]) is str
+
+
+def test_a_mean_and_its_error_have_as_many_digits():
+    assert results.plus_minus([0.5, 0.7], 1, 100) == "60.0 ± 10.0"
+    assert results.plus_minus(np.array([1.0, 2.0, 3.0]), 2) == "2.00 ± 0.58"
+
+
+def test_a_table_of_methods_and_measures():
+    rows = [
+        {"method": "GAN", "seed": 0, "right": 0.9, "seconds": 10},
+        {"method": "GAN", "seed": 1, "right": 0.8, "seconds": 14},
+        {"method": "real", "seed": 0, "right": 1.0},
+        {"method": "real", "seed": 1, "right": 1.0},
+    ]
+    made = results.table(
+        "two seeds",
+        {name: results.select(rows, method=name) for name in ("GAN", "real")},
+        {
+            "right (%)": ("right", 1, 100),
+            "seconds": ("seconds", 0, 1),
+            "runs": lambda some: str(len(some)),
+        },
+    )
+    assert made.splitlines() == [
+        "| two seeds | right (%) | seconds | runs |",
+        "| :-- | --: | --: | --: |",
+        "| GAN | 85.0 ± 5.0 | 12 ± 2 | 2 |",
+        "| real | 100.0 ± 0.0 |  | 2 |",
+    ]
