@@ -137,15 +137,7 @@ SLOTS = 6
 
 
 def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[np.int32]:
-    """Turns texts into numbers of words.
-
-    Args:
-        texts: Of at most ``length`` words of the `vocabulary` each.
-        length: Places.
-
-    Returns:
-        Symbols (n, length); word i of the vocabulary is i + 1, and 0 fills up.
-    """
+    """Turns texts into symbols (n, length): word i of the `vocabulary` is i + 1, and 0 fills up."""
     index = {word: i for i, word in enumerate(vocabulary(), start=1)}
     codes = np.zeros((len(texts), length), np.int32)
     for row, text in zip(codes, texts, strict=True):

@@ -269,7 +269,7 @@ def spectrograms(waves: npt.ArrayLike) -> Float32:
     return images.transpose(0, 2, 1)[..., None].astype(np.float32)
 
 
-def from_spectrograms(images: npt.ArrayLike, iterations: int = 30, seed: int = 0) -> Float32:
+def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
     """Finds sounds that have given spectrograms, by guessing their phases.
 
     Griffin and Lim 1984 go to and fro: take the phases of the spectra of the sound made with the
@@ -277,7 +277,6 @@ def from_spectrograms(images: npt.ArrayLike, iterations: int = 30, seed: int = 0
 
     Args:
         images: As `spectrograms` makes them. What is -1 is silence.
-        iterations: Steps.
         seed: Fixes the first phases, which are random.
 
     Returns:
@@ -290,7 +289,7 @@ def from_spectrograms(images: npt.ArrayLike, iterations: int = 30, seed: int = 0
     sizes = np.where(levels > -0.99, 10 ** (((levels - 1) * _RANGE / 2 + _TOP) / 20), 0.0)
     phases = np.exp(2j * np.pi * _check.rng(seed).random(sizes.shape))
     last: Any = 0.0
-    for _ in range(_check.integer(iterations, "iterations", 0)):
+    for _ in range(30):
         spectra = _spectra(_from_spectra(sizes * phases))
         ahead = spectra + 0.99 * (spectra - last)
         last = spectra

@@ -97,8 +97,9 @@ class TableEncoder:
         Returns:
             float32 of shape (n, width).
         """
-        self._check_fitted()
-        values = check_table(table, self.kinds, minimum=1)
+        if not self._columns:
+            raise ValueError("the encoder has seen no table yet: call fit first")
+        values = check_table(table, self.kinds)
         rng = _check.rng(seed)
         parts = []
         for i, (kind, fitted) in enumerate(zip(self.kinds, self._columns, strict=True)):
@@ -126,7 +127,8 @@ class TableEncoder:
         Returns:
             Records (n, columns); integer columns hold whole numbers.
         """
-        self._check_fitted()
+        if not self._columns:
+            raise ValueError("the encoder has seen no table yet: call fit first")
         values = _check.rows(rows, "rows")
         if values.shape[1] != self.width:
             raise ValueError(f"rows must have the width {self.width}, got shape {values.shape}")
@@ -146,10 +148,6 @@ class TableEncoder:
             table[:, i] = np.rint(column) if kind == "integer" else column
         return table
 
-    def _check_fitted(self) -> None:
-        if not self._columns:
-            raise ValueError("the encoder has seen no table yet: call fit first")
-
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     """The kinds of a table's columns."""
@@ -161,9 +159,10 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_table(
-    table: npt.ArrayLike, kinds: Sequence[str], name: str = "table", *, minimum: int
+    table: npt.ArrayLike, kinds: Sequence[str], name: str = "table", *, minimum: int = 1
 ) -> Float64:
     """A table of real numbers that fits its kinds, of ``minimum`` records at least."""
+    kinds = check_kinds(kinds)
     values = _check.rows(table, name, minimum)
     if values.shape[1] != len(kinds):
         raise ValueError(f"{name} must have {len(kinds)} columns, one a kind, got {values.shape}")

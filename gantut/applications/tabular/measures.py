@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.spatial import distance
 
 from gantut import _check, metrics
-from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
+from gantut.applications.tabular.encoding import TableEncoder, check_table
 from gantut.metrics.features import checked_pair
 
 Float64 = npt.NDArray[np.float64]
@@ -29,7 +29,7 @@ def marginal_distances(
         For each column the Wasserstein-1 distance in units of the real column's standard
         deviation or, of a category, the total variation distance in [0, 1] of the shares.
     """
-    real, synthetic, kinds = _two_tables(real, synthetic, kinds)
+    real, synthetic = check_table(real, kinds, "real"), check_table(synthetic, kinds, "synthetic")
     distances = []
     for kind, a, b in zip(kinds, real.T, synthetic.T, strict=True):
         if kind == "category":
@@ -57,7 +57,7 @@ def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike
         Spearman's correlations (m, m), m the number of columns with categories so spread out; 0
         where one of the two columns has a single value.
     """
-    like, values, kinds = _two_tables(like, table, kinds)
+    like, values = check_table(like, kinds, "like"), check_table(table, kinds)
     ranks = []
     for kind, column, known in zip(kinds, values.T, like.T, strict=True):
         if kind == "category":
@@ -126,8 +126,6 @@ def two_sample_accuracy(
         The share of right answers, 0.5 if the two cannot be told apart and 1 if they always are. A
         little below 0.5 is chance.
     """
-    if not (hasattr(classifier, "fit") and hasattr(classifier, "score")):
-        raise TypeError(f"classifier must have fit and score, got {type(classifier).__name__}")
     folds = _check.integer(folds, "folds", 2)
     pair = checked_pair(real, synthetic, ("real", "synthetic"), least=folds)
     n = min(map(len, pair))
@@ -160,13 +158,8 @@ def train_on_synthetic(
         What the model's ``score`` says, R^2 of scikit-learn's regressors and the accuracy of its
         classifiers.
     """
-    if not (hasattr(model, "fit") and hasattr(model, "score")):
-        raise TypeError(f"model must have fit and score, got {type(model).__name__}")
     names = ("synthetic", "test")
     learn, held_out = (table.values for table in checked_pair(synthetic, test, names, least=2))
-    columns = learn.shape[1]
-    if not -columns <= _check.integer(target, "target", -columns) < columns:
-        raise ValueError(f"target must name one of {columns} columns, got {target}")
     model.fit(np.delete(learn, target, axis=1), learn[:, target])
     return float(model.score(np.delete(held_out, target, axis=1), held_out[:, target]))
 
@@ -212,8 +205,8 @@ def closest_records(
     Returns:
         The distances and their summary.
     """
-    train, holdout, kinds = _two_tables(train, holdout, kinds, ("train", "holdout"))
-    made = check_table(synthetic, kinds, "synthetic", minimum=1)
+    train, holdout = check_table(train, kinds, "train"), check_table(holdout, kinds, "holdout")
+    made = check_table(synthetic, kinds, "synthetic")
     if len(train) != len(holdout):
         raise ValueError(
             f"train and holdout must be of one size, got {len(train)} and {len(holdout)} records"
@@ -283,17 +276,3 @@ def measure(
         nearer_train=closest.share_nearer_train,
         close=closest.comparison.share_close,
     )
-
-
-def _two_tables(
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
-    kinds: Sequence[str],
-    names: tuple[str, str] = ("real", "synthetic"),
-) -> tuple[Float64, Float64, tuple[str, ...]]:
-    kinds = check_kinds(kinds)
-    first, second = (
-        check_table(table, kinds, name, minimum=1)
-        for table, name in zip((a, b), names, strict=True)
-    )
-    return first, second, kinds

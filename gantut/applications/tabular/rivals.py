@@ -1,4 +1,8 @@
-"""What a practitioner would try before a GAN, all with the arguments (table, kinds, n, seed)."""
+"""What a practitioner would try before a GAN.
+
+All take a table (records, columns), the kind of each column, how many records to draw and a seed
+that fixes them, and return a table of n records.
+"""
 
 from collections.abc import Sequence
 
@@ -14,18 +18,8 @@ Float64 = npt.NDArray[np.float64]
 def independent_columns(
     table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0
 ) -> Float64:
-    """Draws each column by itself from its real values: right marginals, no dependence.
-
-    Args:
-        table: Numbers (records, columns).
-        kinds: For each column one of ``KINDS``.
-        n: Records to draw.
-        seed: Fixes them.
-
-    Returns:
-        A table (n, columns).
-    """
-    values, n = check_table(table, check_kinds(kinds), minimum=1), _check.integer(n, "n", 1)
+    """Draws each column by itself from its real values: right marginals, no dependence."""
+    values, n = check_table(table, kinds), _check.integer(n, "n", 1)
     chosen = _check.rng(seed).integers(len(values), size=(n, values.shape[1]))
     return np.take_along_axis(values, chosen, axis=0)
 
@@ -40,17 +34,8 @@ def gaussian_copula(
     for normal. It has the marginals by construction.
 
     Where records share a value, their scores are drawn inside its jump, and what is drawn depends
-    on no other column. That shrinks the correlations of a binary column to some 60 %.
-
-    Args:
-        table: Numbers (records, columns), more records than columns.
-        kinds: For each column one of ``KINDS``.
-        n: Records to draw.
-        seed: Fixes them.
-        corrected: Whether what the draws took from the correlations is given back to them.
-
-    Returns:
-        A table (n, columns).
+    on no other column. That shrinks the correlations of a binary column to some 60 %, which
+    ``corrected`` gives back to them.
     """
     n, kinds = _check.integer(n, "n", 1), check_kinds(kinds)
     values = check_table(table, kinds, minimum=2)
@@ -98,18 +83,9 @@ def interpolated_records(
 ) -> Float64:
     """Draws points between a record and one of its nearest, as SMOTE does.
 
-    Chawla et al. 2002 make new records of a rare class so. Here every record may be
-    the first one. Numbers lie on the line between both, categories come from one of them.
-
-    Args:
-        table: Numbers (records, columns).
-        kinds: For each column one of ``KINDS``.
-        n: Records to draw.
-        seed: Fixes them.
-        k: Neighbours that may be the second one.
-
-    Returns:
-        A table (n, columns).
+    Chawla et al. 2002 make new records of a rare class so. Here every record may be the first one,
+    and its ``k`` nearest the second. Numbers lie on the line between both, categories come from
+    one of them.
     """
     kinds, n, k = check_kinds(kinds), _check.integer(n, "n", 1), _check.integer(k, "k", 1)
     values = check_table(table, kinds, minimum=k + 1)
