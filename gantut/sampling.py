@@ -16,24 +16,6 @@ Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
 
 
-def gumbel_noise(z: Tensor) -> Tensor:
-    """Turns standard normal numbers into Gumbel noise: ``-log(-log(Phi(z)))``.
-
-    The largest of ``l + noise`` is the k-th with the probability ``softmax(l)_k``, so that a latent
-    vector can fix a draw of categories.
-
-    Args:
-        z: Numbers of any shape, drawn from N(0, 1); beyond 5 they are clipped, because float32
-            has no more.
-
-    Returns:
-        A tensor of the same shape.
-    """
-    z = tf.clip_by_value(z, -5.0, 5.0)
-    # Phi is 1 - erfc(z / sqrt 2) / 2.
-    return -tf.math.log(-tf.math.log1p(-0.5 * tf.math.erfc(z / np.sqrt(2.0))))
-
-
 def draw_normal(real: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Draws from the normal distribution with the mean and the covariance of real samples.
 

@@ -186,24 +186,19 @@ def kernel_distance(a: Set, b: Set) -> float:
     return kernel_distance_and_error(a, b)[0]
 
 
-def kernel_distance_error(a: Set, b: Set) -> float:
-    """Jackknife standard error of `kernel_distance`.
+def kernel_distance_and_error(a: Set, b: Set) -> tuple[float, float]:
+    """`kernel_distance` and its jackknife standard error, in one pass.
 
     Each sample is left out in turn (Efron and Stein 1981), which for this estimator takes only
     the row sums of the kernel matrices. The jackknife errs on the large side.
 
     Args:
-        a: Features (N, F) with N >= 3.
-        b: Features (M, F) with M >= 3.
+        a: Features (N, F) with N >= 2.
+        b: Features (M, F) with M >= 2.
 
     Returns:
-        The standard error.
+        The distance, and its error, which is NaN below three samples.
     """
-    return kernel_distance_and_error(*checked_pair(a, b, least=3))[1]
-
-
-def kernel_distance_and_error(a: Set, b: Set) -> tuple[float, float]:
-    """`kernel_distance` and `kernel_distance_error` in one pass; below three rows it is NaN."""
     a, b = checked_pair(a, b, least=2)
     rows_ab, columns_ab = np.zeros(len(a)), np.zeros(len(b))
     for i in range(0, len(a), _TILE):
@@ -239,7 +234,15 @@ def _cube(x: Float64, y: Float64) -> Float64:
 
 
 class ManifoldMetrics(NamedTuple):
-    """Precision, recall, density and coverage of one set of samples."""
+    """How two sets lie in each other's balls, of `manifold_metrics`.
+
+    Attributes:
+        precision: Share of fake samples inside the real support, in [0, 1].
+        recall: Share of real samples inside the fake support, in [0, 1].
+        density: In how many real balls a fake sample lies, divided by k and averaged; >= 0. One
+            far-off real sample with a huge ball weighs less than in precision.
+        coverage: Share of real balls that hold at least one fake sample, in [0, 1].
+    """
 
     precision: float
     recall: float
@@ -248,50 +251,30 @@ class ManifoldMetrics(NamedTuple):
 
 
 def precision_recall(real: Set, fake: Set, k: int = 5) -> tuple[float, float]:
-    """Precision and recall of samples by nearest neighbours.
-
-    Kynkaanniemi et al. (2019), equations 1 to 3: around each point of a set lies a ball that
-    reaches to its k-th nearest neighbour in the same set; their union stands for the set's
-    support. Precision is the share of fake samples inside the real support, recall the share of
-    real samples inside the fake support.
-
-    Args:
-        real: Features (N, F) with N > k.
-        fake: Features (M, F) with M > k.
-        k: Neighbours that set the radius. The paper takes 3 with 50,000 samples; here it is 5,
-            the value that Naeem et al. (2020) derive for density and coverage with 10,000, so
-            that the four numbers describe the same balls.
-
-    Returns:
-        Precision and recall in [0, 1]. Two sets from one distribution score below 1.
-    """
+    """The first two of `manifold_metrics`."""
     metrics = manifold_metrics(real, fake, k)
     return metrics.precision, metrics.recall
 
 
-def density_coverage(real: Set, fake: Set, k: int = 5) -> tuple[float, float]:
-    """Density and coverage of samples by nearest neighbours.
+def manifold_metrics(real: Set, fake: Set, k: int = 5) -> ManifoldMetrics:
+    """Precision, recall, density and coverage of samples by nearest neighbours.
 
-    Naeem et al. (2020), equations 2 and 3. Density counts in how many real balls (see
-    `precision_recall`) a fake sample lies, divided by k and averaged; one far-off real image with
-    a huge ball weighs less than in precision. Coverage is the share of real balls that hold at
-    least one fake sample.
+    Kynkaanniemi et al. (2019), equations 1 to 3, and Naeem et al. (2020), equations 2 and 3: around
+    each point of a set lies a ball that reaches to its k-th nearest neighbour in the same set;
+    their union stands for the set's support.
 
     Args:
         real: Features (N, F) with N > k.
         fake: Features (M, F) with M > k.
-        k: Neighbours that set the radius.
+        k: Neighbours that set the radius. Kynkaanniemi et al. take 3 with 50,000 samples; here it
+            is 5, the value that Naeem et al. derive for density and coverage with 10,000, so
+            that the four numbers describe the same balls.
 
     Returns:
-        Density (>= 0, may exceed 1) and coverage (in [0, 1]). For two sets from one distribution
-        their expectations are 1 and, for equally many samples, about 1 - 2^-k.
+        The four. Of two sets from one distribution precision and recall are below 1, the
+        expectation of the density is 1 and, for equally many samples, that of the coverage about
+        1 - 2^-k.
     """
-    metrics = manifold_metrics(real, fake, k)
-    return metrics.density, metrics.coverage
-
-
-def manifold_metrics(real: Set, fake: Set, k: int = 5) -> ManifoldMetrics:
-    """`precision_recall` and `density_coverage` in one pass; arguments as there."""
     k = _check.integer(k, "k", 1)
     real, fake = checked_pair(real, fake, ("real", "fake"), least=k + 1)
     real_radii, fake_radii = real.squared_radii(k), fake.squared_radii(k)

@@ -4,8 +4,9 @@ Conventions. A generator maps a latent vector ``(batch, latent_dim)``, drawn fro
 samples ``(batch, height, width, channels)`` in [-1, 1] (its last activation is tanh). A
 discriminator maps samples to one logit each, ``(batch, 1)``, without a sigmoid: the probability
 is the loss's business. With ``num_classes`` a network takes ``[z, labels]`` or ``[x, labels]``,
-where ``labels`` are integers of shape ``(batch,)`` from 0 to ``num_classes - 1``. Layers are named,
-and only layers that ship with Keras are used, so a saved network opens anywhere.
+where ``labels`` are integers of shape ``(batch,)`` from 0 to ``num_classes - 1``; ``image_shape``
+is ``(height, width, channels)``. Layers are named, and only layers that ship with Keras are used,
+so a saved network opens anywhere.
 
 - ``dense``: perceptrons, which see an image as a row of pixels, and their mirror, an encoder
 - ``convolutional``: convolutional, residual and recurrent networks

@@ -84,16 +84,8 @@ def dcgan_discriminator(
         planes = layers.Reshape((height, breadth, one_hot.shape[-1]), name="label_planes")(planes)
         x = layers.Concatenate(name="image_and_label")([image, planes])
     width, kernel_size = _check.sizes(width=width, kernel_size=kernel_size)
-    dropout = parts.checked_dropout(dropout)
-    for i in (1, 2):
-        x = layers.Conv2D(
-            i * width, kernel_size, strides=2, padding="same", name=f"downsample_{i}"
-        )(x)
-        x = parts.leaky(x, f"leaky_relu_{i}")
-        if dropout:
-            x = layers.Dropout(dropout, name=f"dropout_{i}")(x)
-    x = parts.logit(layers.Flatten(name="flatten")(x))
-    return keras.Model(inputs, x, name="dcgan_discriminator")
+    x = parts.halving_layers(x, (width, 2 * width), kernel_size, dropout=dropout)
+    return keras.Model(inputs, parts.logit(x), name="dcgan_discriminator")
 
 
 def residual_generator(
@@ -208,16 +200,7 @@ def residual_discriminator(
 def recurrent_generator(
     latent_dim: int = 100, image_shape: Sequence[int] = MNIST_SHAPE, width: int = 128
 ) -> Model:
-    """A GRU that writes the image row by row, fed with the latent vector at each row.
-
-    Args:
-        latent_dim: Length of the latent vector.
-        image_shape: (height, width, channels).
-        width: Units of the recurrent layer.
-
-    Returns:
-        A model from (batch, latent_dim) to images in [-1, 1].
-    """
+    """A GRU of ``width`` units that writes the image row by row, fed with z at each row."""
     height, breadth, channels = shape = parts.checked_shape(image_shape)
     width = _check.integer(width, "width", 1)
     z = parts.latent_input(latent_dim)
@@ -228,15 +211,7 @@ def recurrent_generator(
 
 
 def recurrent_discriminator(image_shape: Sequence[int] = MNIST_SHAPE, width: int = 128) -> Model:
-    """A GRU that reads the image row by row and judges it by its last state.
-
-    Args:
-        image_shape: (height, width, channels).
-        width: Units of the recurrent layer.
-
-    Returns:
-        A model from images to logits (batch, 1).
-    """
+    """A GRU of ``width`` units that reads the image row by row and judges it by its last state."""
     height, breadth, channels = shape = parts.checked_shape(image_shape)
     image = keras.Input(shape, name="image")
     x = layers.Reshape((height, breadth * channels), name="sequence_of_rows")(image)

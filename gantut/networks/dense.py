@@ -17,12 +17,6 @@ def logistic_discriminator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
 
     It can only compare the means of two sets of images along one direction; see the chapter on
     architectures for a pair of sets that it cannot tell apart.
-
-    Args:
-        image_shape: (height, width, channels).
-
-    Returns:
-        A model from images to logits (batch, 1).
     """
     image = keras.Input(parts.checked_shape(image_shape), name="image")
     x = parts.logit(parts.pixels_in_a_row(image))
@@ -113,17 +107,7 @@ def projection_mlp_discriminator(
 
     Miyato and Koyama 2018, section 3: with phi(x) the last hidden layer, the logit of image x under
     label k is ``w . phi(x) + b + v_k . phi(x)``. What the network sees in an image does not depend
-    on the label; only which of it counts does.
-
-    Args:
-        image_shape: As there, and so the other arguments.
-        widths: Units of the hidden layers.
-        dropout: Share of units dropped.
-        mean_image: What is subtracted.
-        num_classes: Number of labels.
-
-    Returns:
-        A model from [images, labels (batch,)] to logits (batch, 1).
+    on the label; only which of it counts does. Arguments as there.
     """
     image = keras.Input(parts.checked_shape(image_shape), name="image")
     label, one_hot = parts.label_input(num_classes)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gantut import _check
-from gantut._keras import keras
+from gantut._keras import keras, tf
 
 layers = keras.layers
 
@@ -88,7 +88,7 @@ def generator_layers(x: Tensor, widths: Iterable[int], batch_norm: bool) -> Tens
 
 def discriminator_layers(x: Tensor, widths: Iterable[int], dropout: float = 0.0) -> Tensor:
     """Dense layers, each with LeakyReLU(0.2), and dropout after it."""
-    dropout = checked_dropout(dropout)
+    dropout = _check.number(dropout, "dropout", least=0.0, below=1.0)
     for i, width in enumerate(checked_widths(widths), start=1):
         x = leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
         if dropout:
@@ -96,14 +96,43 @@ def discriminator_layers(x: Tensor, widths: Iterable[int], dropout: float = 0.0)
     return x
 
 
-def checked_dropout(dropout: float) -> float:
-    """A share of units in [0, 1)."""
-    return _check.number(dropout, "dropout", least=0.0, below=1.0)
+def halving_layers(
+    x: Tensor,
+    filters: Iterable[int],
+    kernel_size: int,
+    *,
+    batch_norm: bool = False,
+    slope: float = 0.2,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Convolutions of stride 2, each with LeakyReLU, batch normalisation before, dropout after."""
+    dropout = _check.number(dropout, "dropout", least=0.0, below=1.0)
+    for i, channels in enumerate(filters, start=1):
+        x = layers.Conv2D(channels, kernel_size, strides=2, padding="same", name=f"downsample_{i}")(
+            x
+        )
+        if batch_norm:
+            x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
+        x = leaky(x, f"leaky_relu_{i}", slope)
+        if dropout:
+            x = layers.Dropout(dropout, name=f"dropout_{i}")(x)
+    return layers.Flatten(name="flatten")(x)
 
 
 def logit(x: Tensor) -> Tensor:
     """A discriminator's last layer."""
     return layers.Dense(1, name="logit")(x)
+
+
+def gumbel_noise(z: tf.Tensor) -> tf.Tensor:
+    """Turns standard normal numbers into Gumbel noise: ``-log(-log(Phi(z)))``.
+
+    The largest of ``l + noise`` is the k-th with the probability ``softmax(l)_k``, so that a latent
+    vector can fix a draw of categories. Beyond 5 numbers are clipped: float32 has no more.
+    """
+    z = tf.clip_by_value(z, -5.0, 5.0)
+    # Phi is 1 - erfc(z / sqrt 2) / 2.
+    return -tf.math.log(-tf.math.log1p(-0.5 * tf.math.erfc(z / np.sqrt(2.0))))
 
 
 def project(x: Tensor, one_hot: Tensor, spectral_norm: bool = False) -> Tensor:

@@ -14,14 +14,8 @@ def tutorial_dcgan_generator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
     """The generator of TensorFlow's DCGAN tutorial: the reference for "slow on a CPU".
 
     Dense to 7x7x256, transposed convolutions of 128, 64 and 1 channels with 5x5 kernels and
-    strides 1, 2, 2; 52 million multiplications an image. Latent vectors have length 100.
-
-    Args:
-        image_shape: (height, width, channels); height and width are multiples of 4. The tutorial's
-            is the default.
-
-    Returns:
-        A model from (batch, 100) to images in [-1, 1].
+    strides 1, 2, 2; 52 million multiplications an image. Latent vectors have length 100. Other
+    images than the tutorial's have a height and a width that are multiples of 4.
     """
     z = parts.latent_input(100)
     height, width, channels = parts.checked_shape(image_shape, 4)
@@ -42,20 +36,10 @@ def tutorial_dcgan_generator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
 
 
 def tutorial_dcgan_discriminator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
-    """The discriminator of TensorFlow's DCGAN tutorial: 64 and 128 channels, dropout 0.3.
-
-    Args:
-        image_shape: (height, width, channels). The tutorial's is the default.
-
-    Returns:
-        A model from images to logits (batch, 1).
-    """
-    image = x = keras.Input(parts.checked_shape(image_shape), name="image")
-    for i, filters in enumerate((64, 128), start=1):
-        x = layers.Conv2D(filters, 5, strides=2, padding="same", name=f"downsample_{i}")(x)
-        x = layers.Dropout(0.3, name=f"dropout_{i}")(parts.leaky(x, f"leaky_relu_{i}", 0.3))
-    x = parts.logit(layers.Flatten(name="flatten")(x))
-    return keras.Model(image, x, name="tutorial_dcgan_discriminator")
+    """The discriminator of TensorFlow's DCGAN tutorial: 64 and 128 channels, dropout 0.3."""
+    image = keras.Input(parts.checked_shape(image_shape), name="image")
+    x = parts.halving_layers(image, (64, 128), 5, slope=0.3, dropout=0.3)
+    return keras.Model(image, parts.logit(x), name="tutorial_dcgan_discriminator")
 
 
 def stacked_generator(image_shape: Sequence[int] = STACKED_SHAPE) -> Model:
@@ -63,13 +47,7 @@ def stacked_generator(image_shape: Sequence[int] = STACKED_SHAPE) -> Model:
 
     Dense to 4x4x64, transposed convolutions of 32, 16 and 8 channels and stride 2 (sides 7, 14
     and 28), a convolution to 3 channels; kernels 3x3; batch normalisation and ReLU after each
-    layer but the last. Latent vectors have length 256.
-
-    Args:
-        image_shape: (height, width, channels). The published one is the default.
-
-    Returns:
-        A model from (batch, 256) to images in [-1, 1]; published, with 287,875 trained weights.
+    layer but the last; 287,875 trained weights. Latent vectors have length 256.
     """
     z = parts.latent_input(256)
     *sides, channels = parts.checked_shape(image_shape)
@@ -112,11 +90,7 @@ def stacked_discriminator(
         A model from images to logits (batch, 1), with 585 trained weights by default.
     """
     width = _check.integer(width, "width", 1)
-    image = x = keras.Input(parts.checked_shape(image_shape), name="image")
-    for i, factor in enumerate((1, 2, 4), start=1):
-        x = layers.Conv2D(factor * width, 3, strides=2, padding="same", name=f"downsample_{i}")(x)
-        if batch_norm:
-            x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
-        x = parts.leaky(x, f"leaky_relu_{i}", 0.3)
-    x = parts.logit(layers.Flatten(name="flatten")(x))
-    return keras.Model(image, x, name="stacked_discriminator")
+    image = keras.Input(parts.checked_shape(image_shape), name="image")
+    filters = (width, 2 * width, 4 * width)
+    x = parts.halving_layers(image, filters, 3, batch_norm=batch_norm, slope=0.3)
+    return keras.Model(image, parts.logit(x), name="stacked_discriminator")

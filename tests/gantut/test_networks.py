@@ -10,9 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
 from gantut import networks
 from gantut._keras import keras, tf
+from gantut.networks import parts
 
 
 def conditional(builder):
@@ -484,6 +486,14 @@ def test_spectral_norm_is_around_every_matrix_of_the_residual_discriminator():
     for layer in wrapped:
         matrix = layer.layer.kernel.numpy().reshape(-1, layer.layer.kernel.shape[-1])
         assert np.linalg.norm(matrix, 2) == pytest.approx(1, abs=0.02), layer.name
+
+
+def test_gumbel_noise_is_the_quantile_of_a_normal_number():
+    z = np.array([-4.0, -1.2, 0.0, 0.3, 4.0], np.float32)
+    wanted = stats.gumbel_r.ppf(special.ndtr(z.astype(np.float64)))
+    np.testing.assert_allclose(parts.gumbel_noise(z), wanted, rtol=1e-3, atol=1e-4)
+    far = parts.gumbel_noise(np.array([-30.0, 30.0], np.float32)).numpy()
+    assert np.isfinite(far).all()
 
 
 # --- Wrong arguments ---------------------------------------------------------------------------

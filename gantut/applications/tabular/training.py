@@ -12,7 +12,7 @@ from gantut._keras import keras, tf
 from gantut.applications.tabular.encoding import TableEncoder
 from gantut.gan import GAN
 from gantut.networks import parts
-from gantut.sampling import gumbel_noise
+from gantut.networks.parts import gumbel_noise
 
 Float64 = npt.NDArray[np.float64]
 Tensor: TypeAlias = tf.Tensor

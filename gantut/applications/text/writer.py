@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from gantut import _check
 from gantut._keras import keras, tf
 from gantut.applications.text.strings import END
-from gantut.sampling import gumbel_noise
+from gantut.networks.parts import gumbel_noise
 
 Tensor: TypeAlias = tf.Tensor
 
