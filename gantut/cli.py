@@ -602,7 +602,8 @@ def _load_generator(folder: Path) -> Any:
 def _measure(generator: Any, data: _Data, n: int, seed: int) -> dict[str, Any]:
     """Measures a generator and prints what comes out."""
     from gantut import metrics
-    from gantut.sampling import count_classes, is_conditional, sample
+    from gantut.networks import count_classes, is_conditional
+    from gantut.sampling import sample
 
     head = {"data": data.name, "samples": n, "seed": seed}
     stacked = generator.outputs[0].shape[-1] != data.x.shape[-1]

@@ -24,7 +24,7 @@ from gantut import _check
 from gantut._files import atomic_write
 from gantut._keras import keras, tf
 from gantut.data import check_labels
-from gantut.sampling import is_conditional
+from gantut.networks import is_conditional
 
 QUANTISATIONS = ("none", "float16", "dynamic", "int8")
 """What `export_litert` can do to the weights, and to what flows between the layers."""

@@ -12,8 +12,9 @@ from gantut import distribution, losses
 from gantut._keras import computed, full_precision, keras, tf, unchanged
 from gantut._state import numbered, read_state, save_training
 from gantut.data import check_labels, check_samples
+from gantut.networks import count_classes, is_conditional
 from gantut.optimizers import FusedAdam, Unrolled
-from gantut.sampling import count_classes, is_conditional, sample
+from gantut.sampling import sample
 
 Tensor = Any
 

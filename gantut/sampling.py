@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from gantut import _check
 from gantut._keras import full_precision, keras, tf
 from gantut.data import Float32, check_labels
+from gantut.networks import count_classes, is_conditional
 
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
@@ -31,26 +32,6 @@ def draw_normal(real: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarra
     # Weights of N(0, 1) on the deviations give the sample covariance.
     weights = rng.standard_normal((n, len(real)), dtype=real.dtype) / (len(real) - 1) ** 0.5
     return np.asarray(mean + np.tensordot(weights, real - mean, axes=1))
-
-
-def is_conditional(generator: Model) -> bool:
-    """Whether a generator takes labels beside latent vectors."""
-    return len(generator.inputs) == 2
-
-
-def count_classes(generator: Model) -> int | None:
-    """The number of labels that a conditional generator of ours knows; None where unknown."""
-    return next((layer.num_tokens for layer in generator.layers if layer.name == "one_hot"), None)
-
-
-def classes_of(generator: Any) -> int:
-    """The number of labels of a conditional generator of ours, with its layer "one_hot"."""
-    classes = count_classes(generator) if is_conditional(generator) else None
-    if classes is None:
-        raise ValueError(
-            f"{generator.name!r} is no conditional generator with a layer 'one_hot' of labels"
-        )
-    return classes
 
 
 def in_batches(
@@ -117,7 +98,7 @@ def render(
         generator: A Keras model from latent vectors (or [latents, labels]) to samples.
         z: Latent vectors, real numbers (n, latent_dim), n >= 1.
         labels: For a conditional generator one row each, of whatever its second input takes:
-            integers (n,), or shares of classes (n, num_classes) for one of `soft_labels`.
+            integers (n,), or shares of classes (n, num_classes) for `networks.soft_labels`.
         batch_size: Samples made at a time; bounds the memory.
         compiled: Makes a graph of the generator at its first call, for many samples or many calls;
             for the few images of a figure that takes longer than making them.
@@ -162,21 +143,3 @@ def _graph(generator: Model) -> Callable:
 
         _graphs[generator] = forward
     return _graphs[generator]
-
-
-def soft_labels(generator: Model) -> Model:
-    """The same generator, asked for a mixture of classes instead of one.
-
-    Args:
-        generator: A conditional generator of ours, with a layer "one_hot".
-
-    Returns:
-        A model that shares its weights, from [latent vectors, shares of the classes
-        (n, num_classes)] to samples. A one-hot row asks for one class.
-
-    Raises:
-        ValueError: the generator takes no labels, or has no such layer.
-    """
-    classes_of(generator)
-    one_hot = generator.get_layer("one_hot").output
-    return keras.Model([generator.inputs[0], one_hot], generator.outputs[0])

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from project import BUILD, write_text
 
-from gantut import load, load_mnist, metrics, pretrained, sampling
+from gantut import load, load_mnist, metrics, networks, pretrained, sampling
 
 NAME = "conditional_fast"
 PATH = BUILD / "static/play/explorer-data.js"
@@ -69,7 +69,7 @@ def find_directions(
     Raises:
         ValueError: the generator takes no labels.
     """
-    classes = sampling.count_classes(generator)
+    classes = networks.count_classes(generator)
     if classes is None:
         raise ValueError(f"{generator.name!r} is no conditional generator of ours")
     size = generator.inputs[0].shape[-1]
@@ -128,7 +128,7 @@ def collect() -> dict[str, Any]:
         "name": NAME,
         "training": {key: training[key] for key in ("command", "seed", "steps")},
         "latent": generator.inputs[0].shape[-1],
-        "classes": sampling.count_classes(generator),
+        "classes": networks.count_classes(generator),
         "side": data.x_train.shape[1],
         "epsilon": norm.epsilon,
         "slope": leaky.negative_slope,

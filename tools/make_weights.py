@@ -30,7 +30,7 @@ from gantut._files import atomic_write, environment, write_json
 from gantut._keras import keras, tf
 from gantut._state import load_model
 from gantut.evaluation import evaluate
-from gantut.sampling import count_classes, is_conditional
+from gantut.networks import count_classes, is_conditional
 
 MINIMUM_ACCURACY = 0.992
 """Test accuracy below which no judge is written."""

@@ -26,8 +26,8 @@ from scipy import special
 from gantut import _check, judge, metrics, recipes
 from gantut._keras import keras
 from gantut.data import check_alike, check_images, check_labels
-from gantut.networks import NUM_CLASSES
-from gantut.sampling import classes_of, in_batches, render, soft_labels
+from gantut.networks import NUM_CLASSES, classes_of, soft_labels
+from gantut.sampling import in_batches, render
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

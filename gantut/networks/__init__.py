@@ -11,6 +11,7 @@ so a saved network opens anywhere.
 - ``dense``: perceptrons, which see an image as a row of pixels, and their mirror, an encoder
 - ``convolutional``: convolutional, residual and recurrent networks
 - ``published``: networks of other people's tutorials and papers, layer by layer
+- ``labels``: what a generator knows of its labels, and mixtures of them
 - ``cost``: the multiplications of a network
 - ``parts``: inputs, blocks and checks that networks elsewhere in the package use too
 """
@@ -33,6 +34,12 @@ from gantut.networks.dense import (
     mlp_generator,
     projection_mlp_discriminator,
 )
+from gantut.networks.labels import (
+    classes_of,
+    count_classes,
+    is_conditional,
+    soft_labels,
+)
 from gantut.networks.parts import MNIST_SHAPE, NUM_CLASSES, STACKED_SHAPE, ImageShape
 from gantut.networks.published import (
     stacked_discriminator,
@@ -48,8 +55,11 @@ __all__ = [
     "ImageShape",
     "channelwise_mlp_discriminator",
     "channelwise_mlp_generator",
+    "classes_of",
+    "count_classes",
     "dcgan_discriminator",
     "dcgan_generator",
+    "is_conditional",
     "logistic_discriminator",
     "mlp_discriminator",
     "mlp_encoder",
@@ -60,6 +70,7 @@ __all__ = [
     "recurrent_generator",
     "residual_discriminator",
     "residual_generator",
+    "soft_labels",
     "stacked_discriminator",
     "stacked_generator",
     "tutorial_dcgan_discriminator",

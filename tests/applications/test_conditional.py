@@ -103,7 +103,7 @@ def test_asking_a_generator_that_takes_no_labels():
         with pytest.raises(ValueError, match="'mlp_generator' is no conditional generator"):
             ask(plain, 2)
     with pytest.raises(ValueError, match="'mlp_generator' is no conditional generator"):
-        sampling.soft_labels(plain)
+        networks.soft_labels(plain)
 
 
 # --- Reading -----------------------------------------------------------------------------------

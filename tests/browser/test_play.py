@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from project import BOOK, BUILD
 
 import gantut
-from gantut import judge, metrics, results, sampling
+from gantut import judge, metrics, networks, results, sampling
 from gantut.applications import conditional
 
 pytestmark = pytest.mark.built
@@ -424,7 +424,7 @@ def place(page):
 @pytest.fixture(scope="module")
 def generator():
     """What Keras makes of latent vectors and shares of the classes."""
-    model = sampling.soft_labels(gantut.load("conditional_fast"))
+    model = networks.soft_labels(gantut.load("conditional_fast"))
     return lambda z, shares: sampling.render(model, z, np.asarray(shares, np.float32))
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from gantut import export, networks
 from gantut._keras import keras, tf
-from gantut.sampling import sample, soft_labels
+from gantut.networks import soft_labels
+from gantut.sampling import sample
 
 
 @pytest.fixture(scope="module")
