@@ -5,6 +5,7 @@ Where Keras runs on another backend, the import ends in an error that says so.
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -31,6 +32,7 @@ import tensorflow as tf  # noqa: E402
 __all__ = [
     "computed",
     "full_precision",
+    "gradients",
     "keras",
     "layers_of",
     "put_back",
@@ -83,6 +85,63 @@ def computed(gradients: Iterable[Any]) -> Any:
     graph optimizer then loses the order of the two (seen with 2.21, in one graph of ten).
     """
     return tf.control_dependencies([g for g in gradients if g is not None])
+
+
+def gradients(tape: Any, loss: Any, network: Any, at: Any = None) -> list[Any]:
+    """The gradients of a loss, told in words where there can be none.
+
+    Args:
+        tape: A GradientTape that has seen the loss.
+        loss: A scalar.
+        network: The Keras model whose trainable variables are meant.
+        at: Tensors in the place of these variables.
+
+    Returns:
+        A tensor for each variable, or None where the loss does not depend on it.
+
+    Raises:
+        NotImplementedError: the loss has a gradient in it (that of a penalty), and TensorFlow
+            lacks the second derivative of a layer; the message names the layer.
+    """
+    try:
+        return tape.gradient(loss, network.trainable_variables if at is None else at)
+    except LookupError as error:
+        found = re.search(r"no entry for: (\w+)Grad", str(error))
+        if found is None:
+            raise
+        raise NotImplementedError(
+            f"a gradient penalty needs second derivatives, and TensorFlow has none of {found[1]} "
+            f"({_without_second_derivative(network)} of {network.name!r}); "
+            f"{_SUBSTITUTES.get(found[1], 'use another layer')}"
+        ) from None
+
+
+_SUBSTITUTES = {
+    "ResizeNearestNeighbor": "use UpSampling2D with interpolation='nearest', or Resizing "
+    "with 'bilinear'",
+    "ResizeBicubic": "use interpolation='bilinear'",
+    "ScaleAndTranslate": "use interpolation='bilinear' without antialias",
+    "Softsign": "use the activation 'tanh'",
+}
+
+
+def _without_second_derivative(network: Any) -> str:
+    """The first layer of a network of which TensorFlow has none."""
+    calls: list[Any] = []
+    with watched(layers_of(network), lambda layer, x, kwargs, y: calls.append((layer, x))):
+        network([tf.ones([n or 1 for n in x.shape], x.dtype) for x in network.inputs])
+    for layer, x in calls:
+        try:
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    y = layer(x)
+                slopes = inner.gradient(y, x)
+            outer.gradient(slopes, x)
+        except LookupError:
+            return f"layer {layer.name!r}"
+    return "a layer"
 
 
 @contextlib.contextmanager

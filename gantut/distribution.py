@@ -20,11 +20,14 @@ the statistics of a replica's rows (their moving averages are averaged), and so 
 import contextlib
 import json
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
+from gantut import _check
 from gantut._keras import keras, tf
+from gantut.gan import GAN
 
-Tensor = Any
+Tensor: TypeAlias = tf.Tensor
 
 
 def make_strategy(devices: int | None = None, *, workers: bool = False) -> Any:
@@ -39,19 +42,13 @@ def make_strategy(devices: int | None = None, *, workers: bool = False) -> Any:
 
     Returns:
         A ``tf.distribute`` strategy; build the networks inside its ``scope()``.
-
-    Raises:
-        ValueError: ``devices`` is not a positive integer or more than there are, or is given
-            beside ``workers``.
     """
     if workers:
         if devices is not None:
             raise ValueError(f"workers use all their devices: wanted no devices, got {devices!r}")
         return tf.distribute.MultiWorkerMirroredStrategy()
-    if devices is not None and (
-        isinstance(devices, bool) or not isinstance(devices, int) or devices < 1
-    ):
-        raise ValueError(f"devices must be a positive integer or None, got {devices!r}")
+    if devices is not None:
+        devices = _check.integer(devices, "devices", 1)
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     if kind == "CPU" and devices is not None and 1 < devices <= (os.cpu_count() or 1):
         cpu = tf.config.list_physical_devices("CPU")[0]
@@ -75,9 +72,6 @@ def share_batches(dataset: Any, strategy: Any) -> Any:
 
     Returns:
         A distributed dataset for ``fit``; ``dataset`` itself where there is one replica.
-
-    Raises:
-        ValueError: the batch is no multiple of the number of replicas.
     """
     replicas = strategy.num_replicas_in_sync
     if replicas == 1:
@@ -111,9 +105,6 @@ def worker_index() -> int:
 
     Returns:
         The index; 0 where there is no ``TF_CONFIG``.
-
-    Raises:
-        ValueError: ``TF_CONFIG`` is not what TensorFlow asks for.
     """
     text = os.environ.get("TF_CONFIG", "{}")
     try:
@@ -144,17 +135,93 @@ def newest_common(steps: list[int], strategy: Any) -> int | None:
     return int(max(common)) if common else None
 
 
-def replica_latents(n: Tensor, latent_dim: int, seed: Tensor) -> Tensor:
-    """This replica's rows of the latent vectors that one device would draw for the whole batch."""
-    return _own_rows(n, lambda whole: tf.random.stateless_normal((whole, latent_dim), seed=seed))
+class ReplicatedGAN(GAN):
+    """A `gantut.GAN` whose step several replicas take together, each on its rows of the batch.
+
+    Make and compile it inside the strategy's ``scope()``, where `gantut.recipes.Recipe.build` makes
+    one by itself. D moves once in each step and G once after it, each by the replicas' mean
+    gradient; other settings of a `gantut.GAN` are refused.
+    """
+
+    on_replicas = True
+
+    def step(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """D's step, then G's, on this replica's rows of the batch."""
+
+        def d_gradients(with_penalty: bool) -> Any:
+            return self._apart(lambda: self.discriminator_gradients(real, labels, with_penalty))
+
+        step = tf.convert_to_tensor(self.step_counter)
+        (*of_d, slopes), states = self.lazily(step, d_gradients)
+        self._keep(states)
+        self.d_optimizer.apply(_shares(slopes), self.discriminator.trainable_variables)
+        (g_loss, slopes), states = self._apart(lambda: self.generator_gradients(real, labels))
+        self._keep(states)
+        self.g_optimizer.apply(_shares(slopes), self.generator.trainable_variables)
+        self.update_average()
+        self.step_counter.assign_add(1)
+        self.trackers[1].update_state(g_loss)
+        logs = self.track(*of_d)
+        if isinstance(
+            tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy
+        ):  # between workers Keras averages over rows
+            return {name: tf.reshape(mean, [1]) for name, mean in logs.items()}
+        return logs
+
+    def latents(self, n: Tensor) -> Tensor:
+        """This replica's rows of the latent vectors that one device would draw for the batch."""
+        return _own_rows(n, super().latents)
+
+    def mixing_weights(self, n: Tensor) -> Tensor:
+        """This replica's rows of the mixing weights that one device would draw for the batch."""
+        return _own_rows(n, super().mixing_weights)
+
+    def update_average(self) -> None:
+        """Moves the averaged weights towards the present ones, on all replicas alike."""
+        if self.ema is not None:
+            context = tf.distribute.get_replica_context()
+            context.merge_call(_update_average, args=(self,))
+
+    @property
+    def _states(self) -> list[Any]:
+        networks = self.discriminator, self.generator
+        return [
+            self.seed_generator.state,
+            *(v for network in networks for v in network.non_trainable_variables),
+        ]
+
+    def _apart(self, act: Callable[[], Any]) -> tuple[Any, list[Tensor]]:
+        """What ``act`` returns, and what it would make of moving statistics and random states."""
+        now = [(v, tf.convert_to_tensor(v)) for v in self._states]
+        with keras.StatelessScope(now) as scope:
+            result = act()
+        return result, [scope.get_current_value(v) for v in self._states]
+
+    def _keep(self, values: list[Tensor]) -> None:
+        """Gives all replicas the mean of what each would make of the states."""
+        context = tf.distribute.get_replica_context()
+        mean = tf.distribute.ReduceOp.MEAN
+        values = [context.all_reduce(mean, v) if v.dtype.is_floating else v for v in values]
+        context.merge_call(_assign, args=(self._states, values))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, plain in (("d_steps", 1), ("unroll_steps", 0), ("simultaneous", False)):
+            if getattr(self, name) != plain:
+                raise ValueError(
+                    f"a GAN with {name}={getattr(self, name)} trains on one device only: on "
+                    f"replicas D moves once in each step, and G once after it"
+                )
+
+    def compile(self, *args: Any, steps_per_execution: int = 1, **kwargs: Any) -> None:
+        """As `gantut.GAN.compile`, but one step is run per call, whatever is asked.
+
+        TensorFlow (2.21) fails to place Keras' loop over steps on more than one device.
+        """
+        super().compile(*args, **kwargs)
 
 
-def replica_alpha(n: Tensor, dtype: Any, seed: Tensor) -> Tensor:
-    """This replica's rows of the places between data and samples for ``gradient_penalty``."""
-    return _own_rows(n, lambda whole: tf.random.stateless_uniform((whole,), seed=seed, dtype=dtype))
-
-
-def _own_rows(n: Tensor, draw: Any) -> Tensor:
+def _own_rows(n: Tensor, draw: Callable[[Tensor], Tensor]) -> Tensor:
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return draw(n)
@@ -162,74 +229,10 @@ def _own_rows(n: Tensor, draw: Any) -> Tensor:
     return draw(n * context.num_replicas_in_sync)[first : first + n]
 
 
-def check_gan(gan: Any) -> None:
-    """Raises ValueError where a GAN has a setting that is not defined on several replicas."""
-    for name, plain in (("d_steps", 1), ("unroll_steps", 0), ("simultaneous", False)):
-        if getattr(gan, name) != plain:
-            raise ValueError(
-                f"a GAN with {name}={getattr(gan, name)} trains on one device only, "
-                f"not on {gan.distribute_strategy.num_replicas_in_sync}: on replicas D moves "
-                f"once in each step, and G once after it"
-            )
-
-
-def train_step(gan: Any, real: Tensor, labels: Tensor | None) -> tuple[Tensor, ...]:
-    """D's step, then G's, on one replica's rows; weights move by all replicas' mean gradient.
-
-    Args:
-        gan: A compiled GAN, made in the strategy's scope.
-        real: This replica's rows of the batch.
-        labels: Theirs, or None.
-
-    Returns:
-        D's loss, G's loss, and the logits on data and samples, of these rows.
-    """
-    context = tf.distribute.get_replica_context()
-    replicas = context.num_replicas_in_sync
-    states = [
-        gan.seed_generator.state,
-        *gan.discriminator.non_trainable_variables,
-        *gan.generator.non_trainable_variables,
-    ]
-
-    def functional(step: Any) -> tuple[Any, list[Tensor]]:
-        """What ``step`` returns, and what it would make of ``states``, which do not change."""
-        now = [tf.convert_to_tensor(v) for v in states]
-        with keras.StatelessScope(list(zip(states, now, strict=True))) as scope:
-            result = step()
-        return result, [scope.get_current_value(v) for v in states]
-
-    def keep(values: list[Tensor]) -> None:
-        means = [
-            context.all_reduce(tf.distribute.ReduceOp.MEAN, v) if v.dtype.is_floating else v
-            for v in values
-        ]
-        context.merge_call(_assign, args=(states, means))
-
-    def d_gradients(with_penalty: bool) -> Any:
-        return functional(lambda: gan.discriminator_gradients(real, labels, with_penalty))
-
-    if gan.penalties and gan.penalty_every > 1:
-        due = tf.equal(tf.convert_to_tensor(gan.step_counter) % gan.penalty_every, 0)
-        result, values = tf.cond(due, lambda: d_gradients(True), lambda: d_gradients(False))
-    else:
-        result, values = d_gradients(bool(gan.penalties))
-    d_loss, real_logits, fake_logits, gradients = result
-    keep(values)
-    # Keras' optimizers add up the replicas' gradients.
-    gan.d_optimizer.apply([g / replicas for g in gradients], gan.discriminator.trainable_variables)
-    (g_loss, gradients), values = functional(lambda: gan.generator_gradients(real, labels))
-    keep(values)
-    gan.g_optimizer.apply([g / replicas for g in gradients], gan.generator.trainable_variables)
-    if gan.ema is not None:
-        context.merge_call(_update_average, args=(gan,))
-    return d_loss, g_loss, real_logits, fake_logits
-
-
-def as_logs(means: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A replica's running means as ``fit`` wants them: between workers Keras averages over rows."""
-    several = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
-    return {name: tf.reshape(mean, [1]) for name, mean in means.items()} if several else means
+def _shares(gradients: list[Tensor]) -> list[Tensor]:
+    """Of a mean over replicas, which Keras' optimizers make by adding up."""
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    return [g / replicas for g in gradients]
 
 
 def _assign(strategy: Any, variables: list[Any], values: list[Any]) -> None:
@@ -237,13 +240,13 @@ def _assign(strategy: Any, variables: list[Any], values: list[Any]) -> None:
         strategy.extended.update(variable.value, lambda v, x: v.assign(x), args=(value,))
 
 
-def _update_average(strategy: Any, gan: Any) -> None:
-    decay = gan.average_decay()
+def _update_average(strategy: Any, gan: GAN) -> None:
+    share = 1.0 - gan.average_decay()
+
+    def update(average: Any, weight: Any) -> Any:
+        if not average.dtype.is_floating:
+            return average.assign(weight)
+        return average.assign_sub(tf.cast(share, average.dtype) * (average - weight))
+
     for average, weight in zip(gan.ema_generator.weights, gan.generator.weights, strict=True):
-        strategy.extended.update(
-            average.value,
-            lambda a, w: (
-                a.assign_sub((1.0 - decay) * (a - w)) if a.dtype == tf.float32 else a.assign(w)
-            ),
-            args=(weight.value,),
-        )
+        strategy.extended.update(average.value, update, args=(weight.value,))

@@ -15,7 +15,6 @@ difference. A training that is limited by time stops at a step that depends on t
 so there a seed fixes the start only.
 """
 
-import contextlib
 import functools
 import hashlib
 import math
@@ -272,8 +271,11 @@ class Recipe(GameSettings):
         if self.stack > 1:
             shape = (*shape[:2], shape[2] * self.stack)
             data = {name: np.tile(image, (1, 1, self.stack)) for name, image in data.items()}
+        model = self.model
+        if tf.distribute.has_strategy() and model is GAN:
+            model = distribution.ReplicatedGAN
         return self.compiled(
-            self.model,
+            model,
             self.generator(shape, num_classes, **data),
             self.discriminator(shape, num_classes, **data),
             loss=losses.get_loss(self.loss, real_label=self.real_label),
@@ -547,7 +549,7 @@ def train(
             for bit, those of a training that was never interrupted (except with ``seconds``).
         on_device: Whether all the data is put where the networks are, and a step picks its rows
             there; the batches are the same. None does so where TensorFlow sees a GPU, one replica
-            of a GAN is trained, and the data is at most 2 GiB.
+            is trained, and the data is at most 2 GiB.
 
     Returns:
         A `Run`. Its ``steps`` and ``seconds`` count those before the checkpoint too.
@@ -556,7 +558,7 @@ def train(
         ValueError: two lengths were given or one is not positive, the data is empty, smaller than
             a batch, of a wrong shape, dtype or range, has NaN, or lacks labels, an unknown
             recipe was named, the checkpoint belongs to another training, or ``on_device`` is asked
-            of a model that cannot.
+            of several replicas.
         TypeError: ``recipe`` is neither a name nor a recipe, or ``gan`` is not what it builds.
         OSError: a checkpoint cannot be written; the message names the last good one.
     """
@@ -608,13 +610,11 @@ def train(
             "data": _fingerprint(x, y),
         }
 
+    replicas = gan.distribute_strategy.num_replicas_in_sync
     if on_device is None:
-        on_device = has_gpu() and _can_pick(gan) and x.nbytes <= _HELD_BYTES
-    elif on_device and not _can_pick(gan):
-        raise ValueError(
-            f"on_device=True is for one replica of a GAN with a GAN's training step; got "
-            f"{type(gan).__name__}, {gan.distribute_strategy.num_replicas_in_sync} replicas"
-        )
+        on_device = has_gpu() and replicas == 1 and x.nbytes <= _HELD_BYTES
+    elif on_device and replicas > 1:
+        raise ValueError(f"on_device=True is for one replica, got {replicas}")
     held = [tf.constant(part) for part in (x, y) if part is not None] if on_device else []
 
     def pick(rows: Any) -> Any:
@@ -624,25 +624,19 @@ def train(
         order = {"batch_size": recipe.batch_size, "seed": seed, "stack": recipe.stack, "skip": step}
         return _untuned(_rows(len(x), **order)) if on_device else batches(x, y, **order)
 
-    with gan.picking(pick) if held else contextlib.nullcontext():
-        return run(
-            gan,
-            from_step,
-            **length,
-            checkpoints=checkpoints,
-            resume=resume,
-            schedule=recipe.schedule,
-            callbacks=callbacks,
-            last=recipe.callbacks(**length) if isinstance(recipe, Recipe) else (),
-            progress=progress,
-            history_every=history_every,
-        )
-
-
-def _can_pick(gan: Any) -> bool:
-    """Whether the training step looks rows up by itself (`gantut.GAN.picking`)."""
-    alone = gan.distribute_strategy.num_replicas_in_sync == 1
-    return alone and getattr(type(gan), "train_step", None) is GAN.train_step
+    return run(
+        gan,
+        from_step,
+        **length,
+        checkpoints=checkpoints,
+        resume=resume,
+        schedule=recipe.schedule,
+        callbacks=callbacks,
+        last=recipe.callbacks(**length) if isinstance(recipe, Recipe) else (),
+        progress=progress,
+        history_every=history_every,
+        pick=pick if held else None,
+    )
 
 
 _HELD_BYTES = 2**31
@@ -673,6 +667,7 @@ def run(
     history_every: int = 100,
     checkpoints: training.Checkpoints | None = None,
     resume: bool = False,
+    pick: Callable[[Any], Any] | None = None,
 ) -> Run[Any]:
     """Trains a compiled model on batches: what `train` does once networks and data are made.
 
@@ -689,6 +684,7 @@ def run(
         history_every: As in `train`.
         checkpoints: Writes the training down; None does not.
         resume: Go on from the newest of its checkpoints, if there is one.
+        pick: As in `gantut.model.Model.fit`.
 
     Returns:
         A `Run`.
@@ -771,7 +767,9 @@ def run(
             around.on_train_end()
         else:
             # A dataset that is shared out does not tell its length.
-            told = {"steps_per_epoch": left} if strategy.num_replicas_in_sync > 1 else {}
+            told: dict[str, Any] = {} if pick is None else {"pick": pick}
+            if strategy.num_replicas_in_sync > 1:
+                told["steps_per_epoch"] = left
             gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands, **told)
     finally:
         guard.batches = None

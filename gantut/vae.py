@@ -28,21 +28,22 @@ The numbers of the two kinds have nothing to do with each other.
 """
 
 import math
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from gantut import _check
 from gantut._keras import keras, tf
-from gantut._state import numbered, read_state, save_training
+from gantut._state import numbered
 from gantut.data import check_images, check_samples
+from gantut.model import Model, built_optimizer, check_network
 from gantut.optimizers import FusedAdam
 from gantut.sampling import sample
 
-Tensor = Any
+Tensor: TypeAlias = tf.Tensor
 Float64 = npt.NDArray[np.float64]
 
 LIKELIHOODS = ("bernoulli", "normal")
@@ -64,9 +65,6 @@ def binarise(images: npt.ArrayLike, seed: int = 0) -> npt.NDArray[np.float32]:
 
     Returns:
         float32 of the same shape, 1 with probability (grey + 1) / 2 and -1 otherwise.
-
-    Raises:
-        ValueError: the images have another shape, dtype or range.
     """
     array = check_images(images)
     ink = np.random.default_rng(seed).random(array.shape, dtype=np.float32) < (array + 1) / 2
@@ -88,7 +86,7 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * tf.reduce_sum(tf.exp(log_variance) + mean**2 - 1.0 - log_variance, axis=1)
 
 
-class VAE(keras.Model):
+class VAE(Model):
     """An encoder and a decoder, trained together by ``fit``.
 
     It has the attributes of a `gantut.GAN` that callbacks, recipes and the evaluation read:
@@ -109,16 +107,12 @@ class VAE(keras.Model):
         latent_dim: Length of the latent vector.
         likelihood: "bernoulli" or "normal".
         log_deviation: The variable log(sigma); None for "bernoulli".
-
-    Raises:
-        ValueError: the two networks do not fit each other, ``likelihood`` is unknown, or
-            ``deviation`` is not positive.
     """
 
     def __init__(
         self,
-        encoder: Any,
-        decoder: Any,
+        encoder: keras.Model,
+        decoder: keras.Model,
         *,
         likelihood: str = "bernoulli",
         deviation: float = 0.3,
@@ -126,19 +120,14 @@ class VAE(keras.Model):
         name: str = "vae",
     ) -> None:
         super().__init__(name=name)
+        check_network(encoder, "encoder")
+        check_network(decoder, "decoder")
         _check_networks(encoder, decoder)
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(
-                f"unknown likelihood {likelihood!r}; known are {', '.join(LIKELIHOODS)}"
-            )
-        if not 0.0 < deviation < math.inf:
-            raise ValueError(f"deviation must be a positive number, got {deviation!r}")
-        self.likelihood = likelihood
+        self.likelihood = _check.one_of(likelihood, "likelihood", LIKELIHOODS)
+        deviation = _check.number(deviation, "deviation", above=0)
         self.encoder = encoder
         self.decoder = decoder
         self.latent_dim = int(decoder.inputs[0].shape[-1])
-        self.conditional = False
-        self.num_classes = None
         self.sample_shape = tuple(decoder.outputs[0].shape[1:])
         self.log_deviation: Any = None
         if likelihood == "normal":
@@ -147,25 +136,20 @@ class VAE(keras.Model):
                 initializer=keras.initializers.Constant(math.log(deviation)),
                 name="log_deviation",
             )
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.step_counter = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
-        )
-        self.trackers = [keras.metrics.Mean(name) for name in ("loss", "reconstruction", "kl")]
-        self.built = True
+        self.begin(seed, "loss", "reconstruction", "kl")
 
     @property
-    def generator(self) -> Any:
+    def generator(self) -> keras.Model:
         """The decoder, which draws samples as a generator does."""
         return self.decoder
 
     @property
-    def ema_generator(self) -> Any:
+    def ema_generator(self) -> keras.Model:
         """The decoder, under the name by which a `gantut.GAN` is asked for its samples."""
         return self.decoder
 
     @property
-    def g_optimizer(self) -> Any:
+    def g_optimizer(self) -> keras.optimizers.Optimizer:
         """The only optimizer, under the name by which callbacks know the generator's."""
         return self.optimizer
 
@@ -176,11 +160,6 @@ class VAE(keras.Model):
             return None
         return math.exp(float(self.log_deviation.numpy()))
 
-    @property
-    def metrics(self) -> list[Any]:
-        """The running means that ``fit`` reports and resets each epoch."""
-        return self.trackers
-
     def compile(
         self,
         optimizer: Any = None,
@@ -188,72 +167,42 @@ class VAE(keras.Model):
         steps_per_execution: int = 1,
         run_eagerly: bool = False,
         jit_compile: bool | str = "auto",
+        **other: Any,
     ) -> None:
         """Sets the optimizer.
 
         Args:
-            optimizer: A Keras optimizer; FusedAdam(1e-3) if None.
+            optimizer: A Keras optimizer, or its name; FusedAdam(1e-3) if None.
             steps_per_execution: Training steps run per call of the compiled graph.
             run_eagerly: Run step by step in Python, for debugging.
             jit_compile: As in Keras.
+            **other: Nothing: what Keras' models take beside these has no meaning here.
         """
+        if other:
+            raise TypeError(f"a VAE is compiled with an optimizer alone, not {', '.join(other)}")
         super().compile(
-            optimizer=FusedAdam(1e-3) if optimizer is None else optimizer,
-            steps_per_execution=steps_per_execution,
+            optimizer=built_optimizer(
+                optimizer, "optimizer", partial(FusedAdam, 1e-3), self.trainable_variables
+            ),
+            steps_per_execution=_check.integer(steps_per_execution, "steps_per_execution", 1),
             run_eagerly=run_eagerly,
             jit_compile=jit_compile,
+            auto_scale_loss=False,
         )
-        # Variables cannot be made while a graph is traced.
-        self.optimizer.build(self.trainable_variables)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Reconstructions of samples: what the decoder makes of the encoder's mean."""
         return self.decoder(self.encoder(inputs, training=training)[0], training=training)
 
-    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Keras' ``fit``, after a look at the data.
-
-        Args:
-            x: Samples as an array, or a dataset of ``x`` or ``(x, labels)``. Images are float32
-                (batch, height, width, channels) in [-1, 1].
-            y: Ignored: labels play no part.
-            *args: As in Keras.
-            **kwargs: As in Keras; weights of samples and validation data are not supported.
-
-        Returns:
-            Keras' History, with the means of ``loss`` (the negative bound) and of its two parts,
-            ``reconstruction`` (-log p(x | z)) and ``kl``, in nats a sample.
-
-        Raises:
-            ValueError: the data is empty or has a wrong shape, dtype or range. Of a dataset the
-                first batch is looked at.
-        """
-        for name in ("sample_weight", "class_weight", "validation_data", "validation_split"):
-            if name in kwargs:
-                raise ValueError(f"VAE.fit takes no {name}")
-        if x is None:
-            raise ValueError("fit needs samples: an array or a dataset x")
-        if isinstance(x, tf.Tensor):
-            x = x.numpy()
-        if isinstance(x, np.ndarray):
-            x = self._check(x)
-        elif isinstance(x, tf.data.Dataset):
-            first = next(iter(x.take(1)), None)
-            if first is None:
-                raise ValueError("the dataset is empty")
-            self._check(keras.utils.unpack_x_y_sample_weight(first)[0])
-        return super().fit(x, None, *args, **kwargs)
-
-    def train_step(self, data: Any) -> dict[str, Tensor]:
+    def step(self, x: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """One step of ``fit``: one draw of z an image, one step of the optimizer."""
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         self.step_counter.assign_add(1)
         with tf.GradientTape() as tape:
             mean, log_variance = self.encoder(x, training=True)
             # The reparametrisation: z is a function of what is learned and of noise that is not.
             noise = tf.random.stateless_normal(tf.shape(mean), seed=self.seed_generator.next())
             z = mean + tf.exp(0.5 * log_variance) * noise
-            reconstruction = -self._log_density(x, self.decoder(z, training=True))
+            reconstruction = -self.log_density(x, self.decoder(z, training=True))
             kl = kl_to_standard_normal(mean, log_variance)
             loss = tf.reduce_mean(reconstruction + kl)
         variables = self.trainable_variables
@@ -262,9 +211,9 @@ class VAE(keras.Model):
         loss_mean.update_state(loss)
         reconstruction_mean.update_state(reconstruction)
         kl_mean.update_state(kl)
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return self.means()
 
-    def _log_density(self, x: Tensor, centre: Tensor) -> Tensor:
+    def log_density(self, x: Tensor, centre: Tensor) -> Tensor:
         """The logarithm of p(x | z) where the decoder draws ``centre``: shape (batch,), in nats."""
         size = math.prod(self.sample_shape)
         x, centre = (tf.reshape(value, (-1, size)) for value in (x, centre))
@@ -300,9 +249,6 @@ class VAE(keras.Model):
 
         Returns:
             float32 of shape (n, ...), images in [-1, 1].
-
-        Raises:
-            ValueError: ``n`` or ``batch_size`` is not a positive integer.
         """
         images = sample(self.decoder, n, seed=seed, batch_size=batch_size)
         if noise:
@@ -325,9 +271,6 @@ class VAE(keras.Model):
 
         Returns:
             Means and standard deviations, each float32 (n, latent_dim).
-
-        Raises:
-            ValueError: the samples are empty or have a wrong shape, dtype or range.
         """
         parts = [self.encoder(block, training=False) for block in self._blocks(x, batch_size)]
         means, log_variances = (np.concatenate(list(group)) for group in zip(*parts, strict=True))
@@ -342,9 +285,6 @@ class VAE(keras.Model):
 
         Returns:
             float32 of the shape of ``x``.
-
-        Raises:
-            ValueError: as `encode`.
         """
         return np.concatenate([self(block).numpy() for block in self._blocks(x, batch_size)])
 
@@ -361,9 +301,6 @@ class VAE(keras.Model):
 
         Returns:
             float64 of shape (n,), in nats; see the module's description of units.
-
-        Raises:
-            ValueError: as `encode`, or ``draws`` is not a positive integer.
         """
         total: Any = 0.0
         for log_density, _, kl in self._draws(x, draws, seed, batch_size):
@@ -390,9 +327,6 @@ class VAE(keras.Model):
 
         Returns:
             float64 of shape (n,), in nats; see the module's description of units.
-
-        Raises:
-            ValueError: as `encode`, or ``draws`` is not a positive integer.
         """
         total: Any = -np.inf
         for log_density, log_ratio, _ in self._draws(x, draws, seed, batch_size):
@@ -403,8 +337,7 @@ class VAE(keras.Model):
         self, x: npt.ArrayLike, draws: int, seed: int, batch_size: int
     ) -> Iterator[tuple[Float64, Float64, Float64]]:
         """Yields, for each draw, log p(x | z), log p(z) / q(z | x) and KL(q || p): (n,) each."""
-        if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
-            raise ValueError(f"draws must be a positive integer, got {draws!r}")
+        draws = _check.integer(draws, "draws", 1)
         blocks = list(self._blocks(x, batch_size))
         codes = [self.encoder(block, training=False) for block in blocks]
         rng = np.random.default_rng(seed)
@@ -412,7 +345,7 @@ class VAE(keras.Model):
         @tf.function(reduce_retracing=True)
         def terms(block: Any, mean: Any, log_variance: Any, noise: Any) -> Any:
             z = mean + tf.exp(0.5 * log_variance) * noise
-            log_density = self._log_density(block, self.decoder(z, training=False))
+            log_density = self.log_density(block, self.decoder(z, training=False))
             log_ratio = 0.5 * tf.reduce_sum(log_variance + noise**2 - z**2, axis=1)
             return log_density, log_ratio, kl_to_standard_normal(mean, log_variance)
 
@@ -427,56 +360,17 @@ class VAE(keras.Model):
             yield log_density, log_ratio, kl
 
     def _blocks(self, x: npt.ArrayLike, batch_size: int) -> Iterator[Tensor]:
-        array = self._check(x)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
+        array = check_samples(x, self.sample_shape, maker="decoder")
+        batch_size = _check.integer(batch_size, "batch_size", 1)
         for start in range(0, len(array), batch_size):
             yield tf.constant(array[start : start + batch_size])
 
-    def _check(self, x: Any) -> np.ndarray:
-        return check_samples(x, self.sample_shape, maker="decoder")
+    @property
+    def networks(self) -> dict[str, keras.Model]:
+        """What ``save`` writes: the decoder, from which samples come, and the encoder."""
+        return {"generator": self.decoder, "encoder": self.encoder}
 
-    # --- Files -----------------------------------------------------------------------------------
-
-    def save(self, directory: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Writes what is needed to sample, and what is needed to go on training.
-
-        ``generator.keras`` (the decoder) and ``encoder.keras`` open with
-        ``keras.models.load_model`` where gantut is not installed; ``state.npz`` holds all
-        variables, those of the optimizer and the random state included, for :meth:`restore`.
-
-        Args:
-            directory: A folder, made if it does not exist. Each file appears whole or not at all.
-            overwrite: Replace what is there.
-
-        Raises:
-            FileExistsError: the folder has a state already and ``overwrite`` is False.
-            OSError: the folder cannot be written to.
-        """
-        save_training(
-            directory,
-            {"generator": self.decoder, "encoder": self.encoder},
-            self.state(),
-            overwrite=overwrite,
-            kind="model",
-        )
-
-    def restore(self, directory: str | os.PathLike[str]) -> None:
-        """Puts a saved training state into this (compiled) VAE of the same architecture.
-
-        Args:
-            directory: A folder that :meth:`save` wrote.
-
-        Raises:
-            FileNotFoundError: there is no ``state.npz``.
-            ValueError: the file is damaged or belongs to other networks, or this VAE is not
-                compiled. Nothing is changed then.
-        """
-        if not self.compiled:
-            raise ValueError("compile the VAE first: the optimizer's state is restored too")
-        read_state(Path(directory) / "state.npz", self.state(), kind="VAE")
-
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, keras.Variable]:
         """All variables by name, the optimizer's and random states included (if compiled)."""
         groups = {
             "encoder": self.encoder.variables,
@@ -490,7 +384,7 @@ class VAE(keras.Model):
         return numbered(groups)
 
 
-def _check_networks(encoder: Any, decoder: Any) -> None:
+def _check_networks(encoder: keras.Model, decoder: keras.Model) -> None:
     read, made = tuple(encoder.inputs[0].shape[1:]), tuple(decoder.outputs[0].shape[1:])
     if read != made:
         raise ValueError(f"the decoder makes samples of shape {made}, but the encoder takes {read}")

@@ -300,14 +300,13 @@ class ImageToImage(Redrawer):
         self.l1_tracker.update_state(l1)
         return l1 + self.adversarial_weight * adversarial
 
-    def train_step(self, data: Any) -> dict[str, Tensor]:
+    def step(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """One step of ``fit``: D and G, or G alone where the adversarial weight is 0."""
         if self.adversarial_weight:
-            return {**super().train_step(data), "l1": self.l1_tracker.result()}
-        real, source, _ = keras.utils.unpack_x_y_sample_weight(data)
+            return {**super().step(real, labels), "l1": self.l1_tracker.result()}
         self.step_counter.assign_add(1)
         with tf.GradientTape() as tape:
-            loss = self.generator_loss(real, self.generate(None, source, training=True), 0.0)
+            loss = self.generator_loss(real, self.generate(None, labels, training=True), 0.0)
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
         self.update_average()

@@ -491,9 +491,9 @@ class CycleGAN(image_to_image.Redrawer):
         self.update_average()
         return loss
 
-    def train_step(self, data: Any) -> dict[str, Tensor]:
+    def step(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """One step of ``fit``: both critics, then both generators."""
-        return {**super().train_step(data), "cycle": self.cycle_tracker.result()}
+        return {**super().step(real, labels), "cycle": self.cycle_tracker.result()}
 
     def translate(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
         """Translates images from A to B, with the averaged weights, some at a time."""

@@ -116,10 +116,10 @@ def test_units_of_the_normal_density():
     vae = small("normal")
     vae.log_deviation.assign(math.log(0.2))
     x = tf.constant(images(2))
-    peak = vae._log_density(x, x).numpy()
+    peak = vae.log_density(x, x).numpy()
     assert peak == pytest.approx(np.full(2, -16 * math.log(0.2 * math.sqrt(2 * math.pi))), rel=1e-6)
     assert -784 * math.log(0.2 * math.sqrt(2 * math.pi)) == pytest.approx(541.3, abs=0.1)
-    off = vae._log_density(x, x + 0.1).numpy()
+    off = vae.log_density(x, x + 0.1).numpy()
     assert peak - off == pytest.approx(np.full(2, 16 * 0.5 * 0.25), rel=1e-5)
 
 
@@ -155,7 +155,7 @@ def test_probabilities_of_all_binary_images_sum_to_1():
     vae = VAE(networks.mlp_encoder(LATENT, (2, 2, 1), widths=(8,), variational=True), decoder)
     every = (2.0 * (np.arange(16)[:, None] >> np.arange(4) & 1) - 1).reshape(16, 2, 2, 1)
     for centre in (decoder(np.ones((1, LATENT))), tf.constant(1.0, shape=(1, 2, 2, 1))):
-        log_p = vae._log_density(tf.constant(every, tf.float32), tf.repeat(centre, 16, axis=0))
+        log_p = vae.log_density(tf.constant(every, tf.float32), tf.repeat(centre, 16, axis=0))
         assert float(tf.reduce_sum(tf.exp(log_p))) == pytest.approx(1, abs=1e-5)
         assert np.isfinite(log_p).all()
 
@@ -163,9 +163,9 @@ def test_probabilities_of_all_binary_images_sum_to_1():
 def test_grey_images_stand_for_their_binary_images():
     vae = small()
     grey, centre = images(1), tf.constant(images(1, seed=1))
-    alone = float(vae._log_density(tf.constant(grey), centre)[0])
+    alone = float(vae.log_density(tf.constant(grey), centre)[0])
     binary = binarise(np.repeat(grey, 4000, axis=0), seed=5)
-    log_p = vae._log_density(tf.constant(binary), tf.repeat(centre, len(binary), axis=0)).numpy()
+    log_p = vae.log_density(tf.constant(binary), tf.repeat(centre, len(binary), axis=0)).numpy()
     # The mean over the binary images, to 4 standard errors.
     assert alone == pytest.approx(log_p.mean(), abs=4 * float(log_p.std()) / math.sqrt(4000))
     np.testing.assert_allclose(np.mean(binary, axis=0), grey[0], atol=4 / math.sqrt(4000))
@@ -208,7 +208,7 @@ def test_step_follows_the_gradient_of_the_bound(likelihood):
         mean, log_variance = vae.encoder(x)
         z = mean + tf.exp(0.5 * log_variance) * noise
         kl = kl_to_standard_normal(mean, log_variance)
-        return float(tf.reduce_mean(kl - vae._log_density(x, vae.decoder(z))))
+        return float(tf.reduce_mean(kl - vae.log_density(x, vae.decoder(z))))
 
     for variable, value in zip(vae.trainable_variables, before, strict=True):
         variable.assign(value)
@@ -393,7 +393,7 @@ def test_saved_and_restored_training_goes_on_as_if_nothing_had_happened(tmp_path
     plain = keras.models.load_model(tmp_path / "generator.keras")
     z = np.ones((2, LATENT), np.float32)
     np.testing.assert_array_equal(plain(z), first.decoder(z))
-    with pytest.raises(FileExistsError, match="holds a saved model already"):
+    with pytest.raises(FileExistsError, match="holds a saved VAE already"):
         first.save(tmp_path, overwrite=False)
 
 
@@ -449,7 +449,7 @@ def test_networks_that_do_not_fit():
         VAE(encoder, networks.mlp_generator(LATENT, SHAPE, (8,), num_classes=10))
     with pytest.raises(ValueError, match="unknown likelihood 'poisson'; known are bernoulli, norm"):
         VAE(encoder, decoder, likelihood="poisson")
-    with pytest.raises(ValueError, match="deviation must be a positive number, got 0"):
+    with pytest.raises(ValueError, match="deviation must be"):
         VAE(encoder, decoder, deviation=0)
 
 
@@ -476,7 +476,7 @@ def test_bad_arguments():
     vae.compile()
     x = images(4)
     for draws in (0, 1.5, True):
-        with pytest.raises(ValueError, match=f"draws must be a positive integer, got {draws}"):
+        with pytest.raises((ValueError, TypeError), match="draws must be"):
             vae.log_likelihood(x, draws=draws)
     with pytest.raises(ValueError, match="batch_size must be"):
         vae.encode(x, batch_size=0)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gantut import _check, recipes
-from gantut._keras import keras, tf, unchanged
+from gantut._keras import tf, unchanged
 from gantut.applications import tabular
 from gantut.applications.text.strings import Corpus
 from gantut.applications.text.writer import Writer, generator
@@ -75,13 +75,12 @@ class MaximumLikelihood(GAN):
     -log p in nats a string. D is never asked.
     """
 
-    def train_step(self, data: Any) -> dict[str, Tensor]:
+    def step(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """One step of ``fit``: G alone."""
-        rows, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         self.step_counter.assign_add(1)
-        log_p = _ascend(self, lambda log_p: tf.reduce_mean(tf.reduce_sum(log_p, axis=1)), rows)
+        log_p = _ascend(self, lambda log_p: tf.reduce_mean(tf.reduce_sum(log_p, axis=1)), real)
         self.trackers[1].update_state(-log_p)
-        return {tracker.name: tracker.result() for tracker in self.trackers}
+        return self.means()
 
 
 def _ascend(gan: GAN, goal: Any, rows: Tensor) -> Tensor:
