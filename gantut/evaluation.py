@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, judge, metrics, networks
-from gantut.data import ImageData, check_images, load_mnist
+from gantut.data import ImageData, check_images, check_labels, load_mnist
 from gantut.sampling import sample
 
 CONFIDENT = 0.95
@@ -268,7 +268,8 @@ class _Reference:
         judge.check_digits(data.x_train, "data.x_train")
         self.data = data
         values, probabilities = judge.outputs(judge.check_digits(data.x_test, "data.x_test"))
-        accuracy = float(np.mean(probabilities.argmax(axis=1) == np.asarray(data.y_test)))
+        labels = check_labels(data.y_test, len(probabilities), judge.NUM_CLASSES)
+        accuracy = float(np.mean(probabilities.argmax(axis=1) == labels))
         if accuracy < _MINIMUM_ACCURACY:
             raise ValueError(
                 f"data: the judge reads only {accuracy:.0%} of the test labels; {judge.DIGITS_ONLY}"
@@ -295,6 +296,8 @@ class _SameArrays:
     """A data set as a key: equal to another of the very same arrays; None stands for MNIST."""
 
     def __init__(self, data: ImageData | None) -> None:
+        if not (data is None or isinstance(data, ImageData)):
+            raise TypeError(f"data: wanted a gantut.data.ImageData, got {type(data).__name__}")
         self.data = data  # while it lives here, no other array has its ids
         self._ids = tuple(map(id, data or ()))
 

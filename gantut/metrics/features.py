@@ -68,7 +68,7 @@ class Features:
         """Squared distance (N,) of each row to its k-th nearest other row."""
         if k not in self._radii:
             radii = np.empty(len(self))
-            for rows, squares in squared_distances(self.values, self.values):
+            for rows, squares in _squared_distances(self.values, self.values):
                 # Each row is its own nearest neighbour at distance 0; a duplicate only swaps
                 # with it.
                 squares.partition(k, axis=1)
@@ -281,7 +281,7 @@ def manifold_metrics(real: Set, fake: Set, k: int = 5) -> ManifoldMetrics:
     balls_around_fake = np.zeros(len(fake), dtype=np.int64)
     covered = np.zeros(len(real), dtype=bool)
     recalled = np.zeros(len(real), dtype=bool)
-    for rows, squares in squared_distances(real.values, fake.values):
+    for rows, squares in _squared_distances(real.values, fake.values):
         inside = squares <= real_radii[rows, None]
         balls_around_fake += np.count_nonzero(inside, axis=0)
         covered[rows] = inside.any(axis=1)
@@ -294,7 +294,7 @@ def manifold_metrics(real: Set, fake: Set, k: int = 5) -> ManifoldMetrics:
     )
 
 
-def squared_distances(x: Float64, y: Float64) -> Iterator[tuple[slice, Float64]]:
+def _squared_distances(x: Float64, y: Float64) -> Iterator[tuple[slice, Float64]]:
     """Yields blocks of rows of the matrix of squared distances of x to y.
 
     |x|^2 + |y|^2 - 2 x.y loses digits where the norms are large beside the distance. Both sets

@@ -245,6 +245,11 @@ def test_data_that_are_not_digits_are_refused(few, fresh):
         for measure in (evaluate, quick_frechet):
             with pytest.raises(ValueError, match=f"data.*{judge.DIGITS_ONLY}"):
                 measure(fresh, data=data)
+    with pytest.raises(ValueError, match="labels"):
+        evaluate(fresh, data=few._replace(y_test=few.y_test[:9]))
+    for no_data in (few.x_test, (few.x_test, few.y_test)):
+        with pytest.raises(TypeError, match="data"):
+            evaluate(fresh, data=no_data)
 
 
 def test_stacked_digits_are_read_channel_by_channel():
