@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from recording import Rows, main
+from lib.recording import Rows, main
 
 from gantut import load_mnist
 from gantut.applications import anomaly

@@ -23,7 +23,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from recording import main, timed
+from lib.recording import main, timed
 
 from gantut import load_mnist, metrics
 from gantut.applications import augmentation, conditional

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from recording import main
+from lib.recording import main
 
 from gantut import judge, load_mnist, metrics, networks, pretrained, recipes
 from gantut._keras import keras

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from recording import main, timed
+from lib.recording import main, timed
 
 from gantut.applications import faces
 

@@ -21,7 +21,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import nbformat
-from recording import use_one_thread
+from lib.recording import use_one_thread
 
 from gantut._files import environment, write_json
 

@@ -19,8 +19,8 @@ import time
 from typing import Any
 
 import numpy as np
+from lib.recording import RESULTS, Record, use_one_thread
 from PIL import Image
-from recording import RESULTS, Record, use_one_thread
 
 from gantut import evaluation, judge, load_mnist, recipes, sampling
 from gantut._files import atomic_write

@@ -172,7 +172,7 @@ def measure(what: str, value: int) -> dict[str, Any]:
 
         return repeated(getattr(metrics, METRICS[what]), features(value), features(REFERENCES))
 
-    from recording import use_one_thread
+    from lib.recording import use_one_thread
 
     from gantut import recipes
 
@@ -227,7 +227,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         print(json.dumps(measure(sys.argv[2], int(sys.argv[3]))))
     else:
-        from recording import main
+        from lib.recording import main
 
         main(
             __doc__,

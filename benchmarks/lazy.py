@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import recording
+from lib import recording
 from quality import Marks, row
 from stacked import SAMPLES, unpacked
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from recording import RESULTS, Record, use_one_thread
+from lib.recording import RESULTS, Record, use_one_thread
 
 from gantut import export, metrics, pretrained
 

@@ -14,7 +14,7 @@ benchmarks/results/motion.json after each seed.
 from collections.abc import Iterator
 from typing import Any
 
-from recording import main, timed
+from lib.recording import main, timed
 
 from gantut import load_mnist, pretrained, sampling
 from gantut.applications import motion

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from recording import RESULTS, Record, use_one_thread
+from lib.recording import RESULTS, Record, use_one_thread
 
 from gantut import export, judge, metrics, pretrained
 from gantut.evaluation import frechet_floor, quick_frechet

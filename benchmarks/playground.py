@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lib.recording import RESULTS, Record
 from playwright.sync_api import sync_playwright
-from recording import RESULTS, Record
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = RESULTS / "playground.json"

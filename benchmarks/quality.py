@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from growth import widened
-from recording import RESULTS, Record, use_one_thread
+from lib.recording import RESULTS, Record, use_one_thread
 
 from gantut import evaluation, load_mnist, networks, recipes, stabilisers
 from gantut._keras import keras
@@ -146,8 +146,8 @@ def plain_fast() -> recipes.Recipe:
 
 def in_torch(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
     """The recipe ``fast`` in PyTorch, from the weights that ours starts with."""
-    import peers
     import torch
+    from lib import peers
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -168,7 +168,7 @@ def in_torch(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
 
 def keras_guide(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
     """The GAN of Keras' guide to ``train_step``, whose images lie in [0, 1]."""
-    from textbook import batches, guide_gan
+    from lib.textbook import batches, guide_gan
 
     keras.utils.set_random_seed(seed)
     marks = (64, 128, 256, 512, 1024)

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recording import use_one_thread
+from lib.recording import use_one_thread
 
 from gantut import judge, load_mnist, metrics, networks, recipes, stabilisers
 from gantut._files import environment, write_json

@@ -16,7 +16,7 @@ benchmarks/results/restoration.json after each seed.
 from collections.abc import Iterator
 from typing import Any
 
-from recording import main, timed
+from lib.recording import main, timed
 
 from gantut import judge, load_mnist
 from gantut.applications import image_to_image, restoration

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from recording import main, timed
+from lib.recording import main, timed
 
 from gantut.applications import sound
 

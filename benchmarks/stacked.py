@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from recording import use_one_thread
+from lib.recording import use_one_thread
 
 from gantut import data, evaluation, networks, recipes
 from gantut._files import environment, write_json

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from recording import main
+from lib.recording import main
 from scipy.stats import gaussian_kde
 from sklearn import datasets
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from recording import main
+from lib.recording import main
 
 from gantut.applications import summaries, text
 

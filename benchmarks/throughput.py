@@ -29,7 +29,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from recording import RESULTS, Record
+from lib.recording import RESULTS, Record
 
 from gantut import load_mnist, networks, recipes
 
@@ -124,7 +124,7 @@ def graph_loop(name: str, batch_size: int) -> Run:
 
 def keras_step(name: str, batch_size: int) -> Run:
     """The GAN of Keras' guide to ``train_step``."""
-    from textbook import TextbookGAN, batches
+    from lib.textbook import TextbookGAN, batches
 
     recipe, G, D = plain(name, batch_size)
     gan = TextbookGAN(G, D, recipe.d_learning_rate, recipe.g_learning_rate, recipe.beta_1)
@@ -163,8 +163,8 @@ def frozen(name: str, batch_size: int) -> Run:
 
 def torch_plain(name: str, batch_size: int, *, compiled: bool = False) -> Run:
     """PyTorch, with the loop that its users write; or both networks behind ``torch.compile``."""
-    import peers
     import torch
+    from lib import peers
 
     recipe, G, D = plain(name, batch_size)
     torch.manual_seed(0)
@@ -297,7 +297,7 @@ def half_pace(name: str, batch_size: int) -> Run:
 
 def guide_pace(name: str, batch_size: int) -> Run:
     """The GAN of Keras' guide."""
-    from textbook import batches, guide_gan
+    from lib.textbook import batches, guide_gan
 
     gan, data = guide_gan(), batches((images() + 1) / 2, batch_size)
     return lambda n: gan.fit(data, steps_per_epoch=n, verbose=0)
@@ -305,7 +305,7 @@ def guide_pace(name: str, batch_size: int) -> Run:
 
 def torch_fast(name: str, batch_size: int) -> Run:
     """The recipe ``fast`` in PyTorch."""
-    import peers
+    from lib import peers
 
     recipe = recipes.get("fast")
     twin = peers.Twin(recipe.build(mean_image=images().mean(0)), recipe)

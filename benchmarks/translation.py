@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from recording import main, timed
+from lib.recording import main, timed
 
 from gantut import judge, load_mnist, metrics
 from gantut.applications import image_to_image, restoration, translation

@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 from gantut import networks, recipes  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import peers  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from lib import peers  # noqa: E402
 
 PAIRS = {
     "mlp": (networks.mlp_generator, networks.mlp_discriminator),

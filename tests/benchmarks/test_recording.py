@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "recording.py"
+PATH = Path(__file__).parents[2] / "benchmarks" / "lib" / "recording.py"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from gantut._files import environment, write_json
 
-RESULTS = Path(__file__).resolve().parent / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def use_one_thread() -> None:
