@@ -307,10 +307,7 @@ def between_classes(
         z: Latent vectors (n, latent_dim).
         first: Classes at the start, integers (n,).
         second: Classes at the end, integers (n,).
-        steps: Images on the way, both ends included; at least 2.
-
-    Returns:
-        float32 (n, steps, height, width, channels).
+        steps: As in `between_latents`, and so is what is returned.
     """
     steps = _check.integer(steps, "steps", 2)
     classes = classes_of(generator)
@@ -332,10 +329,7 @@ def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float
     Args:
         start: Images (n, height, width, channels) in [-1, 1].
         end: Images of the same shape.
-        steps: Images on the way, both ends included; at least 2.
-
-    Returns:
-        float32 (n, steps, height, width, channels).
+        steps: As in `between_latents`, and so is what is returned.
     """
     steps = _check.integer(steps, "steps", 2)
     a, b = check_alike(start, end, ("start", "end"), as_many=True)
@@ -385,6 +379,7 @@ def pick_by_class(
         per_class=per_class, batch_size=batch_size, most=most
     )
     confidence = _check.number(confidence, "confidence", least=0, most=1)
+    seed = _check.seed(seed)
     kept: list[list[Float32]] = [[] for _ in range(num_classes)]
     drawn = 0
     while any(len(images) < per_class for images in kept):
@@ -392,7 +387,7 @@ def pick_by_class(
             short = [k for k, images in enumerate(kept) if len(images) < per_class]
             raise ValueError(f"after {drawn} draws there are too few images of the classes {short}")
         # The seeds of two calls with small seeds of their own must not meet.
-        x = check_images(draw(batch_size, 1_000_003 * seed + drawn // batch_size))
+        x = check_images(draw(batch_size, (1_000_003 * seed + drawn // batch_size) % 2**32))
         scores = _scores(x, classify, num_classes)
         for image, k, row in zip(x, scores.argmax(axis=1), scores, strict=True):
             if row[k] >= confidence and len(kept[k]) < per_class:
@@ -422,10 +417,7 @@ def build_classifier(image_shape: Sequence[int], num_classes: int = NUM_CLASSES)
 
     Args:
         image_shape: (height, width, channels).
-        num_classes: Number of classes.
-
-    Returns:
-        A model from images in [-1, 1] to logits (batch, num_classes).
+        num_classes: Number of logits.
     """
     layers = keras.layers
     return keras.Sequential(
@@ -509,16 +501,13 @@ def classification_accuracy_score(
     kinds of images that are missing. The same classifier trained on as many real images is what
     it is to be read against.
 
-    Adam from 2e-3, along half a cosine to 0. Seeds Python, NumPy and Keras, and switches
-    TensorFlow to deterministic operations for the rest of the process.
-
     Args:
         images: float32 training images (n, height, width, channels) in [-1, 1], n >= 128.
         labels: Their classes, integers (n,) from 0.
         test_images: Images of the same shape.
         test_labels: Their classes.
         steps: Batches of 128 images that it learns from.
-        seed: Fixes the weights and the order of the images.
+        seed: Fixes the result, as in `gantut.recipes`.
     """
     x, test_x = check_alike(images, test_images, ("images", "test_images"))
     y = check_labels(labels, len(x), None)

@@ -276,11 +276,15 @@ def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0)
     centred = x - mean_x
     square = centred.T @ centred
     square[np.diag_indices_from(square)] += 0.01 * len(x) * _check.number(ridge, "ridge", above=0)
-    weights = np.linalg.solve(square, centred.T @ (y - mean_y))
+    return affine(mean_x, np.linalg.solve(square, centred.T @ (y - mean_y)), mean_y)
+
+
+def affine(before: npt.NDArray[Any], matrix: npt.NDArray[Any], after: npt.NDArray[Any]) -> Restorer:
+    """The function of images x that is ``(x - before) @ matrix + after``, on rows of pixels."""
 
     def restore(images: Float32) -> Float32:
-        flat = (images.reshape(len(images), -1) - mean_x) @ weights + mean_y
-        return np.clip(flat, -1, 1).astype(np.float32).reshape(images.shape)
+        rows = (images.reshape(-1, len(before)) - before) @ matrix + after
+        return np.clip(rows, -1, 1).astype(np.float32).reshape(images.shape)
 
     return restore
 

@@ -18,6 +18,7 @@ shape. Digits have one channel and some ink, which is what is above -1.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from gantut import _check, losses, metrics, recipes
 from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
+from gantut.applications.restoration import affine
 from gantut.data import check_alike, check_images
 
 Float32 = npt.NDArray[np.float32]
@@ -254,11 +256,7 @@ def painting_sets(size: int = 32) -> tuple[Float32, Float32, tuple[Float32, Floa
 
 
 def last_photograph() -> tuple[Float32, Float32]:
-    """The photograph that is in neither set, and its painting.
-
-    Returns:
-        Two images (1, height, width, 3) with even sides.
-    """
+    """The photograph that is in neither set, and its painting, (1, height, width, 3) each."""
     cat = photograph(PHOTOGRAPHS[-1])[None]
     height, width = (side - side % 2 for side in cat.shape[1:3])
     return cat[:, :height, :width], painting(cat)[:, :height, :width]
@@ -328,11 +326,7 @@ def gaussian_transport(
     matrix = inverse @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T @ inverse
     mean_x, mean_y = rows_x.mean(axis=0), rows_y.mean(axis=0)
 
-    def translate(images: Float32) -> Float32:
-        moved = (images.reshape(-1, length) - mean_x) @ matrix + mean_y
-        return np.clip(moved, -1, 1).astype(np.float32).reshape(images.shape)
-
-    return translate
+    return affine(mean_x, matrix, mean_y)
 
 
 def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
@@ -504,11 +498,7 @@ class CycleGAN(image_to_image.Redrawer):
         return image_to_image.translate(self.ema_generator.get_layer("to_a"), images, batch_size)
 
     def at_size(self, shape: tuple[int, int, int]) -> tuple[Model, Model]:
-        """Both generators for images of another size, with the averaged weights.
-
-        Args:
-            shape: (height, width, channels), as `gantut.applications.image_to_image.resized` takes.
-        """
+        """Both generators for images of another (height, width, channels), averaged weights."""
         to_b, to_a = (self.ema_generator.get_layer(name) for name in ("to_b", "to_a"))
         return image_to_image.resized(to_b, shape), image_to_image.resized(to_a, shape)
 
@@ -566,12 +556,7 @@ class CycleRecipe(recipes.GameSettings):
     steps_per_execution: int = 10
 
     def build(self, shape: tuple[int, int, int], seed: int = 0) -> CycleGAN:
-        """Makes the networks and the optimizers.
-
-        Args:
-            shape: (height, width, channels) of the images of both kinds.
-            seed: Fixes the initial weights, as in `gantut.recipes`.
-        """
+        """A compiled `CycleGAN` for images of a shape (height, width, channels)."""
         recipes.make_deterministic(seed)
         return self.compiled(
             CycleGAN,
@@ -639,15 +624,11 @@ def dense(shape: tuple[int, int, int]) -> Model:
     return image_to_image.redrawer(shape, shape[2], (256,))
 
 
-def copying(shape: tuple[int, int, int], channels: int | None = None) -> Model:
-    """A `gantut.applications.image_to_image.restyler` that starts near to copying its source."""
-    return restyler(shape, channels, skip=True)
+copying = functools.partial(restyler, skip=True)
+"""A `gantut.applications.image_to_image.restyler` that starts near to copying its source."""
 
-
-def copying_anywhere(shape: tuple[int, int, int], channels: int | None = None) -> Model:
-    """The same without a sense of place, for images of any size."""
-    return restyler(shape, channels, skip=True, places=False)
-
+copying_anywhere = functools.partial(copying, places=False)
+"""The same without a sense of place, for images of any size."""
 
 LETTERS = CycleRecipe(steps=300, g_learning_rate=4e-3, d_learning_rate=4e-3)
 """Between upright and bold italic digits."""
