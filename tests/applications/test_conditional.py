@@ -217,6 +217,19 @@ def test_render_and_soft_labels_say_what_is_wrong(generator):
 # --- Picking -----------------------------------------------------------------------------------
 
 
+def test_any_seed_will_do_for_picking():
+    seeds = []
+
+    def draw(n, seed):
+        seeds.append(seed)
+        return grey(n, seed)
+
+    for seed in (5_000, np.int64(2**32 - 1)):
+        conditional.pick_by_class(draw, 5, classify=is_bright, num_classes=2, seed=seed)
+    assert max(seeds) < 2**32
+    assert len(set(seeds)) == len(seeds)
+
+
 def grey(n, seed):
     """Even images, one in four of them bright."""
     return flat(np.where(np.random.default_rng(seed).random(n) < 0.25, 0.8, -0.4))

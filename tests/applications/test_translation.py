@@ -10,19 +10,20 @@ from skimage import transform
 
 from gantut import load_mnist, losses, metrics
 from gantut._keras import keras, tf
-from gantut.applications import image_to_image, restoration, translation
+from gantut.applications import restoration, translation
 
 
 def small_generator(shape):
-    return image_to_image.restyler(shape, filters=4, blocks=1)
-
-
-def copying(shape):
-    return image_to_image.restyler(shape, filters=8, blocks=1, skip=True)
+    return keras.Sequential(
+        [keras.Input(shape), keras.layers.Conv2D(shape[2], 3, padding="same", activation="tanh")]
+    )
 
 
 def small_critic(shape):
-    return image_to_image.image_discriminator(shape, 2)
+    layers = keras.layers
+    return keras.Sequential(
+        [keras.Input(shape), layers.Flatten(), layers.Dense(8, "tanh"), layers.Dense(1)]
+    )
 
 
 SMALL = {"generator": small_generator, "critic": small_critic, "batch_size": 8, "steps": 10}
@@ -305,8 +306,8 @@ def test_a_step_is_fixed_by_the_seed():
 @pytest.fixture(scope="module")
 def dimmed():
     """From bright squares to dim ones, learnt from other squares."""
-    settings = {"steps": 150, "batch_size": 16, "steps_per_execution": 25, "cycle_weight": 2.0}
-    settings |= {"g_learning_rate": 1e-2, "d_learning_rate": 1e-2, "generator": copying}
+    settings = {"steps": 600, "batch_size": 16, "steps_per_execution": 25, "cycle_weight": 2.0}
+    settings |= {"g_learning_rate": 1e-2, "d_learning_rate": 1e-2}
     return translation.train(dots(200), dots(200, seed=1) / 2, **SMALL | settings)
 
 
@@ -314,7 +315,7 @@ def test_a_short_training_dims_squares_without_a_pair(dimmed):
     new = dots(100, seed=2)
     error = np.abs(dimmed.gan.translate(new) - new / 2).mean()
     back = np.abs(dimmed.gan.translate_back(new / 2) - new).mean()
-    # Doing nothing has 0.5. Measured over two seeds: 0.020 and 0.032, back 0.003 and 0.005.
+    # Doing nothing has 0.5. Measured over seeds 0 to 2: 0.010 to 0.021, back 0.028 to 0.035.
     assert error < 0.1
     assert back < 0.1
     assert dimmed.history["cycle"][-1] < 0.5 * dimmed.history["cycle"][0]
@@ -327,7 +328,7 @@ def test_a_training_can_be_saved_and_its_generators_open_alone(dimmed, tmp_path)
     a, b = dots(5, seed=3), dots(5, seed=4) / 2
     drawn = dimmed.gan.translate(a), dimmed.gan.translate_back(b)
     dimmed.gan.save(tmp_path)
-    other = compiled(generator=copying)
+    other = compiled()
     assert np.any(other.translate(a) != drawn[0])
     other.restore(tmp_path)
     np.testing.assert_array_equal(other.translate(a), drawn[0])

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -285,6 +286,23 @@ def test_seconds_count_training_and_no_callbacks(monkeypatch):
     assert run.steps == 9 * TINY.steps_per_execution
     expected = [TINY.g_learning_rate * (1 - 0.1 * i / 0.95) for i in range(9)]
     assert slow.rates == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_record_gets_the_cpu_seconds_of_the_whole_call(monkeypatch):
+    class Score(NamedTuple):
+        value: int
+        cpu_seconds: float
+
+    clock = iter([1.0, 3.5])
+    monkeypatch.setattr(recipes, "time", SimpleNamespace(process_time=lambda: next(clock)))
+
+    @recipes.cpu_timed
+    def measure(value, *, factor):
+        """What it says."""
+        return Score(value * factor, 0.0)
+
+    assert measure(3, factor=2) == (6, 2.5)
+    assert measure.__doc__ == "What it says."
 
 
 def test_cpu_seconds_count_the_networks_too_and_an_application_may_say_more(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from gantut import networks
 from gantut._keras import keras
-from gantut.sampling import render, sample
+from gantut.sampling import in_batches, render, sample
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,19 @@ def test_labels(conditional):
 def test_unconditional_generators_take_no_labels(plain):
     with pytest.raises(ValueError, match="takes no labels"):
         sample(plain, 2, labels=1)
+
+
+def test_many_rows_go_through_in_parts():
+    rows, seen = np.arange(14).reshape(7, 2), []
+
+    def doubled(part):
+        seen.append(len(part))
+        return 2 * part
+
+    np.testing.assert_array_equal(in_batches(doubled, rows, np.int64(3)), 2 * rows)
+    assert seen == [3, 3, 1]
+    with pytest.raises(ValueError, match="batch_size"):
+        in_batches(doubled, rows, 0)
 
 
 def test_a_generator_whose_classes_are_unknown():

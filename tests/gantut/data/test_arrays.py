@@ -74,6 +74,17 @@ def test_check_images_refuses_a_size_that_is_none():
         data.check_images(GOOD, size=(28, 28, 1))
 
 
+def test_two_batches_are_alike_in_the_shape_of_an_image_or_in_all():
+    x, y = np.zeros((3, 4, 5, 1), np.float32), np.ones((2, 4, 5, 1), np.float32)
+    a, b = data.check_alike(x, y, ("made", "known"))
+    assert (a is x, b is y) == (True, True)
+    for other, options in ((y, {"as_many": True}), (y[:, :3], {}), (y.repeat(3, axis=3), {})):
+        with pytest.raises(ValueError, match="made and known differ"):
+            data.check_alike(x, other, ("made", "known"), **options)
+    with pytest.raises(ValueError, match="known: wanted float32"):
+        data.check_alike(x, y.astype(int), ("made", "known"))
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
