@@ -109,6 +109,10 @@ def read_npz(path: Path) -> Arrays:
     if not path.exists():
         raise FileNotFoundError("no such file")
     with path.open("rb") as file, Npz(file) as archive:
+        for name in IDX_NAMES:
+            shape, dtype = archive.header(name)
+            if math.prod(shape) * dtype.itemsize > MAX_BYTES:
+                raise ValueError(f"{name} is of shape {shape}, larger than any array of the data")
         return {name: archive[name] for name in IDX_NAMES}
 
 

@@ -106,9 +106,9 @@ def gaussian_images(
     Args:
         n: The number of images.
         mean_range: Range in pixels of both coordinates of the mean, uniform. The middle of the
-            image is 13.5.
-        std_range: Range in pixels of the two standard deviations: two uniform draws, the larger
-            one along the long axis.
+            image is 13.5; four of the largest standard deviations must fit up to the frame.
+        std_range: Range in pixels of the two standard deviations, from 0.8 (the pixels would miss
+            narrower ones): two uniform draws, the larger one along the long axis.
         seed: Seed of the draw.
 
     Returns:

@@ -15,21 +15,9 @@ from gantut._files import Npz, describe
 from gantut.data.arrays import Float32, is_from_0_to_1, pair_of_sizes, to_float
 
 SUFFIXES = (
-    ".bmp",
-    ".gif",
-    ".jfif",
-    ".jpe",
-    ".jpeg",
-    ".jpg",
-    ".pbm",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
+    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".tif", ".tiff", ".webp",
+)  # fmt: skip
 """Endings of the files that are read, in small letters or capitals."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode "L"
@@ -52,9 +40,9 @@ class OwnImages(NamedTuple):
     def summary(self) -> str:
         """A line such as "100 images of 28 x 28, grey; 12 other files passed over (.heic)"."""
         number, height, width, channels = self.images.shape
-        line = f"{number:,} image{'s' * (number != 1)} of {height} x {width}, "
-        line += "grey" if channels == 1 else "in colour"
-        return line + _told(self.passed_over)
+        colour = "grey" if channels == 1 else "in colour"
+        size = f"{number:,} image{'s' * (number != 1)} of {height} x {width}, {colour}"
+        return size + _told(self.passed_over)
 
 
 def _told(passed_over: dict[str, int]) -> str:
@@ -132,15 +120,10 @@ def resize(image: Float32, size: tuple[int, int]) -> Float32:
 
     if image.shape[:2] == size:
         return image
-    resized = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(image[..., c])).resize(
-                size[::-1], Image.Resampling.LANCZOS
-            )
-        )
-        for c in range(image.shape[2])
-    ]
-    return np.clip(np.stack(resized, axis=-1), -1, 1)  # The filter overshoots at edges.
+    channels = [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(image.shape[2])]
+    resized = [channel.resize(size[::-1], Image.Resampling.LANCZOS) for channel in channels]
+    # The filter overshoots at edges.
+    return np.clip(np.stack([np.asarray(channel) for channel in resized], axis=-1), -1, 1)
 
 
 def _recolour(image: Float32, color: bool) -> Float32:
@@ -155,9 +138,7 @@ def _recolour(image: Float32, color: bool) -> Float32:
 def _refuse_dark(where: Path, brightest: dict[int, int]) -> None:
     """Refuses integers of which the largest is far below white, as 12 bits in 16 or 0 and 1 are.
 
-    Args:
-        where: The file or folder.
-        brightest: The largest value of all images, by the value that would be white.
+    ``brightest`` holds the largest value of all images, by the value that would be white.
     """
     for white, value in brightest.items():
         if 4 * value < white:
@@ -211,12 +192,7 @@ def _all_grey(files: Iterable[Path]) -> bool:
 
 
 def _decode(image: Any, size: tuple[int, int] | None) -> tuple[Float32, int, int]:
-    """Reads an opened Pillow image.
-
-    Returns:
-        float32 (height, width, 1 or 3) in [-1, 1], transparent parts over white; the value that
-        is white in the file, and the largest that is there.
-    """
+    """An opened image as float32 (height, width, 1 or 3), its white, and its largest value."""
     from PIL import Image, ImageOps
 
     deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")

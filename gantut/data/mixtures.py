@@ -58,10 +58,8 @@ def grid_mixture(*, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) ->
         The mixture, all weights equal; the second coordinate runs fastest.
     """
     side = _check.integer(side, "side", 1)
-    spacing, sigma = (
-        _check.number(spacing, "spacing", above=0),
-        _check.number(sigma, "sigma", above=0),
-    )
+    spacing = _check.number(spacing, "spacing", above=0)
+    sigma = _check.number(sigma, "sigma", above=0)
     axis = spacing * (np.arange(side) - (side - 1) / 2)
     centres = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     return Mixture(centres, sigma, np.full(side**2, 1 / side**2))
@@ -88,17 +86,9 @@ def sample_mixture(mixture: Mixture, n: int, *, seed: int = 0) -> Float32:
 def ring(
     n: int, *, modes: int = 8, radius: float = 1.0, sigma: float = 0.01, seed: int = 0
 ) -> Float32:
-    """Draws ``n`` points from :func:`ring_mixture`.
+    """Draws ``n`` points from :func:`ring_mixture`: float32 of shape (n, 2).
 
-    Args:
-        n: The number of points (100,000 in PacGAN's protocol).
-        modes: The number of modes.
-        radius: The distance of the means from the origin.
-        sigma: The standard deviation of each mode.
-        seed: Seed of the draw.
-
-    Returns:
-        float32 of shape (n, 2).
+    PacGAN's protocol draws 100,000.
     """
     return sample_mixture(ring_mixture(modes=modes, radius=radius, sigma=sigma), n, seed=seed)
 
@@ -106,16 +96,8 @@ def ring(
 def grid(
     n: int, *, side: int = 5, spacing: float = 2.0, sigma: float = 0.05, seed: int = 0
 ) -> Float32:
-    """Draws ``n`` points from :func:`grid_mixture`.
+    """Draws ``n`` points from :func:`grid_mixture`: float32 of shape (n, 2).
 
-    Args:
-        n: The number of points (100,000 in PacGAN's protocol).
-        side: The number of modes along each axis.
-        spacing: The distance between neighbours.
-        sigma: The standard deviation of each mode.
-        seed: Seed of the draw.
-
-    Returns:
-        float32 of shape (n, 2).
+    PacGAN's protocol draws 100,000.
     """
     return sample_mixture(grid_mixture(side=side, spacing=spacing, sigma=sigma), n, seed=seed)

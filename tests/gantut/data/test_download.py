@@ -166,6 +166,14 @@ def test_a_damaged_copy_without_a_source_stays_and_is_named(arrays, folder):
     assert kept.read_bytes() == b"PK half a file"
 
 
+def test_an_archive_that_unpacks_to_more_than_the_data_is_not_read(arrays, folder, monkeypatch):
+    monkeypatch.setattr(download, "MAX_BYTES", 2**20)
+    folder.mkdir()
+    np.savez_compressed(folder / "tiny.npz", **{**arrays, "x_train": np.zeros(2**20 + 1, np.uint8)})
+    with pytest.warns(UserWarning, match=r"tiny\.npz .* larger than"):
+        assert same(load_arrays(dataset(arrays, Fake(arrays))), arrays)
+
+
 class Trap:
     """Unpickling this makes a file."""
 
