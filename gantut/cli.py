@@ -1,65 +1,33 @@
 """The command ``gantut``: list recipes, train, sample, evaluate.
 
-Exit status: 0; 1 if a training diverged; 2 for bad input or a full disk, with one line on standard
-error; 130 after Ctrl-C and 143 after SIGTERM, once what there is has been saved.
+Exit status: 0; 1 if a training diverged; 2 for bad input, a full disk or too little memory, with
+one line on standard error; 70 for a fault of gantut, with its traceback; 130 after Ctrl-C and 143
+after SIGTERM, once what there is has been saved.
 """
 
 import argparse
 import contextlib
-import errno
-import json
+import io
 import math
 import os
 import shlex
-import signal
 import sys
-import tempfile
-import threading
-import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from gantut import __version__
 
-if TYPE_CHECKING:
-    from gantut.data import ImageData
-
 # TensorFlow is imported where a command needs it, so that --help and --version answer at once.
-
-PICTURES = 12
-"""Pictures on the way through a training."""
 
 EVALUATED = 10_000
 """Samples that ``gantut evaluate`` draws."""
 
 WORKERS_CHECKPOINT = 500
 """Steps from checkpoint to checkpoint of several workers, where they are not given."""
-
-NEAREST = 1_000
-"""Samples whose nearest training image is looked up where there is no judge."""
-
-RUN_FILES = (
-    "run.json",
-    "generator.keras",
-    "discriminator.keras",
-    "encoder.keras",
-    "state.npz",
-    "history.csv",
-    "metrics.json",
-    "diagnosis.txt",
-)
-"""What a run consists of, beside the pictures in ``grids``."""
-
-CHECKPOINTS = "checkpoints"
-"""The folder, in that of a run, from which ``--resume`` goes on; a finished run has none."""
-
-LEFT_OUT = (
-    "metrics on the judge's features (Frechet and kernel distance, precision, recall, density, "
-    "coverage, classifier score, classes) are left out: the judge reads MNIST's digits only"
-)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,14 +38,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _positive_integer(text: str) -> int:
-    return _integer_from(text, 1)
+    return _natural(text, 1)
 
 
-def _natural(text: str) -> int:
-    return _integer_from(text, 0)
-
-
-def _integer_from(text: str, least: int) -> int:
+def _natural(text: str, least: int = 0) -> int:
     try:
         value = int(text)
     except ValueError:
@@ -190,8 +154,19 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
-    sample = commands.add_parser("sample", help="draw samples from a trained generator")
-    sample.add_argument("folder", type=Path, metavar="DIR", help="the folder of a run")
+    trained = _Parser(add_help=False)
+    trained.add_argument("folder", type=Path, metavar="DIR", help="the folder of a run")
+    trained.add_argument("--seed", type=_natural, default=0, metavar="K", help="default: 0")
+    trained.add_argument(
+        "--trust-keras-file",
+        action="store_true",
+        help="open DIR/generator.keras as this file describes its network, for want of a recipe: "
+        "only plain layers are taken, but how much memory they need is the file's to say",
+    )
+
+    sample = commands.add_parser(
+        "sample", parents=[trained], help="draw samples from a trained generator"
+    )
     sample.add_argument("-n", type=_positive_integer, default=64, metavar="N", help="default: 64")
     sample.add_argument(
         "--out", type=_picture_or_arrays, required=True, metavar="FILE", help="x.png or x.npz"
@@ -202,11 +177,11 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="L",
         help="for a conditional generator: one class, or some in turn (0,1,2)",
     )
-    sample.add_argument("--seed", type=_natural, default=0, metavar="K", help="default: 0")
     sample.set_defaults(run=_sample)
 
-    evaluate = commands.add_parser("evaluate", help="measure a trained generator")
-    evaluate.add_argument("folder", type=Path, metavar="DIR", help="the folder of a run")
+    evaluate = commands.add_parser(
+        "evaluate", parents=[trained], help="measure a trained generator"
+    )
     evaluate.add_argument(
         "-n",
         type=_positive_integer,
@@ -214,7 +189,9 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help=f"samples to draw (default: {EVALUATED})",
     )
-    evaluate.add_argument("--seed", type=_natural, default=0, metavar="K", help="default: 0")
+    evaluate.add_argument(
+        "--data", metavar="DATA", help="images to compare with (default: those it was trained on)"
+    )
     evaluate.set_defaults(run=_evaluate)
     return parser
 
@@ -229,31 +206,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # which may lack letters of a folder's name
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if not all(isinstance(argument, str) for argument in arguments):
-        raise TypeError(f"arguments must be texts, got {arguments!r}")
     try:
         options = _make_parser().parse_args(arguments)
     except SystemExit as stop:
         return int(stop.code or 0)
-    for name, value in vars(options).items():
+    name = f"gantut {options.command_name}"
+    for key, value in vars(options).items():
         if value == []:  # what argparse makes of --steps=--
-            option = name.replace("_", "-")
-            _tell(f"gantut {options.command_name}: error: --{option}: wanted a value, got '--'")
+            print(f"{name}: error: --{key.replace('_', '-')}: wanted a value, got '--'",
+                  file=sys.stderr)  # fmt: skip
             return 2
     options.command = shlex.join(["gantut", *arguments])
+    status, message = _run(options)
+    if message:
+        print(f"{name}: {message}", file=sys.stderr, flush=True)
+    return status
+
+
+def _run(options: argparse.Namespace) -> tuple[int, str]:
+    """Runs a command; returns the exit status, and what remains to be told."""
     try:
         with _quiet():
-            from gantut import recipes
+            from gantut import recipes, runs
+            from gantut.data import DataUnavailableError
 
             recipes.has_gpu()
-        return int(options.run(options))
+    except ImportError as error:
+        return 2, f"error: {' '.join(str(error).split())}"
+    try:
+        return int(options.run(options)), ""
     except KeyboardInterrupt:
-        _tell(f"gantut {options.command_name}: interrupted")
-        return 130
-    except (ImportError, OSError, TypeError, ValueError) as error:
-        _tell(f"gantut {options.command_name}: error: {_message(error)}")
-        return 2
+        return 130, "interrupted"
+    except DataUnavailableError as error:
+        return 2, f"error: {error}"  # the list of sources tried is the one message of many lines
+    except (runs.UsageError, OSError) as error:
+        return 2, f"error: {' '.join(str(error).split())}"
+    except runs.OUT_OF_MEMORY as error:
+        return 2, f"error: too little memory: {' '.join(str(error).split()):.200}"
+    except Exception:
+        traceback.print_exc()
+        return 70, "this is a fault of gantut"
 
 
 @contextlib.contextmanager
@@ -268,52 +264,6 @@ def _quiet() -> Iterator[None]:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nowhere)
-
-
-def _message(error: BaseException) -> str:
-    from gantut.data import DataUnavailableError
-
-    # The list of sources tried is the one message that is not a line.
-    return str(error) if isinstance(error, DataUnavailableError) else " ".join(str(error).split())
-
-
-def _tell(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-def _tell_beside_bar(message: str) -> None:
-    """Tells while a progress bar is shown, which is drawn again below."""
-    from tqdm import tqdm
-
-    tqdm.write(message, file=sys.stderr)
-
-
-# --- Data --------------------------------------------------------------------------------------
-
-
-class _Data(NamedTuple):
-    """Training images, what goes with them, and MNIST or Fashion-MNIST as a whole."""
-
-    name: str
-    x: Any
-    y: Any
-    whole: "ImageData | None"
-
-
-def _load_data(name: str, size: int | None) -> _Data:
-    from gantut import data
-
-    if name in ("mnist", "fashion_mnist"):
-        if size is not None:
-            raise ValueError(f"--size is for your own images; those of {name} are 28 x 28")
-        whole = data.load_mnist() if name == "mnist" else data.load_fashion_mnist()
-        return _Data(name, whole.x_train, whole.y_train, whole)
-    if not Path(name).exists():
-        raise FileNotFoundError(
-            f"--data: wanted mnist, fashion_mnist, an npz file or a folder of images, got {name!r},"
-            " and there is no such file"
-        )
-    return _Data(str(Path(name).resolve()), data.load_images(name, size), None, None)
 
 
 # --- Commands ----------------------------------------------------------------------------------
@@ -332,179 +282,66 @@ def _list_recipes(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from gantut import recipes
+    from gantut import distribution, recipes, runs
 
-    recipe = recipes.get(options.recipe)
-    strategy = None
-    if options.workers or options.devices is not None:
-        strategy = _make_strategy(options)
-    _check_folder(options.out, options.overwrite, options.resume)
-    with _only_one(options.out):
-        return _train_alone(recipe, options, strategy)
-
-
-def _make_strategy(options: argparse.Namespace) -> Any:
-    """The strategy that the options ask for; puts a worker's own folder in the place of --out."""
-    from gantut import distribution
-
+    with runs.user_input():
+        recipe = recipes.get(options.recipe)
+    if not options.workers and options.devices is None:
+        return runs.train(recipe, options, None)
     if options.seconds is not None:
-        raise ValueError(
+        raise runs.UsageError(
             "--seconds: each replica has a clock of its own; wanted --steps or --epochs"
         )
-    if options.workers:
-        index = distribution.worker_index()
-        if index:
-            options.out = options.out / f"worker-{index}"
-            options.samples = 0  # the first one evaluates
-        # By the clock, each would write at another step, and none had what all have.
-        options.checkpoint_every = options.checkpoint_every or WORKERS_CHECKPOINT
-    return distribution.make_strategy(options.devices, workers=options.workers)
+    with runs.user_input():
+        if options.workers:
+            if index := distribution.worker_index():
+                options.out = options.out / f"worker-{index}"
+                options.samples = 0  # the first one evaluates
+            # By the clock, each would write at another step, and none had what all have.
+            options.checkpoint_every = options.checkpoint_every or WORKERS_CHECKPOINT
+        strategy = distribution.make_strategy(options.devices, workers=options.workers)
+    return runs.train(recipe, options, strategy)
 
 
-def _train_alone(recipe: Any, options: argparse.Namespace, strategy: Any) -> int:
-    from gantut import recipes
-    from gantut._files import atomic_write, environment, write_json
-    from gantut.callbacks import Checkpoints, HistoryWriter, SampleGrid
-    from gantut.diagnosis import Diagnosis
-    from gantut.gan import GAN
+def _open(options: argparse.Namespace) -> tuple[dict[str, Any], Any]:
+    """The record of a run and its generator."""
+    from gantut import runs
+    from gantut._state import load_model
 
-    folder: Path = options.out
-    data = _load_data(options.data, options.size)
-    if recipe.conditional and data.y is None:
-        raise ValueError(
-            f"recipe {recipe.name!r} is conditional and needs labels, which {options.data!r} does "
-            "not have; wanted --data mnist or fashion_mnist, or another recipe"
-        )
-    if len(data.x) < recipe.batch_size:
-        raise ValueError(
-            f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, "
-            f"but {options.data!r} has only {len(data.x)}"
-        )
-    checkpoints = Checkpoints(folder / CHECKPOINTS, every=options.checkpoint_every)
-    if options.resume and (steps := _finished(folder, checkpoints)) is not None:
-        print(f"{folder}: the run is finished, at {steps:,} steps")
-        if options.samples and not (folder / "metrics.json").exists():
-            metrics = _measure(_load_generator(folder), data, options.samples, options.seed)
-            write_json(folder / "metrics.json", metrics)
-        return 0
-    num_classes = 0 if data.y is None else int(data.y.max()) + 1
-    with contextlib.nullcontext() if strategy is None else strategy.scope():
-        gan = recipe.build(data.x.shape[1:], num_classes, options.seed, data.x.mean(axis=0))
-    total = recipes.count_steps(recipe, len(data.x), steps=options.steps, epochs=options.epochs)
-    if options.seconds is None:
-        when: dict[str, Any] = {"every": max(1, total // PICTURES)}
-    else:
-        when = {"times": [options.seconds * i / PICTURES for i in range(1, PICTURES)]}
-    diagnosis = None
-    if options.diagnose:
-        if not isinstance(gan, GAN):
-            raise ValueError(f"--diagnose reads GANs, and {recipe.name!r} trains none")
-        shown = data.x
-        if recipe.stack > 1:
-            few = recipes.batches(shown, batch_size=1000, seed=options.seed, stack=recipe.stack)
-            shown = next(iter(few)).numpy()
-        diagnosis = Diagnosis(shown, data.y, seed=options.seed, tell=_tell_beside_bar)
-    _clear(folder, keep=options.resume)
-    if not options.resume:
-        checkpoints.clear()
-    began = time.perf_counter()
-    with _stop_on_interrupt() as stop:
-        try:
-            run = recipes.train(
-                recipe,
-                data.x,
-                data.y,
-                gan=gan,
-                steps=None if options.seconds is not None else total,
-                seconds=options.seconds,
-                seed=options.seed,
-                progress=True,
-                callbacks=[
-                    HistoryWriter(folder / "history.csv"),
-                    SampleGrid(folder / "grids", seed=options.seed, **when),
-                    stop.callback(),
-                    *([diagnosis] if diagnosis is not None else []),
-                ],
-                checkpoints=checkpoints,
-                resume=options.resume,
-            )
-            gan.save(folder)
-        except OSError as error:
-            if checkpoints.last is not None and str(checkpoints.last) not in str(error):
-                _tell(f"gantut train: the last good checkpoint is {str(checkpoints.last)!r}, and "
-                      "--resume goes on there")  # fmt: skip
-            raise
-        record = {
-            "recipe": recipe.name,
-            "settings": _settings(recipe),
-            "command": options.command,
-            "seed": options.seed,
-            "data": data.name,
-            "size": options.size,
-            "image_shape": list(data.x.shape[1:]),
-            "images": len(data.x),
-            "num_classes": gan.num_classes,
-            "steps": run.steps,
-            "seconds": round(run.seconds, 2),
-            "wall_seconds": round(time.perf_counter() - began, 2),
-            "replicas": gan.distribute_strategy.num_replicas_in_sync,
-            "interrupted": stop.requested,
-            "diverged_at": run.diverged_at,
-            "origin": run.origin,
-            "environment": environment(),
-        }
-        write_json(folder / "run.json", record)
-        if diagnosis is not None:
-            with atomic_write(folder / "diagnosis.txt") as temporary:
-                temporary.write_text(diagnosis.report() + "\n", encoding="utf-8")
-    print(f"{folder}: {run.steps:,} steps in {run.seconds:.1f} s of training")
-    if stop.requested:
-        _tell(
-            f"gantut train: interrupted after {run.steps} steps; what there is lies in {folder}, "
-            "and --resume goes on"
-        )
-        return 128 + stop.signal
-    if run.diverged_at is not None:
-        origin = "" if run.origin is None else f" (it began at {run.origin})"
-        _tell(
-            f"gantut train: a loss was not finite at step {run.diverged_at}{origin}; "
-            f"the last good weights lie in {folder}"
-        )
-        return 1
-    checkpoints.clear()
-    if options.samples:
-        metrics = _measure(gan.ema_generator, data, options.samples, options.seed)
-        write_json(folder / "metrics.json", metrics)
-    return 0
-
-
-def _finished(folder: Path, checkpoints: Any) -> int | None:
-    """The steps of the run in the folder if there is nothing left to do; else None."""
-    if checkpoints.files():
-        return None
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        whole = not record["interrupted"] and record["diverged_at"] is None
-        return int(record["steps"]) if whole else None
-    except FileNotFoundError:
-        return None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"--resume: {str(folder / 'run.json')!r} is damaged: {error}") from error
+    if not options.trust_keras_file:
+        record, gan = runs.open_run(options.folder)
+        return record, gan.ema_generator
+    with runs.user_input():
+        generator = load_model(options.folder / "generator.keras")
+        if len(generator.inputs[0].shape) != 2 or len(generator.outputs[0].shape) != 4:
+            raise ValueError("generator.keras makes no images from latent vectors")
+    return {}, generator
 
 
 def _sample(options: argparse.Namespace) -> int:
+    from gantut import runs
     from gantut._files import atomic_write
+    from gantut.data import check_labels
+    from gantut.networks import count_classes, is_conditional
     from gantut.plotting import save_grid
     from gantut.sampling import sample
 
-    generator = _load_generator(options.folder)
-    labels = None
-    if options.labels is not None:
-        labels = np.resize(np.asarray(options.labels), options.n)
+    generator = _open(options)[1]
+    labels = options.labels
+    with runs.user_input():
+        if labels is not None:
+            if not is_conditional(generator):
+                raise ValueError("--labels: this generator is not conditional: it takes no labels")
+            several = np.resize(np.asarray(labels), options.n)
+            labels = check_labels(several, options.n, count_classes(generator))
+        elif is_conditional(generator) and count_classes(generator) is None:
+            raise ValueError("this generator's classes are unknown; pass --labels")
     images = sample(generator, options.n, labels, seed=options.seed)
     if options.out.suffix.lower() == ".png":
-        several = options.labels is not None and 1 < len(options.labels) < options.n
-        save_grid(images, options.out, columns=len(options.labels) if several else None, scale=2)
+        columns = len(options.labels or [])
+        with runs.user_input():  # weights from elsewhere can make anything
+            save_grid(images, options.out, columns=columns if 1 < columns < options.n else None,
+                      scale=2)  # fmt: skip
     else:
         arrays: Any = {"images": images} | ({} if labels is None else {"labels": labels})
         with atomic_write(options.out) as temporary:
@@ -514,192 +351,9 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from gantut._files import write_json
+    from gantut import runs
 
-    generator = _load_generator(options.folder)
-    name, size = "mnist", None
-    with contextlib.suppress(FileNotFoundError):
-        record = json.loads((options.folder / "run.json").read_text(encoding="utf-8"))
-        name, size = record.get("data", name), record.get("size", size)
-    metrics = _measure(generator, _load_data(name, size), options.n, options.seed)
-    write_json(options.folder / "metrics.json", metrics)
+    record, generator = _open(options)
+    images = runs.load_data_again(record, options)
+    runs.measure(generator, images, options.n, options.seed, options.folder)
     return 0
-
-
-# --- What the commands are made of -------------------------------------------------------------
-
-
-def _check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
-    """Makes the folder and writes into it, before anything that takes long."""
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"--out: wanted a folder, got the file {str(folder)!r}")
-    found = [name for name in (*RUN_FILES, "grids", CHECKPOINTS) if (folder / name).exists()]
-    if found and not overwrite and not resume:
-        raise FileExistsError(
-            f"--out: {str(folder)!r} holds a run already ({', '.join(found)}); "
-            "pass --overwrite to replace it or --resume to go on with it, or name another folder"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise type(error)(
-            error.errno, f"--out: cannot write in {str(folder)!r}: {error.strerror}"
-        ) from error
-
-
-@contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Lets no second training write into the folder; the system frees it when we are killed."""
-    import filelock
-
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise BlockingIOError(
-            errno.EWOULDBLOCK, f"--out: another `gantut train` is at work in {str(folder)!r}"
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        _tell(f"gantut train: {str(folder)!r} cannot be locked ({error}); going on without")
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _clear(folder: Path, keep: bool) -> None:
-    """Removes what a run left in the folder, and nothing else; if ``keep`` only what is half."""
-    from gantut._files import remove_leftovers
-
-    for place in (folder, folder / "grids", folder / CHECKPOINTS):
-        remove_leftovers(place)
-    if keep:
-        return
-    for path in (*(folder / name for name in RUN_FILES), *(folder / "grids").glob("step-*.png")):
-        path.unlink(missing_ok=True)
-
-
-def _settings(recipe: Any) -> dict[str, Any]:
-    """The values of a recipe that JSON can hold."""
-    kinds = (str, int, float, bool, dict, type(None))
-    return {key: value for key, value in vars(recipe).items() if isinstance(value, kinds)}
-
-
-def _load_generator(folder: Path) -> Any:
-    from gantut._state import load_model
-
-    path = folder / "generator.keras"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{str(folder)!r} holds no run: wanted the file generator.keras there, "
-            "as `gantut train` writes it"
-        )
-    return load_model(path)
-
-
-def _measure(generator: Any, data: _Data, n: int, seed: int) -> dict[str, Any]:
-    """Measures a generator and prints what comes out."""
-    from gantut import metrics
-    from gantut.networks import count_classes, is_conditional
-    from gantut.sampling import sample
-
-    head = {"data": data.name, "samples": n, "seed": seed}
-    stacked = generator.outputs[0].shape[-1] != data.x.shape[-1]
-    if data.name == "mnist" and stacked:
-        from gantut.evaluation import stacked_modes
-
-        found = stacked_modes(sample(generator, n, seed=seed))
-        print(f"{found.modes} of 1,000 triples of digits; divergence from uniform shares "
-              f"{found.kl:.4f} nats (evenly spread samples: {999 / (2 * n):.4f})")  # fmt: skip
-        return head | {"modes": found.modes, "kl": found.kl}
-    if data.name == "mnist":
-        from gantut import judge
-        from gantut.evaluation import evaluate
-
-        labels = None
-        if is_conditional(generator):
-            classes = count_classes(generator) or 10
-            labels = np.random.default_rng(seed).integers(classes, size=n)
-        images = sample(generator, n, labels, seed=seed)
-        evaluation = evaluate(images, data=data.whole, seed=seed)
-        print(evaluation)
-        result = evaluation.to_dict()
-        if labels is not None:
-            result["label_agreement"] = judge.accuracy(images, labels)
-            print(f"read as the class that was asked for: {result['label_agreement']:.1%}")
-        return head | result
-    few = min(n, NEAREST)
-    rng = np.random.default_rng(seed)
-    images = sample(generator, few, seed=seed)
-    if stacked:  # Each of the images that make one has neighbours of its own.
-        height, width, channels = data.x.shape[1:]
-        apart = images.reshape(few, height, width, -1, channels)
-        images = np.ascontiguousarray(np.moveaxis(apart, 3, 1)).reshape(-1, *data.x.shape[1:])
-    own = metrics.nearest_training_images(images, data.x).distances[:, 0]
-    if data.whole is not None:
-        held_out, neighbour = data.whole.x_test, 1
-    else:
-        # Without held-out images: training images and their nearest other one.
-        held_out, neighbour = data.x, 2
-    chosen = np.sort(rng.permutation(len(held_out))[:NEAREST])
-    real = metrics.nearest_training_images(held_out[chosen], data.x, k=neighbour).distances[:, -1]
-    memory = metrics.memorisation(own, real)
-    print(
-        f"median distance to the nearest training image: {memory.median:.2f} "
-        f"(real images: {memory.reference_median:.2f}); "
-        f"suspiciously near: {memory.share_close:.1%} (real images: {memory.quantile:.1%})"
-    )
-    print(LEFT_OUT)
-    return {**head, "samples": few, "memorisation": memory._asdict(), "left_out": LEFT_OUT}
-
-
-class _Stop:
-    """A wish to stop, which a callback grants between two executions."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self.signal = 0
-
-    def callback(self) -> Any:
-        from gantut._keras import keras
-
-        stop = self
-
-        class StopOnRequest(keras.callbacks.Callback):
-            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                if stop.requested:
-                    self.model.stop_training = True
-
-        return StopOnRequest()
-
-
-@contextlib.contextmanager
-def _stop_on_interrupt() -> Iterator[_Stop]:
-    """Makes Ctrl-C and SIGTERM a wish to stop; the second one ends the process as usual."""
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    previous = {
-        signal.SIGINT: signal.getsignal(signal.SIGINT) or signal.default_int_handler,
-        signal.SIGTERM: signal.getsignal(signal.SIGTERM) or signal.SIG_DFL,
-    }
-
-    def put_back() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    def on_interrupt(number: int, frame: Any) -> None:
-        stop.requested, stop.signal = True, number
-        put_back()
-        again = "Ctrl-C again to drop it" if number == signal.SIGINT else "a second ends it at once"
-        _tell(f"\ngantut train: stopping, and saving what there is ({again})")
-
-    for number in previous:
-        signal.signal(number, on_interrupt)
-    try:
-        yield stop
-    finally:
-        put_back()

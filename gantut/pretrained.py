@@ -77,8 +77,6 @@ def build(record: dict[str, Any], content: bytes) -> keras.Model:
     Returns:
         The generator.
     """
-    with Npz(io.BytesIO(content)) as archive:
-        weights = [archive[key].astype(np.float32) for key in sorted(archive.files)]
     # Initialisers without a seed take one from Python's generator.
     state = random.getstate()
     try:
@@ -87,11 +85,14 @@ def build(record: dict[str, Any], content: bytes) -> keras.Model:
         )
     finally:
         random.setstate(state)
-    shapes = [tuple(weight.shape) for weight in generator.weights]
-    if shapes != [weight.shape for weight in weights]:
-        raise ValueError(
-            f"the weights do not fit the generator of recipe {record['recipe']!r}: "
-            f"it wants {shapes}, the file has {[weight.shape for weight in weights]}"
-        )
-    generator.set_weights(weights)
+    with Npz(io.BytesIO(content)) as archive:
+        names = sorted(archive.files)
+        shapes = [archive.header(name)[0] for name in names]
+        wanted = [tuple(weight.shape) for weight in generator.weights]
+        if shapes != wanted:
+            raise ValueError(
+                f"the weights do not fit the generator of recipe {record['recipe']!r}: "
+                f"it wants {wanted}, the file has {shapes}"
+            )
+        generator.set_weights([archive[name].astype(np.float32) for name in names])
     return generator

@@ -13,7 +13,6 @@ other packs the generator of a run in half precision (`gantut.pretrained`).
 import argparse
 import hashlib
 import io
-import json
 import re
 import shlex
 import sys
@@ -28,9 +27,9 @@ import numpy.typing as npt
 from gantut import judge, load_mnist, pretrained
 from gantut._files import atomic_write, environment, write_json
 from gantut._keras import keras, tf
-from gantut._state import load_model
 from gantut.evaluation import evaluate
 from gantut.networks import count_classes, is_conditional
+from gantut.runs import open_run
 
 MINIMUM_ACCURACY = 0.992
 """Test accuracy below which no judge is written."""
@@ -131,15 +130,16 @@ def pack(
         The record.
 
     Raises:
-        ValueError: the name is not valid, the run's recipe does not fit its weights, a weight is
-            too large for half precision, or the generators of the folder would weigh more than
-            `MAXIMUM_BYTES` together. Nothing is written then.
+        gantut.runs.UsageError: the run cannot be opened.
+        ValueError: the name is not valid, a weight is too large for half precision, or the
+            generators of the folder would weigh more than `MAXIMUM_BYTES` together. Nothing is
+            written then.
     """
     run, folder = Path(run), Path(folder)
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name == "judge":
         raise ValueError(f"wanted a name of letters, digits and underscores, got {name!r}")
-    trained = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    generator = load_model(run / "generator.keras")
+    trained, gan = open_run(run)
+    generator = gan.ema_generator
     content = _halved(generator)
     record: dict[str, Any] = {
         "kind": "generator",

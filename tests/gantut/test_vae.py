@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from numpy.polynomial.hermite_e import hermegauss
 
-from gantut import callbacks, cli, data, evaluate, networks, recipes
+from gantut import callbacks, cli, data, evaluate, networks, recipes, runs
 from gantut.vae import VAE, binarise, kl_to_standard_normal
 
 SHAPE = (4, 4, 1)
@@ -430,7 +430,7 @@ def test_command_line_trains_samples_and_evaluates(tmp_path, capsys):
         assert arrays["images"].shape == (4, 8, 8, 1)
     assert cli.main(["evaluate", str(folder), "-n", "20"]) == 0
     # Another recipe's run in the same folder leaves no encoder of this one behind.
-    assert "encoder.keras" in cli.RUN_FILES
+    assert "encoder.keras" in runs.FILES
 
 
 # --- Refusals ------------------------------------------------------------------------------------

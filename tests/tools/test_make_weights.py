@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from gantut import judge, networks, pretrained, recipes
 from gantut.data import ImageData
+from gantut.runs import UsageError
 from gantut.sampling import sample
 
 ENVIRONMENT = {"versions": {}, "python": "3", "machine": "m", "device": "CPU"}
@@ -32,26 +33,28 @@ def packed(tmp_path, monkeypatch, tiny):
 @pytest.fixture
 def run(tmp_path, packed, tiny):
     """A run of the recipe tiny on images of 6 x 6 pixels."""
-    return save_run(tmp_path / "run", tiny.generator((6, 6, 1), 10))
+    return save_run(tmp_path / "run", tiny)
 
 
-def save_run(folder, generator, **fields):
-    folder.mkdir()
+def save_run(folder, recipe, shape=(6, 6, 1), classes=10, data="/somewhere/images.npz", most=1.0):
+    gan = recipe.build(shape, classes)
     rng = np.random.default_rng(0)
     # No run leaves all biases 0 and all variances 1.
-    for weight in generator.weights:
-        weight.assign(rng.uniform(0.1, 1.0, weight.shape))
-    generator.save(folder / "generator.keras")
+    for weight in gan.ema_generator.weights:
+        weight.assign(rng.uniform(0.1, most, weight.shape))
+    gan.save(folder)
     record = {
         "recipe": "tiny",
+        "image_shape": list(shape),
+        "num_classes": gan.num_classes,
         "command": "gantut train tiny --out run",
-        "data": "/somewhere/images.npz",
+        "data": data,
         "seed": 7,
         "steps": 4,
         "seconds": 1.5,
         "environment": ENVIRONMENT,
     }
-    (folder / "run.json").write_text(json.dumps(record | fields))
+    (folder / "run.json").write_text(json.dumps(record))
     return folder
 
 
@@ -132,8 +135,12 @@ def test_a_conditional_generator_keeps_its_classes(packed, tmp_path, monkeypatch
     def build(shape, num_classes):
         return networks.mlp_generator(4, shape, (8,), num_classes=num_classes)
 
-    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, generator=build, conditional=True))
-    make_weights.pack("labelled", save_run(tmp_path / "run", build((6, 6, 1), 3)), packed)
+    def judge_of(shape, num_classes):
+        return networks.mlp_discriminator(shape, (8,), num_classes=num_classes)
+
+    labelled = replace(tiny, generator=build, discriminator=judge_of, conditional=True)
+    monkeypatch.setitem(recipes.RECIPES, "tiny", labelled)
+    make_weights.pack("labelled", save_run(tmp_path / "run", labelled, classes=3), packed)
     loaded = pretrained.load("labelled")
     assert sample(loaded, 3, np.arange(3), seed=0).shape == (3, 6, 6, 1)
     with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got 3\.\.3"):
@@ -141,7 +148,7 @@ def test_a_conditional_generator_keeps_its_classes(packed, tmp_path, monkeypatch
 
 
 def test_digits_are_measured_as_they_are_packed(packed, tmp_path, tiny):
-    run = save_run(tmp_path / "run", tiny.generator((28, 28, 1), 10), data="mnist")
+    run = save_run(tmp_path / "run", tiny, (28, 28, 1), data="mnist")
     metrics = make_weights.pack("tiny", run, packed, samples=50)["metrics"]
     assert metrics["samples"] == 50
     # An untrained network is far from MNIST.
@@ -171,21 +178,18 @@ def test_what_cannot_be_packed_is_refused_and_nothing_written(
     packed, run, tmp_path, monkeypatch, tiny
 ):
     before = sorted(packed.iterdir())
-    other = save_run(tmp_path / "other", networks.mlp_generator(4, (6, 6, 1), widths=(9,)))
-    with pytest.raises(ValueError, match="do not fit the generator of recipe 'tiny'"):
-        make_weights.pack("other", other, packed)
-    with pytest.raises(FileNotFoundError, match=r"run\.json"):
+    wider = replace(tiny, generator=lambda shape, k: networks.mlp_generator(4, shape, (9,)))
+    with pytest.raises(UsageError, match="belongs to other networks"):
+        make_weights.pack("other", save_run(tmp_path / "other", wider), packed)
+    with pytest.raises(UsageError, match="holds no run"):
         make_weights.pack("none", tmp_path, packed)
     monkeypatch.setattr(make_weights, "MAXIMUM_BYTES", 100)
     with pytest.raises(ValueError, match="together they may weigh 100"):
         make_weights.pack("tiny", run, packed)
     monkeypatch.undo()
-    large = tiny.generator((6, 6, 1), 10)
-    folder = save_run(tmp_path / "large", large)
-    large.weights[0].assign(np.full(large.weights[0].shape, 1e5))
-    large.save(folder / "generator.keras")
-    with pytest.raises(ValueError, match="does not fit half precision: 100000"):
-        make_weights.pack("large", folder, packed)
+    monkeypatch.setitem(recipes.RECIPES, "tiny", tiny)
+    with pytest.raises(ValueError, match="does not fit half precision"):
+        make_weights.pack("large", save_run(tmp_path / "large", tiny, most=1e6), packed)
     assert sorted(packed.iterdir()) == before
 
 
