@@ -61,9 +61,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def _cannot_write(target: Path, error: OSError) -> OSError:
     """The error with the file's name in it; callers tell a full disk by its type and number."""
-    folder = target.parent
-    why = "that is a file, wanted a folder" if folder.is_file() else error.strerror
-    return type(error)(error.errno, f"cannot write {target.name!r} in {str(folder)!r}: {why}")
+    return type(error)(
+        error.errno, f"cannot write {target.name!r} in {str(target.parent)!r}: {error.strerror}"
+    )
 
 
 def remove_leftovers(folder: Path) -> None:
