@@ -30,6 +30,7 @@ if keras.config.backend() != "tensorflow":
 import tensorflow as tf  # noqa: E402
 
 __all__ = [
+    "blank",
     "computed",
     "full_precision",
     "gradients",
@@ -45,6 +46,12 @@ __all__ = [
 def full_precision(x: Any) -> Any:
     """The tensor in float32 where it has 16 bits, as what layers compute in a mixed precision."""
     return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x
+
+
+def blank(network: Any, n: int) -> Any:
+    """A batch of ``n`` zeros for each input of a network, or for its only one."""
+    inputs = [tf.zeros((n, *(size or 1 for size in x.shape[1:])), x.dtype) for x in network.inputs]
+    return inputs if len(inputs) > 1 else inputs[0]
 
 
 def layers_of(model: Any) -> Iterator[Any]:
@@ -129,14 +136,14 @@ def _without_second_derivative(network: Any) -> str:
     """The first layer of a network of which TensorFlow has none."""
     calls: list[Any] = []
     with watched(layers_of(network), lambda layer, x, kwargs, y: calls.append((layer, x))):
-        network([tf.ones([n or 1 for n in x.shape], x.dtype) for x in network.inputs])
+        network(blank(network, 1))
     for layer, x in calls:
         try:
             with tf.GradientTape() as outer:
                 outer.watch(x)
                 with tf.GradientTape() as inner:
                     inner.watch(x)
-                    y = layer(x)
+                    y = tf.square(layer(x))
                 slopes = inner.gradient(y, x)
             outer.gradient(slopes, x)
         except LookupError:

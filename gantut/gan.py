@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gantut import _check, losses
-from gantut._keras import computed, full_precision, gradients, keras, tf, unchanged
+from gantut._keras import blank, computed, full_precision, gradients, keras, tf, unchanged
 from gantut._state import numbered
 from gantut._unrolling import unrolled
 from gantut.model import Model, built_optimizer, check_network
@@ -152,7 +152,10 @@ class GAN(Model):
                 )
             adversarial = self.adversarial_loss.generator(fake_logits, real_logits)
             loss = self.generator_loss(real, fake, adversarial)
-        return loss, gradients(tape, loss, self.generator)
+        slopes = gradients(tape, loss, self.generator)
+        if all(slope is None for slope in slopes):
+            raise ValueError(losses.NO_SLOPE)
+        return loss, slopes
 
     def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
         """What G minimises, the adversarial loss; a GAN with a further aim adds it here.
@@ -311,6 +314,10 @@ class GAN(Model):
                 f"both networks must take a label, or none: the generator has {inputs[0]} inputs, "
                 f"the discriminator {inputs[1]}"
             )
+
+    def check_rows(self, n: int) -> None:
+        """Raises where D cannot judge ``n`` samples: where it packs them, or looks at groups."""
+        self.discriminator(blank(self.discriminator, n), training=False)
 
     def _check_simultaneous(self) -> None:
         for name, plain in (("d_steps", 1), ("unroll_steps", 0)):

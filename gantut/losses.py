@@ -8,12 +8,15 @@ by the player that it is named after. Expectations are means over the batch.
 ``LOSSES`` maps a name to its pair of functions, and :func:`get_loss` looks one up.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
+from gantut import _check
 from gantut._keras import tf
 
-Tensor = Any
+Tensor: TypeAlias = tf.Tensor
+Critic: TypeAlias = Callable[[Tensor], Tensor]
 
 
 class AdversarialLoss(NamedTuple):
@@ -155,41 +158,36 @@ def get_loss(loss: str | AdversarialLoss, *, real_label: float = 1.0) -> Adversa
 
     Returns:
         The pair of functions.
-
-    Raises:
-        ValueError: an unknown name, or a label that is out of range or does not apply.
     """
-    if not 0.5 < real_label <= 1.0:
-        raise ValueError(f"real_label must lie in (0.5, 1], got {real_label!r}")
-    if isinstance(loss, str):
-        if loss not in LOSSES:
-            raise ValueError(f"unknown loss {loss!r}; known are {', '.join(sorted(LOSSES))}")
-        loss = LOSSES[loss]
-    elif not isinstance(loss, AdversarialLoss):
-        raise ValueError(f"loss must be a name or an AdversarialLoss, got {type(loss).__name__}")
+    real_label = _check.number(real_label, "real_label", above=0.5, most=1.0)
+    pair = loss if isinstance(loss, AdversarialLoss) else _check.one_of(loss, "loss", LOSSES)
     if real_label == 1.0:
-        return loss
-    if loss.discriminator is not LOSSES["minimax"].discriminator:
+        return pair
+    if pair.discriminator is not LOSSES["minimax"].discriminator:
         raise ValueError(
-            f"label smoothing applies to 'minimax' and 'non_saturating', not to {loss.name!r}"
+            f"label smoothing applies to 'minimax' and 'non_saturating', not to {pair.name!r}"
         )
-
-    def smoothed(real: Tensor, fake: Tensor) -> Tensor:
-        return minimax_discriminator(real, fake, real_label)
-
-    return loss._replace(discriminator=smoothed)
+    return pair._replace(discriminator=partial(minimax_discriminator, real_label=real_label))
 
 
-def _squared_gradient_norms(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+NO_SLOPE = (
+    "the discriminator's logits have no derivative with respect to its input (is there a "
+    "stop_gradient or a rounding in it?), so neither a penalty nor the generator can use it"
+)
+
+
+def _squared_gradient_norms(critic: Critic, x: Tensor) -> Tensor:
     """``||grad_x critic(x)||^2`` for each row of ``x``: shape (batch,)."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         total = tf.reduce_sum(critic(x))
     gradient = tape.gradient(total, x)
+    if gradient is None:
+        raise ValueError(NO_SLOPE)
     return tf.reduce_sum(tf.square(gradient), axis=range(1, len(x.shape)))
 
 
-def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
     """``E[||grad_x D(x)||^2] / 2`` on real data (Mescheder et al. 2018, eq. 9, without gamma).
 
     The gradient is taken of the logit. Each row's gradient is its own only if D treats rows
@@ -205,13 +203,13 @@ def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     return 0.5 * tf.reduce_mean(_squared_gradient_norms(critic, real))
 
 
-def r2_penalty(critic: Callable[[Tensor], Tensor], fake: Tensor) -> Tensor:
+def r2_penalty(critic: Critic, fake: Tensor) -> Tensor:
     """``E[||grad_x D(G(z))||^2] / 2`` on generated samples (Mescheder et al. 2018, eq. 10)."""
     return 0.5 * tf.reduce_mean(_squared_gradient_norms(critic, fake))
 
 
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor],
+    critic: Critic,
     real: Tensor,
     fake: Tensor,
     alpha: Tensor | None = None,
@@ -243,4 +241,4 @@ def gradient_penalty(
     return tf.reduce_mean(tf.square(norms - target))
 
 
-PENALTIES: Sequence[str] = ("r1", "r2", "wgan_gp")
+PENALTIES = ("r1", "r2", "wgan_gp")

@@ -164,6 +164,9 @@ class Model(keras.Model):
                 raise ValueError("a conditional GAN needs integer labels y beside the samples x")
             check_labels(y, len(x), self.num_classes)
 
+    def check_rows(self, n: int) -> None:
+        """Raises where a last batch of ``n`` samples cannot be trained on."""
+
     def _looked_at(self, x: Any, y: Any, batch_size: int | None) -> tuple[Any, Any]:
         """The data as Keras takes it, after a look at all of an array or at the first batch."""
         if x is None:
@@ -175,6 +178,8 @@ class Model(keras.Model):
                 raise ValueError(
                     f"batch_size {batch_size} is larger than the data ({len(x)} samples)"
                 )
+            if rows := len(x) % (batch_size or 32):
+                self.check_rows(rows)
             return x, y
         if isinstance(x, Iterator):
             first = next(x, None)
@@ -333,6 +338,7 @@ _LESS = {
     "TerminateOnNaN": "sees no log 'loss'; gantut.callbacks.StopOnDivergence stops",
     "LearningRateScheduler": f"{_ONE_RATE}; gantut.callbacks.LearningRateSchedule changes both",
     "ReduceLROnPlateau": _ONE_RATE,
+    "SwapEMAWeights": "swaps nothing here; ema= of gantut.GAN averages G's weights",
     "BackupAndRestore": "forgets D's optimizer; gantut.callbacks.Checkpoints keeps all",
 }
 

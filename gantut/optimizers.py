@@ -1,9 +1,12 @@
 """Adam in one pass over memory, and optimizers whose steps one can differentiate through."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from gantut._keras import keras, tf
+
+Tensor: TypeAlias = tf.Tensor
+Optimizer: TypeAlias = keras.optimizers.Optimizer
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -69,12 +72,9 @@ class Unrolled:
         optimizer: A built ``Adam`` (`FusedAdam` too) or ``SGD`` of Keras, without clipping, weight
             decay, averaging, gradient accumulation, loss scaling or amsgrad.
         variables: Those that it was built for.
-
-    Raises:
-        ValueError: the optimizer is another one, or has one of these settings.
     """
 
-    def __init__(self, optimizer: Any, variables: Sequence[Any]) -> None:
+    def __init__(self, optimizer: Optimizer, variables: Sequence[keras.Variable]) -> None:
         self.check(optimizer)
         self.optimizer = optimizer
         self.is_adam = isinstance(optimizer, keras.optimizers.Adam)
@@ -87,7 +87,7 @@ class Unrolled:
         self.slots = [[tf.convert_to_tensor(slot[i]) for slot in slots] for i in indices]
 
     @staticmethod
-    def check(optimizer: Any) -> None:
+    def check(optimizer: Optimizer) -> None:
         """Raises if the optimizer's steps are none that this class knows."""
         if not isinstance(optimizer, keras.optimizers.Adam | keras.optimizers.SGD):
             raise ValueError(
@@ -98,11 +98,12 @@ class Unrolled:
             "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema",
             "loss_scale_factor", "gradient_accumulation_steps",
         )  # fmt: skip
-        used = [f"{name}={getattr(optimizer, name)!r}" for name in names if _on(optimizer, name)]
+        values = ((name, getattr(optimizer, name, None)) for name in names)
+        used = [f"{name}={value!r}" for name, value in values if value not in (None, False, 0.0)]
         if used:
             raise ValueError(f"unrolling takes a plain Adam or SGD, got one with {', '.join(used)}")
 
-    def step(self, values: Sequence[Any], gradients: Sequence[Any]) -> list[Any]:
+    def step(self, values: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor]:
         """Takes one step.
 
         Args:
@@ -121,7 +122,7 @@ class Unrolled:
             for i, (value, gradient) in enumerate(zip(values, gradients, strict=True))
         ]
 
-    def _adam(self, i: int, gradient: Any, rate: Any) -> Any:
+    def _adam(self, i: int, gradient: Tensor, rate: Tensor) -> Tensor:
         one, two = self.optimizer.beta_1, self.optimizer.beta_2
         m, v = self.slots[i]
         m = m + (1.0 - one) * (gradient - m)
@@ -135,7 +136,7 @@ class Unrolled:
         root = tf.where(positive, tf.sqrt(tf.where(positive, v, 1.0)), 0.0)
         return -rate * m / (root + self.optimizer.epsilon)
 
-    def _sgd(self, i: int, gradient: Any, rate: Any) -> Any:
+    def _sgd(self, i: int, gradient: Tensor, rate: Tensor) -> Tensor:
         if not self.slots[i]:
             return -rate * gradient
         momentum = self.optimizer.momentum * self.slots[i][0] - rate * gradient
@@ -143,7 +144,3 @@ class Unrolled:
         if self.optimizer.nesterov:
             return self.optimizer.momentum * momentum - rate * gradient
         return momentum
-
-
-def _on(optimizer: Any, name: str) -> bool:
-    return getattr(optimizer, name, None) not in (None, False, 0.0)
