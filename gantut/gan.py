@@ -153,7 +153,7 @@ class GAN(Model):
             adversarial = self.adversarial_loss.generator(fake_logits, real_logits)
             loss = self.generator_loss(real, fake, adversarial)
         slopes = gradients(tape, loss, self.generator)
-        if all(slope is None for slope in slopes):
+        if slopes and all(slope is None for slope in slopes):
             raise ValueError(losses.NO_SLOPE)
         return loss, slopes
 
