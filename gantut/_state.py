@@ -22,6 +22,10 @@ class OtherTrainingError(ValueError):
     """A saved state is whole, but of other networks, or of a training with other settings."""
 
 
+class DamagedError(ValueError):
+    """A saved state cannot be read."""
+
+
 def numbered(groups: Mapping[str, Iterable[Any]]) -> dict[str, Any]:
     """Variables by the name of their group and their number in it: "generator/002"."""
     return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
@@ -101,7 +105,7 @@ def read_meta(path: Path) -> dict[str, Any]:
     """What `write_state` kept beside the variables.
 
     Raises:
-        ValueError: the file is damaged, or holds nothing of the kind.
+        DamagedError: the file cannot be read, or holds nothing of the kind.
     """
     with _naming(path), path.open("rb") as file, Npz(file) as archive:
         meta = json.loads(archive[_META].tobytes())
@@ -118,7 +122,7 @@ def _naming(path: Path) -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise DamagedError(f"{path} is damaged: {error}") from error
 
 
 def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
@@ -135,7 +139,7 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
     Raises:
         FileNotFoundError: there is no such file.
         OtherTrainingError: it has other names, shapes or dtypes.
-        ValueError: it is damaged.
+        DamagedError: it cannot be read.
     """
     with path.open("rb") as file:
         with _naming(path):

@@ -77,6 +77,10 @@ def _picture_or_arrays(text: str) -> Path:
     return path
 
 
+_NUMBER: dict[str, Any] = {"type": _positive_integer, "metavar": "N"}
+_SEED: dict[str, Any] = {"type": _natural, "metavar": "K", "default": 0, "help": "default: 0"}
+
+
 def _make_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="gantut", description="Train generative adversarial networks on small images."
@@ -97,23 +101,16 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds of training, of which pictures and evaluation are no part",
     )
-    length.add_argument(
-        "--epochs", type=_positive_integer, metavar="N", help="passes over the data"
-    )
-    length.add_argument("--steps", type=_positive_integer, metavar="N", help="training steps")
-    train.add_argument("--seed", type=_natural, default=0, metavar="K", help="default: 0")
+    length.add_argument("--epochs", **_NUMBER, help="passes over the data")
+    length.add_argument("--steps", **_NUMBER, help="training steps")
+    train.add_argument("--seed", **_SEED)
     train.add_argument(
         "--data",
         default="mnist",
         metavar="DATA",
         help="mnist (default), fashion_mnist, an npz file or a folder of images",
     )
-    train.add_argument(
-        "--size",
-        type=_positive_integer,
-        metavar="N",
-        help="bring your own images to N x N pixels",
-    )
+    train.add_argument("--size", **_NUMBER, help="bring your own images to N x N pixels")
     again = train.add_mutually_exclusive_group()
     again.add_argument("--overwrite", action="store_true", help="replace the run that DIR holds")
     again.add_argument(
@@ -123,15 +120,13 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--checkpoint-every",
-        type=_positive_integer,
-        metavar="N",
+        **_NUMBER,
         help="steps from checkpoint to checkpoint (default: one a minute)",
     )
     several = train.add_mutually_exclusive_group()
     several.add_argument(
         "--devices",
-        type=_positive_integer,
-        metavar="N",
+        **_NUMBER,
         help="share each batch among N devices of this machine (default: one device)",
     )
     several.add_argument(
@@ -156,7 +151,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     trained = _Parser(add_help=False)
     trained.add_argument("folder", type=Path, metavar="DIR", help="the folder of a run")
-    trained.add_argument("--seed", type=_natural, default=0, metavar="K", help="default: 0")
+    trained.add_argument("--seed", **_SEED)
     trained.add_argument(
         "--trust-keras-file",
         action="store_true",
@@ -167,7 +162,7 @@ def _make_parser() -> argparse.ArgumentParser:
     sample = commands.add_parser(
         "sample", parents=[trained], help="draw samples from a trained generator"
     )
-    sample.add_argument("-n", type=_positive_integer, default=64, metavar="N", help="default: 64")
+    sample.add_argument("-n", **_NUMBER, default=64, help="default: 64")
     sample.add_argument(
         "--out", type=_picture_or_arrays, required=True, metavar="FILE", help="x.png or x.npz"
     )

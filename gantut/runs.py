@@ -28,7 +28,7 @@ from tqdm import tqdm
 from gantut import data, evaluation, judge, metrics, networks, recipes
 from gantut._files import atomic_write, environment, remove_leftovers, write_json
 from gantut._keras import keras, tf
-from gantut._state import OtherTrainingError
+from gantut._state import DamagedError, OtherTrainingError
 from gantut.callbacks import Checkpoints, HistoryWriter, SampleGrid
 from gantut.diagnosis import Diagnosis
 from gantut.gan import GAN
@@ -155,7 +155,7 @@ def check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
     """Makes the folder and writes into it, before anything that takes long."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--out: wanted a folder, got the file {str(folder)!r}")
-    found = [name for name in (*FILES, "grids", CHECKPOINTS) if (folder / name).exists()]
+    found = [name for name in (*FILES, "grids", CHECKPOINTS, REPLACED) if (folder / name).exists()]
     if found and not overwrite and not resume:
         raise UsageError(
             f"--out: {str(folder)!r} holds a run already ({', '.join(found)}); "
@@ -398,7 +398,8 @@ def _train(
     began = time.perf_counter()
     between = _BetweenSteps(folder / REPLACED)
     with _replacing(folder, keep=options.resume), _stop_on_interrupt(between):
-        write_json(folder / "run.json", record)
+        if not (folder / "run.json").exists():  # where it goes on, it is another of the same
+            write_json(folder / "run.json", record)
         try:
             run = recipes.train(
                 recipe,
@@ -418,7 +419,7 @@ def _train(
                 resume=options.resume,
             )
             gan.save(folder)
-        except OtherTrainingError as error:
+        except (DamagedError, OtherTrainingError) as error:
             raise UsageError(f"--resume: {error}") from error
         except OSError as error:
             if checkpoints.last is not None and str(checkpoints.last) not in str(error):

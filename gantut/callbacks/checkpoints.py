@@ -15,7 +15,14 @@ import numpy as np
 
 from gantut import _check
 from gantut._keras import keras
-from gantut._state import OtherTrainingError, numbered, read_meta, read_state, write_state
+from gantut._state import (
+    DamagedError,
+    OtherTrainingError,
+    numbered,
+    read_meta,
+    read_state,
+    write_state,
+)
 from gantut.callbacks.clock import TrainingClock
 from gantut.callbacks.parts import (
     Logs,
@@ -129,7 +136,7 @@ class Checkpoints(keras.callbacks.Callback):
 
         Raises:
             OtherTrainingError: the checkpoint belongs to other networks or settings.
-            ValueError: all checkpoints are damaged.
+            DamagedError: no checkpoint can be read.
         """
         damaged: list[str] = []
         for path in self.files():
@@ -146,7 +153,7 @@ class Checkpoints(keras.callbacks.Callback):
                 warnings.warn(f"{what}; going on from {path.name} instead", stacklevel=2)
             return done
         if damaged:
-            raise ValueError(f"no checkpoint can be read: {'; '.join(damaged)}")
+            raise DamagedError(f"no checkpoint can be read: {'; '.join(damaged)}")
         return None
 
     def _read(self, path: Path, gan: keras.Model) -> int:

@@ -369,6 +369,7 @@ def test_what_was_there_comes_back_where_no_step_is_taken(
         assert cli.main(train(folder, archive, "--overwrite", "--seed", "1")) == 70
     if killed:
         assert {f"{runs.REPLACED}/{name}" for name in before} <= set(content(folder))
+        assert cli.main(train(folder, archive, "--seed", "1")) == 2  # nobody said --overwrite
         # Whoever comes next finds it.
         assert cli.main(train(folder, archive, "--resume")) == 0
     assert content(folder) == before
@@ -483,6 +484,17 @@ def test_records_that_say_too_little_are_told(finished, archive, tmp_path, capsy
         refused(capsys, train(folder, archive, "--resume"), "run.json", word)
     (folder / "run.json").unlink()
     refused(capsys, sampling, "holds no run")
+
+
+def test_checkpoints_that_cannot_be_read_are_told(finished, archive, tmp_path, capsys):
+    folder = copy(finished, tmp_path)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "step-000012.npz").write_bytes(b"half")
+    before = content(folder)
+    assert cli.main(train(folder, archive, "--resume")) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("gantut train: error: --resume: no checkpoint can be read")
+    assert content(folder) == before
 
 
 def test_a_finished_run_that_was_not_measured_is_measured(finished, archive, tmp_path, capsys):
