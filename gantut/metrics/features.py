@@ -77,11 +77,11 @@ class Features:
         return self._radii[k]
 
 
-Set: TypeAlias = npt.ArrayLike | Features
+FeaturesLike: TypeAlias = npt.ArrayLike | Features
 
 
 def checked_pair(
-    a: Set, b: Set, names: tuple[str, str] = ("a", "b"), *, least: int
+    a: FeaturesLike, b: FeaturesLike, names: tuple[str, str] = ("a", "b"), *, least: int
 ) -> tuple[Features, Features]:
     """Two sets of features of one width, each of ``least`` samples or more."""
     first, second = (
@@ -102,7 +102,7 @@ def checked_pair(
 # --- Frechet distance ----------------------------------------------------------------------------
 
 
-def frechet_distance(a: Set, b: Set) -> float:
+def frechet_distance(a: FeaturesLike, b: FeaturesLike) -> float:
     """Frechet distance between normal distributions fitted to two sets of features.
 
     Heusel et al. (2017), equation 6, which is the squared 2-Wasserstein distance::
@@ -125,7 +125,9 @@ def frechet_distance(a: Set, b: Set) -> float:
     return _frechet(a.moments, b.moments)
 
 
-def frechet_distance_error(a: Set, b: Set, *, repeats: int = 50, seed: int = 0) -> float:
+def frechet_distance_error(
+    a: FeaturesLike, b: FeaturesLike, *, repeats: int = 50, seed: int = 0
+) -> float:
     """Bootstrap standard error of `frechet_distance`.
 
     Both sets are drawn again with replacement `repeats` times (Efron 1979); the result is the
@@ -168,7 +170,7 @@ def _root(covariance: Float64) -> Float64:
 # --- Kernel distance -----------------------------------------------------------------------------
 
 
-def kernel_distance(a: Set, b: Set) -> float:
+def kernel_distance(a: FeaturesLike, b: FeaturesLike) -> float:
     """Kernel distance: unbiased squared maximum mean discrepancy with a cubic kernel.
 
     Binkowski et al. (2018): kernel (x.y / F + 1)^3, F the number of features. The estimator is
@@ -186,7 +188,7 @@ def kernel_distance(a: Set, b: Set) -> float:
     return kernel_distance_and_error(a, b)[0]
 
 
-def kernel_distance_and_error(a: Set, b: Set) -> tuple[float, float]:
+def kernel_distance_and_error(a: FeaturesLike, b: FeaturesLike) -> tuple[float, float]:
     """`kernel_distance` and its jackknife standard error, in one pass.
 
     Each sample is left out in turn (Efron and Stein 1981), which for this estimator takes only
@@ -250,13 +252,13 @@ class ManifoldMetrics(NamedTuple):
     coverage: float
 
 
-def precision_recall(real: Set, fake: Set, k: int = 5) -> tuple[float, float]:
+def precision_recall(real: FeaturesLike, fake: FeaturesLike, k: int = 5) -> tuple[float, float]:
     """The first two of `manifold_metrics`."""
     metrics = manifold_metrics(real, fake, k)
     return metrics.precision, metrics.recall
 
 
-def manifold_metrics(real: Set, fake: Set, k: int = 5) -> ManifoldMetrics:
+def manifold_metrics(real: FeaturesLike, fake: FeaturesLike, k: int = 5) -> ManifoldMetrics:
     """Precision, recall, density and coverage of samples by nearest neighbours.
 
     Kynkaanniemi et al. (2019), equations 1 to 3, and Naeem et al. (2020), equations 2 and 3: around

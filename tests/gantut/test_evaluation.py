@@ -125,38 +125,27 @@ def test_noise_is_far_from_everything(few, result):
     assert found.density < 0.05
 
 
-def test_generators_are_drawn_from_with_n_and_seed(fresh, few, result):
+def test_generators_are_drawn_from_and_the_real_side_is_kept(fresh, few, result, monkeypatch):
+    seen, outputs = [], judge.outputs
+    monkeypatch.setattr(judge, "outputs", lambda x, *more: seen.append(len(x)) or outputs(x, *more))
     replay = Replay(fresh)
     assert evaluate(replay, n=250, data=few) == result
     assert quick_frechet(replay, n=200, data=few, seed=7) == quick_frechet(fresh[:200], data=few)
     assert replay.asked == [(250, 0), (200, 7)]
+    assert seen == [250, 200, 200]
 
 
-def test_plain_keras_generator(few):
+def test_a_plain_keras_generator_is_drawn_from(few):
     network = generator()
-    first = evaluate(network, n=40, data=few, seed=1)
-    assert first.samples == 40
-    assert evaluate(network, n=40, data=few, seed=1) == first
-    assert evaluate(network, n=40, data=few, seed=2).frechet_distance != first.frechet_distance
-
-
-def test_tensors_are_images_too(fresh, few, result):
-    assert evaluate(keras.ops.convert_to_tensor(fresh), data=few) == result
+    first = quick_frechet(network, n=40, data=few, seed=1)
+    assert quick_frechet(network, n=40, data=few, seed=1) == first
+    assert quick_frechet(network, n=40, data=few, seed=2) != first
 
 
 def test_quick_frechet_and_floor_agree_with_evaluate(fresh, few, result):
-    assert quick_frechet(fresh, data=few) == result.frechet_distance
+    for images in (fresh, keras.ops.convert_to_tensor(fresh)):
+        assert quick_frechet(images, data=few) == result.frechet_distance
     assert frechet_floor(250, data=few) == result.frechet_floor
-
-
-def test_real_side_is_computed_once(fresh, few, result, monkeypatch):
-    seen = []
-    outputs = judge.outputs
-    monkeypatch.setattr(
-        judge, "outputs", lambda x, *rest: (seen.append(len(x)), outputs(x, *rest))[1]
-    )
-    assert evaluate(fresh, data=few) == result
-    assert seen == [250]
 
 
 def test_only_the_last_references_are_kept(few, fresh):
