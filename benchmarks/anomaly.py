@@ -11,7 +11,7 @@ Two experiments, with digits 1, 4, 5, 7 and 9 left out and three seeds each:
 - ``digits``: the GAN's detector, plain ones, and an autoencoder.
 - ``untrained``: the neighbours' score of the GAN's networks before any training.
 
-All of it runs on one thread. ``--rows`` names experiments to run again, ``--digits`` and
+All of it runs on one thread. ``--only`` names experiments to run again, ``--digits`` and
 ``--seeds`` what of them; other rows are kept. Writes benchmarks/results/anomaly.json after each
 digit.
 """

@@ -14,7 +14,7 @@ the 10,000 test images. Three experiments:
 - ``plain``: the GAN with guessed labels, without any shifts.
 
 ``cpu_seconds`` are those of everything that an arm needs, its teacher included, but for the graph
-of neighbours, which is built once. All of it runs on one thread. ``--rows`` names experiments to
+of neighbours, which is built once. All of it runs on one thread. ``--only`` names experiments to
 run again, ``--per-class`` and ``--seeds`` what of them; other rows are kept. Writes
 benchmarks/results/augmentation.json after each of them.
 """

@@ -12,7 +12,7 @@ its trainings and samples.
 - ``long``: the GANs for 3,000 steps instead of 1,200, on folds 0 to 2 without and on fold 0 with
   DiffAugment.
 
-All of it runs on one thread. ``--rows`` names experiments to run again, ``--folds`` the folds;
+All of it runs on one thread. ``--only`` names experiments to run again, ``--folds`` the folds;
 other rows are kept. Writes benchmarks/results/faces.json after each seed.
 """
 

@@ -13,13 +13,14 @@ under that name was trained by the same command line, without the camera. Writes
 """
 
 import base64
+import functools
 import io
 import json
 import time
 from typing import Any
 
 import numpy as np
-from lib.recording import RESULTS, Record, use_one_thread
+from lib.recording import RESULTS, main
 from PIL import Image
 
 from gantut import evaluation, judge, load_mnist, recipes, sampling
@@ -117,9 +118,9 @@ class Camera(keras.callbacks.Callback):
         self.not_training += time.process_time() - begin
 
 
-def main() -> None:
-    """Trains, and writes both files."""
-    use_one_thread()
+@functools.cache
+def filmed() -> dict[str, list[dict[str, Any]]]:
+    """Trains, writes the page's file, and returns the rows of each kind."""
     data = load_mnist()
     camera = Camera()
     run = recipes.train(
@@ -137,11 +138,6 @@ def main() -> None:
             run.history["step"], run.history["d_loss"], run.history["g_loss"], strict=True
         )
     ]
-    record = Record(
-        RESULTS / "film.json", recipe=RECIPE, seeds=[SEED], steps=STEPS, samples=SAMPLES
-    )
-    record.put(camera.rows, kind="frame")
-    record.put(losses, kind="loss")
     png = to_png(np.concatenate(camera.pictures))
     film = {
         "recipe": RECIPE,
@@ -156,8 +152,17 @@ def main() -> None:
     text = f"self.gantutPlay.filmData = {json.dumps(film, separators=(',', ':'))};\n"
     with atomic_write(DATA) as path:
         path.write_text(text, encoding="utf-8")
-    print(f"{len(camera.rows)} frames, {len(text):,} bytes")
+    return {"frame": camera.rows, "loss": losses}
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {"frame": lambda: filmed()["frame"], "loss": lambda: filmed()["loss"]},
+        {},
+        group="kind",
+        recipe=RECIPE,
+        seeds=[SEED],
+        steps=STEPS,
+        samples=SAMPLES,
+    )

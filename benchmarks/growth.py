@@ -14,7 +14,7 @@ highest that it had since (Linux counts both), and the processor seconds of all 
 
 Seconds are the least of several runs, because other work on the machine can only add to them; a
 training's are those of a step, from executions of 16 steps without the first, which compiles.
-``prepare_seconds`` pass before that. ``--rows`` names experiments to run again,
+``prepare_seconds`` pass before that. ``--only`` names experiments to run again,
 ``--values`` their values; other rows are kept. Writes benchmarks/results/growth.json after each.
 """
 
@@ -92,23 +92,6 @@ def digits(n: int) -> Any:
     return np.resize(load_mnist().x_train, (n, 28, 28, 1))
 
 
-def widened(times: float) -> Any:
-    """The recipe ``fast`` with ``times`` the units in each hidden layer."""
-    from gantut import networks, recipes
-
-    def generator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-        widths = (round(256 * times), round(512 * times))
-        return networks.mlp_generator(64, shape, widths, batch_norm=True, mean_image=mean_image)
-
-    def discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-        widths = (round(512 * times), round(256 * times))
-        return networks.mlp_discriminator(shape, widths, mean_image=mean_image)
-
-    return dataclasses.replace(
-        recipes.get("fast"), generator=generator, discriminator=discriminator
-    )
-
-
 def training(recipe: Any, n: int, num_classes: int | None = None) -> dict[str, float]:
     """The row of a training on n images.
 
@@ -173,6 +156,7 @@ def measure(what: str, value: int) -> dict[str, Any]:
         return repeated(getattr(metrics, METRICS[what]), features(value), features(REFERENCES))
 
     from lib.recording import use_one_thread
+    from lib.variants import widened
 
     from gantut import recipes
 

@@ -1,7 +1,7 @@
 """How seldom may a gradient penalty be added, where the data has many modes?
 
     python benchmarks/lazy.py
-    python benchmarks/lazy.py --rows grid --everys 1 16 --seeds 0
+    python benchmarks/lazy.py --only grid --everys 1 16 --seeds 0
 
 R1 and R2 on every k-th step, k times as strong (``penalty_every``); ``every`` 0 is no penalty at
 all. Three kinds of data: the 25 modes of the grid in the plane (method ``steady`` of
@@ -16,9 +16,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from lib import recording
-from quality import Marks, row
-from stacked import SAMPLES, unpacked
+from lib.marks import Marks, row
+from lib.recording import main
+from lib.variants import STACKED_SAMPLES, unpacked
 
 from gantut import data, evaluation, recipes, toys
 
@@ -41,7 +41,7 @@ def on_grid(every: int, seed: int) -> list[dict[str, Any]]:
 
 def triples(gan: Any) -> dict[str, Any]:
     """How many of the 1,000 there are, and how evenly."""
-    found = evaluation.stacked_modes(gan.sample(SAMPLES, seed=1))
+    found = evaluation.stacked_modes(gan.sample(STACKED_SAMPLES, seed=1))
     return {"modes": found.modes, "kl": found.kl}
 
 
@@ -63,4 +63,4 @@ EXPERIMENTS = {
 
 
 if __name__ == "__main__":
-    recording.main(__doc__, EXPERIMENTS, {"every": EVERY, "seed": (0, 1, 2)})
+    main(__doc__, EXPERIMENTS, {"every": EVERY, "seed": (0, 1, 2)})

@@ -8,11 +8,10 @@ one small thing that needs no network. Its result is the last line of that; the 
 are given the same numbers as `gantut.metrics`. Several gigabytes come from the package index; DIR
 may be deleted afterwards.
 
-``--only`` names libraries to try again; other rows are kept. Writes
+``--libraries`` names libraries to try again; other rows are kept. Writes
 benchmarks/results/libraries.json after each library.
 """
 
-import argparse
 import os
 import re
 import subprocess
@@ -24,11 +23,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from lib.recording import RESULTS, Record, use_one_thread
+from lib.recording import main
 
 from gantut import export, metrics, pretrained
 
-RESULT = RESULTS / "libraries.json"
 SECONDS = 900
 
 # The newest versions and their months, as the package index has them; a newer one gets no month.
@@ -365,8 +363,11 @@ def environment_with(packages: list[str], folder: Path) -> tuple[Path, str]:
     return python, "" if done.returncode == 0 else reason(done.stderr)
 
 
-def rows(trial: Trial, folder: Path, answers: dict[str, str]) -> Iterator[dict[str, Any]]:
+def rows(library: str, folder: Path) -> Iterator[dict[str, Any]]:
     """One row: what came of a library."""
+    (trial,) = (trial for trial in TRIALS if trial.library == library)
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     # The newest version, lest the resolver goes back to an old one that asks for less.
     newest = next(name for name in RELEASED if name.startswith(f"{trial.library} "))
     python, problem = environment_with(
@@ -396,7 +397,7 @@ def rows(trial: Trial, folder: Path, answers: dict[str, str]) -> Iterator[dict[s
             done = run([str(python), "-W", "ignore", "-c", trial.code], Path(place))
         if done.returncode == 0:
             row["said"] = done.stdout.strip().splitlines()[-1]
-            wanted = answers.get(trial.task)
+            wanted = expected().get(trial.task)
             right = wanted is None or wanted == row["said"]
             row["outcome"] = "works" if right else f"another number than {wanted}"
         else:
@@ -413,24 +414,13 @@ def give_inputs(place: Path) -> None:
     np.save(place / "images.npy", generator(latents, training=False).numpy())
 
 
-def main() -> None:
-    """Tries the libraries that were asked for, and writes the file after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    names = [trial.library for trial in TRIALS]
-    parser.add_argument("--folder", type=Path, required=True, help="for the environments")
-    parser.add_argument("--only", nargs="+", choices=names, default=names)
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-
-    command = "python benchmarks/libraries.py --folder DIR"
-    record = Record(arguments.out, command=command, expected=expected())
-    for trial in TRIALS:
-        if trial.library in arguments.only:
-            group = rows(trial, arguments.folder.absolute(), record.head["expected"])
-            record.put(group, library=trial.library)
-
-
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {"libraries": rows},
+        {"library": [trial.library for trial in TRIALS]},
+        group=None,
+        options={"folder": {"type": Path, "required": True, "help": "for the environments"}},
+        command="python benchmarks/libraries.py --folder DIR",
+        expected=expected(),
+    )

@@ -11,7 +11,7 @@ All of it runs on one thread. ``--seeds`` names seeds to run again; other rows a
 benchmarks/results/outlook.json after each seed.
 """
 
-import argparse
+import functools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from lib.recording import RESULTS, Record, use_one_thread
+from lib.recording import main
 
 from gantut import export, judge, metrics, pretrained
 from gantut.evaluation import frechet_floor, quick_frechet
 
-RESULT = RESULTS / "outlook.json"
 SAMPLES, TURNS, CALLS = 10_000, 60, 20
 
 Makers = dict[str, Callable[[Any], Any]]
@@ -82,21 +81,15 @@ def seconds(ways: Makers, seed: int) -> Iterator[dict[str, Any]]:
         yield {"way": way, "seconds": float(np.median(each))}
 
 
-def main() -> None:
-    """Runs the seeds that were asked for, and writes the file after each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    record = Record(arguments.out, samples=SAMPLES)
-    with tempfile.TemporaryDirectory() as folder:
-        ways, sizes = makers(Path(folder))
-        for seed in arguments.seeds:
-            record.put(quality(ways, sizes, seed), experiment="quality", seed=seed)
-            record.put(seconds(ways, seed), experiment="seconds", seed=seed)
-
-
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as folder:
+        made = functools.cache(lambda: makers(Path(folder)))
+        main(
+            __doc__,
+            {
+                "quality": lambda seed: quality(*made(), seed),
+                "seconds": lambda seed: seconds(made()[0], seed),
+            },
+            {"seed": (0, 1, 2, 3, 4)},
+            samples=SAMPLES,
+        )

@@ -15,7 +15,8 @@ Writes benchmarks/results/playground.json, whose rows are of two experiments:
   steps, from 1,000 samples.
 """
 
-import argparse
+import contextlib
+import functools
 import os
 import shutil
 import tempfile
@@ -23,11 +24,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lib.recording import RESULTS, Record
+from lib.recording import main
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULT = RESULTS / "playground.json"
 METHODS = {
     "non-saturating": ("non_saturating", "none", 0.3, 0.001, 0.002),
     "saturating": ("minimax", "none", 0.3, 0.001, 0.002),
@@ -149,26 +149,25 @@ def mode_rows(page: Any) -> Iterator[dict[str, Any]]:
             yield {"method": name, "seed": seed, "rules": rules(name), "at_steps": steps, **found}
 
 
-def main() -> None:
-    """Runs what is asked for; the other rows of the file stay."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=("speed", "modes"))
-    only = parser.parse_args().only
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        site = Path(folder) / "play"
-        shutil.copytree(ROOT / "book/_static/play", site)
-        (site / "index.html").write_text(PAGE, encoding="utf-8")
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.goto((site / "index.html").as_uri())
-        record = Record(RESULT, chromium=browser.version)
-        for experiment, rows in (("speed", speed_rows), ("modes", mode_rows)):
-            if only in (None, experiment):
-                record.put(rows(page), experiment=experiment)
-        browser.close()
+def opened(stack: contextlib.ExitStack) -> Any:
+    """The page in a browser, until the stack is closed."""
+    site = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "play"
+    shutil.copytree(ROOT / "book/_static/play", site)
+    (site / "index.html").write_text(PAGE, encoding="utf-8")
+    chromium = stack.enter_context(sync_playwright()).chromium
+    browser = chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    stack.callback(browser.close)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((site / "index.html").as_uri())
+    return page
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.ExitStack() as stack:
+        page = functools.cache(lambda: opened(stack))
+        main(
+            __doc__,
+            {"speed": lambda: speed_rows(page()), "modes": lambda: mode_rows(page())},
+            {},
+            chromium=lambda rows: page().context.browser.version,
+        )

@@ -1,7 +1,7 @@
 """Time to quality: the Frechet distance by steps, for what a second of two cores pays for.
 
     python benchmarks/quality.py
-    python benchmarks/quality.py --rows tutorial_dcgan --seeds 0 --checkpoints runs/quality
+    python benchmarks/quality.py --only recipe --methods tutorial_dcgan --checkpoints runs/quality
 
 Each row is one generator at one step of one training: 10,000 samples of its averaged weights where
 it has them, judged by `gantut.evaluation.quick_frechet`, as a distance and as a multiple of the
@@ -17,65 +17,24 @@ A training of some hours can be stopped and started again with ``--checkpoints``
 Writes benchmarks/results/quality.json.
 """
 
-import argparse
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from growth import widened
-from lib.recording import RESULTS, Record, use_one_thread
+from lib.marks import Marks, row
+from lib.recording import main
+from lib.variants import plain_fast, widened
 
 from gantut import evaluation, load_mnist, networks, recipes, stabilisers
 from gantut._keras import keras
-from gantut.callbacks import Resumable
 
-Judge = Callable[[Any], Mapping[str, Any]]
 SAMPLES = 10_000
-RESULT = RESULTS / "quality.json"
 # Of `fast`, in steps: two minutes and more of two cores that take 6 ms a step.
 MARKS = (512, 1024, 2048, 4096, 8192, 12_288, 20_480)
-
-
-class Marks(keras.callbacks.Callback, Resumable):
-    """Judges the model each time that the training reaches one of the steps.
-
-    Args:
-        marks: The steps.
-        judge: From the model to the columns of its row.
-    """
-
-    STATE = ("rows", "spent")
-
-    def __init__(self, marks: Sequence[int], judge: Judge) -> None:
-        super().__init__()
-        self.marks = marks
-        self.judge = judge
-        self.rows: list[dict[str, Any]] = []
-        self.spent = 0.0
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Starts the clock."""
-        self.begins()
-        self.since = time.process_time()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Adds a row if a mark is reached."""
-        self.spent += time.process_time() - self.since
-        step = int(self.model.step_counter.numpy())
-        due = [mark for mark in self.marks if mark <= step]
-        if len(due) > len(self.rows):
-            self.rows.append(row(step, self.spent, self.judge(self.model)))
-            print(self.rows[-1], flush=True)
-        self.since = time.process_time()
-
-
-def row(step: int, cpu_seconds: float, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """One generator at one step of one training."""
-    return {"step": step, "cpu_seconds": round(cpu_seconds, 2), **columns}
 
 
 def distance(samples: Any) -> dict[str, float]:
@@ -127,21 +86,6 @@ def by_batches(sizes: Mapping[int, int], marks: tuple[int, ...]) -> Callable[...
 def named(name: str, *marks: int) -> Callable[..., Any]:
     """A recipe of the package."""
     return by_recipe(recipes.get(name), marks)
-
-
-def plain_fast() -> recipes.Recipe:
-    """The networks of ``fast``, trained as Radford et al. 2016 do it: nothing else of it."""
-    return replace(
-        recipes.get("fast"),
-        name="fast, plainly trained",
-        loss="non_saturating",
-        penalties={},
-        ema=None,
-        g_learning_rate=2e-4,
-        d_learning_rate=2e-4,
-        beta_1=0.5,
-        beta_2=0.999,
-    )
 
 
 def in_torch(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
@@ -281,29 +225,26 @@ RECIPES: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def main() -> None:
-    """Trains what is asked for, and writes the file after each training."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    changes = {name: by_recipe(*change) for name, change in CHANGES.items()} | SCHEDULES
-    kinds = {"recipe": RECIPES, "change": changes}
-    names = {name: kind for kind, methods in kinds.items() for name in methods}
-    parser.add_argument("--rows", nargs="+", choices=names, default=[*names])
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--checkpoints", type=Path, help="folder to go on from")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-    record = Record(arguments.out, samples=SAMPLES, floor=evaluation.frechet_floor(SAMPLES))
-    for name in arguments.rows:
-        kind = names[name]
-        for seed in arguments.seeds:
-            # By the row: "fast" and "fast as it is" are one recipe, of two lengths.
-            folder = arguments.checkpoints and arguments.checkpoints / kind / f"{name}-{seed}"
-            rows = kinds[kind][name](seed, folder)
-            record.put(rows, kind=kind, method=name, seed=seed)
-
-
 if __name__ == "__main__":
-    main()
+    changes = {name: by_recipe(*change) for name, change in CHANGES.items()} | SCHEDULES
+    kinds: dict[str, Mapping[str, Callable[..., Any]]] = {"recipe": RECIPES, "change": changes}
+
+    def rows_of(kind: str) -> Callable[..., list[dict[str, Any]]]:
+        """What makes the rows of one kind."""
+
+        def rows(method: str, seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
+            # By the row: "fast" and "fast as it is" are one recipe, of two lengths.
+            folder = checkpoints and checkpoints / kind / f"{method}-{seed}"
+            return kinds[kind][method](seed, folder)
+
+        return rows
+
+    main(
+        __doc__,
+        {kind: rows_of(kind) for kind in kinds},
+        {"method": {kind: [*methods] for kind, methods in kinds.items()}, "seed": (0, 1, 2)},
+        group="kind",
+        options={"checkpoints": {"type": Path, "help": "folder to go on from"}},
+        samples=SAMPLES,
+        floor=lambda rows: evaluation.frechet_floor(SAMPLES),
+    )

@@ -13,30 +13,26 @@ Five experiments, each a set of rows:
 - ``sevens``: the same small GAN on 20,000 images without sevens; three seeds.
 - ``cost``: weights, multiply-adds, and processor time of training and of sampling, for each recipe.
 
-All of it runs on one thread, so that processor seconds mean the same in each row. ``--rows``
+All of it runs on one thread, so that processor seconds mean the same in each row. ``--only``
 names experiments to run again; the rows of the others are kept. Writes
 benchmarks/results/questions.json after each row.
 """
 
-import argparse
 import base64
 import dataclasses
-import json
+import functools
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lib.recording import use_one_thread
+from lib.recording import main
 
 from gantut import judge, load_mnist, metrics, networks, recipes, stabilisers
-from gantut._files import environment, write_json
 from gantut._keras import keras
 from gantut.evaluation import frechet_floor, quick_frechet
 from gantut.vae import binarise
 
-RESULT = Path(__file__).parent / "results" / "questions.json"
 SAMPLES = 10_000
 BALLS = 3_000  # samples for coverage, which needs all pairs
 
@@ -92,7 +88,7 @@ def small_recipe() -> recipes.Recipe:
     )
 
 
-def describe(samples: np.ndarray, data: Any) -> dict[str, Any]:
+def measures(samples: np.ndarray, data: Any) -> dict[str, Any]:
     """The measures of one set of samples."""
     features, probabilities = judge.outputs(samples)
     balls = metrics.manifold_metrics(judge.features(data.x_test[-BALLS:]), features[:BALLS])
@@ -125,54 +121,47 @@ def trained(recipe: Any, x: Any, y: Any, steps: int, seed: int) -> tuple[Any, di
     return run.gan, cost
 
 
-def pair_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+def pair_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     """A GAN and a VAE on the same budget."""
     for budget, steps in PAIR_STEPS.items():
-        for seed in seeds:
-            for recipe, number in steps.items():
-                model, cost = trained(recipe, data.x_train, None, number, seed)
-                row = {"recipe": recipe, "budget": budget, "seed": seed, **cost}
-                samples = model.sample(SAMPLES, seed=1)
-                row |= describe(samples, data)
-                sharp = metrics.sharpness(data.x_test)
-                row["sharpness_ratio"] = metrics.sharpness(samples) / sharp
-                if budget == "long" and seed == seeds[0]:
-                    row["picture"] = picture(samples[:20])
-                if recipe == "vae":
-                    test = binarise(data.x_test)
-                    row["bound"] = float(np.mean(model.elbo(test)))
-                    row["likelihood"] = float(np.mean(model.log_likelihood(test[:2_000])))
-                yield row
+        for recipe, number in steps.items():
+            model, cost = trained(recipe, data.x_train, None, number, seed)
+            row = {"recipe": recipe, "budget": budget, **cost}
+            samples = model.sample(SAMPLES, seed=1)
+            row |= measures(samples, data)
+            sharp = metrics.sharpness(data.x_test)
+            row["sharpness_ratio"] = metrics.sharpness(samples) / sharp
+            if budget == "long" and seed == 0:
+                row["picture"] = picture(samples[:20])
+            if recipe == "vae":
+                test = binarise(data.x_test)
+                row["bound"] = float(np.mean(model.elbo(test)))
+                row["likelihood"] = float(np.mean(model.log_likelihood(test[:2_000])))
+            yield row
 
 
-def chain_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+def chain_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     """Generations that learn from each other."""
     recipe = small_recipe()
-    for seed in seeds:
-        order = np.random.default_rng(seed).permutation(len(data.x_train))[:20_000]
-        real = data.x_train[order]
-        samples: dict[str, Any] = {}
-        for name, parent, share in (
-            ("real", None, 0.0),
-            ("30 % generated", "real", 0.3),
-            ("generated", "real", 1.0),
-            ("generated twice", "generated", 1.0),
-            ("generated three times", "generated twice", 1.0),
-        ):
-            x = real.copy()
-            if parent is not None:
-                x[: round(share * len(x))] = samples[parent][: round(share * len(x))]
-            gan, cost = trained(recipe, x, None, SMALL_STEPS, seed)
-            samples[name] = gan.sample(len(x), seed=1)
-            yield {
-                "data": name,
-                "seed": seed,
-                **cost,
-                **describe(samples[name][:SAMPLES], data),
-            }
+    order = np.random.default_rng(seed).permutation(len(data.x_train))[:20_000]
+    real = data.x_train[order]
+    samples: dict[str, Any] = {}
+    for name, parent, share in (
+        ("real", None, 0.0),
+        ("30 % generated", "real", 0.3),
+        ("generated", "real", 1.0),
+        ("generated twice", "generated", 1.0),
+        ("generated three times", "generated twice", 1.0),
+    ):
+        x = real.copy()
+        if parent is not None:
+            x[: round(share * len(x))] = samples[parent][: round(share * len(x))]
+        gan, cost = trained(recipe, x, None, SMALL_STEPS, seed)
+        samples[name] = gan.sample(len(x), seed=1)
+        yield {"data": name, **cost, **measures(samples[name][:SAMPLES], data)}
 
 
-def few_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+def few_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     """A hundred images, with and without noise or augmentation."""
     recipe = small_recipe()
     variants: dict[str, Callable[[], Any]] = {
@@ -180,38 +169,36 @@ def few_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
         "instance noise": lambda: stabilisers.stabilise(recipe, instance_noise=0.2),
         "augmentation": lambda: stabilisers.stabilise(recipe, diff_augment="translation"),
     }
-    for seed in seeds:
-        x = data.x_train[np.random.default_rng(seed).permutation(len(data.x_train))[:100]]
-        for name, variant in variants.items():
-            gan, cost = trained(variant(), x, None, FEW_STEPS, seed)
-            samples = gan.sample(SAMPLES, seed=1)
-            row = {"variant": name, "seed": seed, **cost, **describe(samples, data)}
-            known, unknown, fake = (
-                float(np.mean(gan.discriminator.predict(images, batch_size=500, verbose=0)))
-                for images in (x, data.x_test[:2_000], samples[:2_000])
-            )
-            # Of D's lead of real over generated images: the share that new real images lack.
-            row["learned_by_heart"] = (known - unknown) / (known - fake)
-            yield row
+    x = data.x_train[np.random.default_rng(seed).permutation(len(data.x_train))[:100]]
+    for name, variant in variants.items():
+        gan, cost = trained(variant(), x, None, FEW_STEPS, seed)
+        samples = gan.sample(SAMPLES, seed=1)
+        row = {"variant": name, **cost, **measures(samples, data)}
+        known, unknown, fake = (
+            float(np.mean(gan.discriminator.predict(images, batch_size=500, verbose=0)))
+            for images in (x, data.x_test[:2_000], samples[:2_000])
+        )
+        # Of D's lead of real over generated images: the share that new real images lack.
+        row["learned_by_heart"] = (known - unknown) / (known - fake)
+        yield row
 
 
-def sevens_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+def sevens_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     """A class that the data lacks."""
     others = np.flatnonzero(data.y_train != 7)
-    for seed in seeds:
-        x = data.x_train[np.random.default_rng(seed).permutation(others)[:20_000]]
-        gan, cost = trained(small_recipe(), x, None, SMALL_STEPS, seed)
-        yield {"seed": seed, **cost, **describe(gan.sample(SAMPLES, seed=1), data)}
+    x = data.x_train[np.random.default_rng(seed).permutation(others)[:20_000]]
+    gan, cost = trained(small_recipe(), x, None, SMALL_STEPS, seed)
+    yield {**cost, **measures(gan.sample(SAMPLES, seed=1), data)}
 
 
-def cost_rows(data: Any, seeds: list[int]) -> Iterator[dict[str, Any]]:
+def cost_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     """What each recipe costs."""
     for name, steps in COST_STEPS.items():
         recipe = recipes.get(name)
         recipe = dataclasses.replace(
             recipe, steps_per_execution=min(recipe.steps_per_execution, steps // 2)
         )
-        model, cost = trained(recipe, data.x_train, data.y_train, steps, seeds[0])
+        model, cost = trained(recipe, data.x_train, data.y_train, steps, seed)
         generator = getattr(model, "ema_generator", model.generator)
         model.sample(500, seed=0)
         begin = time.process_time()
@@ -242,39 +229,11 @@ EXPERIMENTS = {
 }
 
 
-def main() -> None:
-    """Runs the experiments that were asked for and writes the file after each row."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", choices=EXPERIMENTS, default=[*EXPERIMENTS])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    data = load_mnist()
-    rows = []
-    if arguments.out.exists():
-        kept = json.loads(arguments.out.read_text("utf-8"))["rows"]
-        rows = [row for row in kept if row["experiment"] not in arguments.rows]
-    for name in arguments.rows:
-        for row in EXPERIMENTS[name](data, arguments.seeds):
-            rows.append({"experiment": name, **row})
-            print(
-                name,
-                {k: v for k, v in row.items() if k not in ("class_shares", "picture")},
-                flush=True,
-            )
-            write_json(
-                arguments.out,
-                {
-                    "command": "python benchmarks/questions.py",
-                    "seeds": arguments.seeds,
-                    "samples": SAMPLES,
-                    "environment": environment(),
-                    "rows": rows,
-                },
-            )
-
-
 if __name__ == "__main__":
-    main()
+    seeds = {name: (0,) if name == "cost" else (0, 1, 2) for name in EXPERIMENTS}
+    main(
+        __doc__,
+        {name: functools.partial(rows, load_mnist()) for name, rows in EXPERIMENTS.items()},
+        {"seed": seeds},
+        samples=SAMPLES,
+    )

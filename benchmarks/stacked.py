@@ -1,7 +1,7 @@
 """Stacked MNIST: modes and KL of several methods against CPU seconds.
 
     python benchmarks/stacked.py
-    python benchmarks/stacked.py --rows small small_plain --seeds 0 1 --cpu-seconds 300
+    python benchmarks/stacked.py --only small small_plain --seeds 0 1
 
 Two settings. "small": the networks of Metz et al. 2017 (G, and a D of a quarter of its channels),
 the same CPU seconds for each method. "free": networks of our choice. 25,600 samples are measured
@@ -9,28 +9,25 @@ by `gantut.evaluation.stacked_modes`. The budget counts the processor time of tr
 threads together; measuring is no part of it. TensorFlow is held to one thread a pool, so that CPU
 seconds are nearly the seconds of one quiet core.
 
-Writes benchmarks/results/stacked.json after each measurement. Rows that are there already and
-are not asked for stay.
+Writes benchmarks/results/stacked.json after each training. Rows that are there already and are
+not asked for stay.
 """
 
-import argparse
-import json
+import functools
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import keras
-from lib.recording import use_one_thread
+from lib.recording import main
+from lib.variants import STACKED_SAMPLES, unpacked
 
-from gantut import data, evaluation, networks, recipes
-from gantut._files import environment, write_json
+from gantut import data, evaluation, networks, recipes, sampling
+from gantut._files import environment
 
-RESULT = Path(__file__).parent / "results" / "stacked.json"
-SAMPLES = 25_600
 # Measured at these CPU seconds, and at the end.
 POINTS = (30, 60, 120, 180, 300, 600, 1200, 2400)
 
@@ -43,17 +40,6 @@ class Row:
     method: str
     cpu_seconds: float
     recipe: Callable[[], recipes.Recipe]
-
-
-def bare_discriminator(shape: Any, num_classes: int) -> Any:
-    """The published D without batch normalisation, which judges each sample alone."""
-    return networks.stacked_discriminator(shape, batch_norm=False)
-
-
-def unpacked() -> recipes.Recipe:
-    """Recipe "stacked_small" without its packs."""
-    return replace(recipes.get("stacked_small"), name="stacked_small, not packed",
-                   discriminator=bare_discriminator)  # fmt: skip
 
 
 def early_loss(packed: bool) -> recipes.Recipe:
@@ -138,22 +124,12 @@ def weights(model: Any) -> int:
     return sum(int(weight.numpy().size) for weight in model.trainable_weights)
 
 
-def run_row(row: Row, seed: int, cpu_seconds: float, keep: Callable[[dict[str, Any]], None]) -> Any:
-    """Trains one method from one seed and calls ``keep`` with the row, at each point anew."""
-    recipe = row.recipe()
-    mnist = data.load_mnist()
-    gan = recipe.build(mnist.x_train.shape[1:], seed=seed, mean_image=mnist.x_train.mean(axis=0))
-    result: dict[str, Any] = {
-        "setting": row.setting,
-        "method": row.method,
-        "recipe": recipe.name,
-        "seed": seed,
-        "budget_cpu_seconds": cpu_seconds,
-        "generator_weights": weights(gan.generator),
-        "discriminator_weights": weights(gan.discriminator),
-        "batch_size": recipe.batch_size,
-        "curve": [],
-    }
+def rows(name: str, seed: int) -> Iterator[dict[str, Any]]:
+    """Trains one method from one seed, and measures it at each point."""
+    row, recipe = ROWS[name], ROWS[name].recipe()
+    images = data.load_mnist().x_train
+    gan = recipe.build(images.shape[1:], seed=seed, mean_image=images.mean(axis=0))
+    curve: list[dict[str, Any]] = []
     began = time.perf_counter()
 
     def measure(used: float) -> None:
@@ -161,80 +137,55 @@ def run_row(row: Row, seed: int, cpu_seconds: float, keep: Callable[[dict[str, A
             "cpu_seconds": round(used, 1),
             "wall_seconds": round(time.perf_counter() - began, 1),
             "steps": int(gan.step_counter.numpy()),
-            **count(gan.sample(SAMPLES, seed=seed + 1)),
+            **count(gan.sample(STACKED_SAMPLES, seed=seed + 1)),
         }
-        if gan.ema is not None and used >= cpu_seconds:
+        if gan.ema is not None and used >= row.cpu_seconds:
             # The weights as they are, not their average, on the same latent vectors.
-            averaged, gan.ema_generator = gan.ema_generator, gan.generator
-            try:
-                found = evaluation.stacked_modes(gan.sample(SAMPLES, seed=seed + 1))
-            finally:
-                gan.ema_generator = averaged
+            raw = sampling.sample(gan.generator, STACKED_SAMPLES, seed=seed + 1)
+            found = evaluation.stacked_modes(raw)
             point |= {"modes_without_ema": found.modes, "kl_without_ema": found.kl}
-        result["curve"].append(point)
-        keep(result | point)
-        print(
-            f"{row.method}, seed {seed}: {point['cpu_seconds']:.0f} CPU s, "
-            f"{point['steps']} steps, {point['modes']} modes, KL {point['kl']:.4f}",
-            *[f"(without EMA {point[k]})" for k in ("modes_without_ema",) if k in point],
-            flush=True,
-        )
+        curve.append(point)
+        print(name, {k: v for k, v in point.items() if k != "digit_shares"}, flush=True)
 
     recipes.train(
         recipe,
-        mnist.x_train,
+        images,
         gan=gan,
         seed=seed,
         steps=10**8,  # The budget ends it.
-        callbacks=[CpuBudget(cpu_seconds, measure)],
+        callbacks=[CpuBudget(row.cpu_seconds, measure)],
     )
-    return gan
+    yield {
+        "command": shlex.join(["python", *sys.argv]),
+        "environment": environment(),
+        "setting": row.setting,
+        "method": row.method,
+        "recipe": recipe.name,
+        "budget_cpu_seconds": row.cpu_seconds,
+        "generator_weights": weights(gan.generator),
+        "discriminator_weights": weights(gan.discriminator),
+        "batch_size": recipe.batch_size,
+        "curve": curve,
+        **curve[-1],
+    }
 
 
-def main() -> None:
-    """Runs the rows that were asked for, one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--cpu-seconds", type=float, help="instead of each row's own budget")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--save", type=Path, help="folder for each row's trained GAN")
-    arguments = parser.parse_args()
-    use_one_thread()
-
-    record: dict[str, Any] = {"rows": []}
-    if arguments.out.exists():
-        record = json.loads(arguments.out.read_text(encoding="utf-8"))
-    record |= {"samples": SAMPLES, "threads": 1}
-    if "real" not in record:
-        record["real"] = {
-            split: [count(data.stacked_mnist(SAMPLES, split=split, seed=s)[0]) for s in (0, 1)]
-            for split in ("train", "test")
-        }
-    for seed in arguments.seeds:
-        for name in arguments.rows:
-            row = ROWS[name]
-
-            def keep(result: dict[str, Any], name: str = name, seed: int = seed) -> None:
-                """Puts the row in place of an older one and writes the file."""
-                rows = [r for r in record["rows"] if (r["row"], r["seed"]) != (name, seed)]
-                entry = {
-                    "row": name,
-                    "command": shlex.join(["python", *sys.argv]),
-                    "environment": environment(),
-                    **result,
-                }
-                order = list(ROWS)
-                record["rows"] = sorted(
-                    [*rows, entry], key=lambda r: (order.index(r["row"]), r["seed"])
-                )
-                write_json(arguments.out, record)
-
-            budget = arguments.cpu_seconds or row.cpu_seconds
-            gan = run_row(row, seed, budget, keep)
-            if arguments.save is not None:
-                gan.save(arguments.save / f"{name}-{seed}")
+@functools.cache
+def real() -> dict[str, Any]:
+    """The same count of real triples."""
+    return {
+        split: [count(data.stacked_mnist(STACKED_SAMPLES, split=split, seed=s)[0]) for s in (0, 1)]
+        for split in ("train", "test")
+    }
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {name: functools.partial(rows, name) for name in ROWS},
+        {"seed": (0,)},
+        group="row",
+        samples=STACKED_SAMPLES,
+        threads=1,
+        real=lambda rows: real(),
+    )

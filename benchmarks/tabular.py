@@ -12,7 +12,7 @@ Three experiments, five seeds each. A seed fixes the split, the training and the
   method draws three, and their mean counts.
 - ``classes``: on ``breast cancer`` a Gaussian copula for each of the two classes, the same way.
 
-All of it runs on one thread. ``--rows`` names experiments to run again, ``--seeds`` the seeds;
+All of it runs on one thread. ``--only`` names experiments to run again, ``--seeds`` the seeds;
 other rows are kept. Writes benchmarks/results/tabular.json after each seed.
 """
 

@@ -11,7 +11,7 @@ Three experiments. A seed fixes the strings shown, the training and the samples.
 - ``summaries``: the adversarial summariser, taggers that were given a few pairs, and two
   baselines, five seeds.
 
-All of it runs on one thread. ``--rows`` names experiments to run again, ``--seeds`` the seeds;
+All of it runs on one thread. ``--only`` names experiments to run again, ``--seeds`` the seeds;
 other rows are kept. Writes benchmarks/results/text.json after each seed.
 """
 

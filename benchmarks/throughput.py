@@ -17,23 +17,21 @@ The peak is measured in the same turns: products of 2048 x 2048 matrices by each
 Writes benchmarks/results/throughput.json.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from lib.recording import RESULTS, Record
+from lib.recording import main
 
 from gantut import load_mnist, networks, recipes
 
-RESULT = RESULTS / "throughput.json"
 ROUNDS, SECONDS = 5, 2.0
 MATRIX = 2048
 PRODUCT = 2 * MATRIX**3
@@ -278,7 +276,7 @@ def recipe_pace(name: Any, batch_size: int) -> Run:
 
 def plain_pace(name: str, batch_size: int) -> Run:
     """The networks of ``fast``, trained plainly."""
-    from quality import plain_fast
+    from lib.variants import plain_fast
 
     return recipe_pace(plain_fast(), batch_size)
 
@@ -290,7 +288,7 @@ def at_once_pace(name: str, batch_size: int) -> Run:
 
 def half_pace(name: str, batch_size: int) -> Run:
     """The recipe ``fast`` with half the units in each hidden layer."""
-    from growth import widened
+    from lib.variants import widened
 
     return recipe_pace(widened(0.5), batch_size)
 
@@ -447,70 +445,63 @@ def operations(name: str, at_once: bool) -> int:
     return 2 * (d_step + g_step)
 
 
-def main() -> None:
-    """Runs what is asked for, group by group, and writes the file after each."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    paces = [task for task in TASKS if task.startswith("pace/")]
-    groups = ["pace", "parts", *NETWORKS]
-    parser.add_argument("--rows", nargs="+", choices=[*groups, *paces], default=groups)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--worker", choices=TASKS, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.worker:
-        work(arguments.worker)
-        return
-    record = Record(RESULT, rounds=arguments.rounds, turn_seconds=SECONDS)
-    # Paces are not compared with each other so closely that they had to take turns.
-    several = {"pace": paces, "parts": ["parts/mlp, batch 64"]}
-    prefixes = [
-        prefix
-        for group in arguments.rows
-        for prefix in several.get(group, [group if group in TASKS else f"throughput/{group}"])
-    ]
-    for prefix in prefixes:
-        kind, group = prefix.split("/")[:2]
-        tasks = [task for task in TASKS if task == prefix or task.startswith(f"{prefix}/")]
-        if kind == "throughput":
-            tasks += [task for task in TASKS if task.startswith("peak/")]
-        workers = {task: Worker(task) for task in tasks}
-        turns: dict[str, list[float]] = {task: [] for task in tasks}
-        for turn in range(arguments.rounds):
-            for i in range(len(tasks)):
-                task = tasks[(i + turn) % len(tasks)]
-                turns[task].append(workers[task].turn() / workers[task].steps)
-        for worker in workers.values():
-            worker.close()
-        middle = {task: statistics.median(seconds) for task, seconds in turns.items()}
-        peak = max((PRODUCT / middle[t] for t in tasks if t.startswith("peak/")), default=None)
-        rows = []
-        for task in tasks:
-            _, name, batch_size = TASKS[task]
-            row: dict[str, Any] = {"way": task.split("/")[-1]}
-            if task.startswith("peak/"):
-                row["way"] = f"matrix product, {row['way']}"
-            if peak is None:
-                row |= {
-                    "batch_size": batch_size,
-                    "start_seconds": workers[task].first,
-                    "step_seconds": middle[task],
-                }
-            elif task.startswith("peak/"):
-                row |= {"gflops": PRODUCT / middle[task] / 1e9}
-            else:
-                rate = batch_size / middle[task]
-                needed = operations(name, at_once="at once" in task)
-                row |= {
-                    "images_a_second": rate,
-                    "operations": needed,
-                    "gflops": rate * needed / 1e9,
-                    "share_of_peak": rate * needed / peak,
-                    "start_seconds": workers[task].setting_up + workers[task].first,
-                }
-            rows.append({**row, "turns": turns[task]})
-        record.put(rows, kind=kind, group=group)
+def rows(kind: str, group: str) -> Iterator[dict[str, Any]]:
+    """A group: the processes of its tasks take turns."""
+    prefix = f"{kind}/{group}"
+    tasks = [task for task in TASKS if task == prefix or task.startswith(f"{prefix}/")]
+    if kind == "throughput":
+        tasks += [task for task in TASKS if task.startswith("peak/")]
+    workers = {task: Worker(task) for task in tasks}
+    turns: dict[str, list[float]] = {task: [] for task in tasks}
+    for turn in range(ROUNDS):
+        for i in range(len(tasks)):
+            task = tasks[(i + turn) % len(tasks)]
+            turns[task].append(workers[task].turn() / workers[task].steps)
+    for worker in workers.values():
+        worker.close()
+    middle = {task: statistics.median(seconds) for task, seconds in turns.items()}
+    peak = max((PRODUCT / middle[t] for t in tasks if t.startswith("peak/")), default=None)
+    for task in tasks:
+        _, name, batch_size = TASKS[task]
+        row: dict[str, Any] = {"way": task.split("/")[-1]}
+        if task.startswith("peak/"):
+            row["way"] = f"matrix product, {row['way']}"
+        if peak is None:
+            row |= {
+                "batch_size": batch_size,
+                "start_seconds": workers[task].first,
+                "step_seconds": middle[task],
+            }
+        elif task.startswith("peak/"):
+            row |= {"gflops": PRODUCT / middle[task] / 1e9}
+        else:
+            rate = batch_size / middle[task]
+            needed = operations(name, at_once="at once" in task)
+            row |= {
+                "images_a_second": rate,
+                "operations": needed,
+                "gflops": rate * needed / 1e9,
+                "share_of_peak": rate * needed / peak,
+                "start_seconds": workers[task].setting_up + workers[task].first,
+            }
+        yield {**row, "turns": turns[task]}
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--worker"]:
+        work(sys.argv[2])
+    else:
+        # Paces are not compared with each other so closely that they had to take turns.
+        groups = {
+            "pace": [task.removeprefix("pace/") for task in TASKS if task.startswith("pace/")],
+            "parts": ["mlp, batch 64"],
+            "throughput": [*NETWORKS],
+        }
+        main(
+            __doc__,
+            {kind: partial(rows, kind) for kind in groups},
+            {"group": groups},
+            group="kind",
+            rounds=ROUNDS,
+            turn_seconds=SECONDS,
+        )

@@ -1,7 +1,7 @@
-"""How many modes of the ring and the grid each method finds, over ten seeds or more.
+"""How many modes of the ring and the grid each method finds, over ten seeds.
 
     python benchmarks/toys.py
-    python benchmarks/toys.py --rows steady "steady, leaky G" --mixtures ring
+    python benchmarks/toys.py --only ring --methods steady "steady, leaky G"
 
 The protocol of PacGAN (Lin et al. 2018, section 4.1): 100,000 points of data, and of each trained
 generator 2,500 samples, which count when they lie within three standard deviations of the nearest
@@ -9,27 +9,24 @@ mode. One thread; all seeds of a row are members of one network. Writes
 benchmarks/results/toys.json after each row; rows that are not asked for stay as they are there.
 """
 
-import argparse
 import dataclasses
-import json
-import os
+import functools
 import shlex
 import sys
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from lib.recording import main
 
 from gantut import data, toys
-from gantut._files import environment, write_json
+from gantut._files import environment
 from gantut.metrics import mode_coverage
 from gantut.results import mean_and_error
 
-RESULT = Path(__file__).parent / "results" / "toys.json"
 SAMPLES = 2_500
+SEEDS = range(10)
+MEMBERS = 5  # seeds trained side by side
 MIXTURES = {"ring": data.ring_mixture(), "grid": data.grid_mixture()}
 STEADY = toys.METHODS["steady"]
 
@@ -53,16 +50,12 @@ ABLATIONS = (
 SHORT = ("plain", "steady")
 
 
-def rows() -> dict[str, tuple[toys.Method | None, Mapping[str, int]]]:
-    """From a row's name to its method and its steps by mixture.
-
-    No method means points of the mixture itself.
-    """
-    table: dict[str, tuple[toys.Method | None, Mapping[str, int]]] = {"perfect": (None, toys.STEPS)}
-    table |= {name: (method, toys.STEPS) for name, method in toys.METHODS.items()}
-    table |= {f"{name}, short": (toys.METHODS[name], toys.SHORT_STEPS) for name in SHORT}
-    table |= {method.name: (method, toys.STEPS) for method in ABLATIONS}
-    return table
+# From a row's name to its method and its steps by mixture; no method means points of the mixture.
+METHODS: dict[str, tuple[toys.Method | None, Mapping[str, int]]] = {
+    "perfect": (None, toys.STEPS),
+    **{name: (method, toys.STEPS) for name, method in toys.METHODS.items()},
+    **{f"{name}, short": (toys.METHODS[name], toys.SHORT_STEPS) for name in SHORT},
+}
 
 
 def spread(points: np.ndarray, mixture: data.Mixture) -> float:
@@ -104,107 +97,40 @@ def settings(method: toys.Method, mixture: data.Mixture) -> dict[str, Any]:
     return values
 
 
-def measure(
-    method: toys.Method | None,
-    mixture: data.Mixture,
-    steps: int,
-    seeds: list[int],
-    members: int,
-) -> dict[str, Any]:
+def rows(mixture_name: str, name: str) -> Iterator[dict[str, Any]]:
     """Trains and judges one row."""
-    samples: list[np.ndarray] = []
+    ablations = {method.name: (method, toys.STEPS) for method in ABLATIONS}
+    method, steps_by_mixture = {**METHODS, **ablations}[name]
+    mixture, steps = MIXTURES[mixture_name], steps_by_mixture[mixture_name]
+    row: dict[str, Any] = {
+        "command": shlex.join(["python", *sys.argv]),
+        "environment": environment(),
+    }
     if method is None:
-        samples = [data.sample_mixture(mixture, SAMPLES, seed=10_000 + seed) for seed in seeds]
-        return summarise(samples, mixture)
-    wall = busy = 0.0
-    for first in range(seeds[0], seeds[-1] + 1, members):
-        count = min(members, seeds[-1] + 1 - first)
-        run = toys.train(method, mixture, members=count, seed=first, steps=steps)
-        samples += list(run.samples(SAMPLES))
-        for seed, points in zip(run.seeds, samples[-count:], strict=True):
-            found = mode_coverage(points, mixture)
-            print(
-                f"    seed {seed}: {found.modes} modes, {found.high_quality:.2%}, "
-                f"{found.reverse_kl:.4f}, spread {spread(points, mixture):.2f}",
-                flush=True,
-            )
-        wall += run.seconds
-        busy += run.cpu_seconds
-    return {
-        **summarise(samples, mixture),
+        samples = [data.sample_mixture(mixture, SAMPLES, seed=10_000 + seed) for seed in SEEDS]
+        yield row | summarise(samples, mixture)
+        return
+    runs = [
+        toys.train(method, mixture, members=MEMBERS, seed=first, steps=steps)
+        for first in SEEDS[::MEMBERS]
+    ]
+    yield {
+        **row,
+        **summarise([points for run in runs for points in run.samples(SAMPLES)], mixture),
         "summary": method.summary,
         "steps": steps,
         "settings": settings(method, mixture),
-        "seconds_per_run": wall / len(seeds),
-        "cpu_seconds_per_run": busy / len(seeds),
+        "seconds_per_run": sum(run.seconds for run in runs) / len(SEEDS),
+        "cpu_seconds_per_run": sum(run.cpu_seconds for run in runs) / len(SEEDS),
     }
 
 
-def recorded(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """The rows of a file, by mixture and method; none if there is no file."""
-    if not path.exists():
-        return {}
-    old = json.loads(path.read_text(encoding="utf-8"))
-    return {(row["mixture"], row["method"]): row for row in old["rows"]}
-
-
-def main() -> None:
-    """Runs the rows asked for, and writes the table after each."""
-    known = rows()
-    table = [name for name in known if name not in {method.name for method in ABLATIONS}]
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", nargs="+", default=table, choices=list(known))
-    parser.add_argument("--mixtures", nargs="+", default=list(MIXTURES), choices=list(MIXTURES))
-    parser.add_argument("--seeds", type=int, default=10, help="number of seeds, from 0")
-    parser.add_argument("--members", type=int, default=5, help="seeds trained side by side")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    arguments = parser.parse_args()
-    if arguments.seeds < 2 or arguments.members < 1:
-        parser.error("wanted at least 2 seeds and 1 member")
-
-    import tensorflow as tf
-
-    # A second thread would wait more than it works at this size.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    for name in arguments.rows:
-        method, steps = known[name]
-        for mixture in arguments.mixtures:
-            row = measure(
-                method,
-                MIXTURES[mixture],
-                steps[mixture],
-                list(range(arguments.seeds)),
-                arguments.members,
-            )
-            done = recorded(arguments.out)  # Read now: another process may add rows meanwhile.
-            done[mixture, name] = {
-                "mixture": mixture,
-                "method": name,
-                "command": shlex.join(["python", *sys.argv]),
-                "environment": environment(),
-                **row,
-            }
-            print(
-                f"{mixture}, {name}: {row['modes_mean']:.1f} modes (fewest {min(row['modes']):.0f})"
-                f", high quality {row['high_quality_mean']:.2%} (least "
-                f"{min(row['high_quality']):.2%}), reverse KL {row['reverse_kl_mean']:.4f} (most "
-                f"{max(row['reverse_kl']):.4f}), {row.get('cpu_seconds_per_run', 0.0):.1f} CPU "
-                "seconds a run",
-                flush=True,
-            )
-            order = [(m, n) for m in MIXTURES for n in known if (m, n) in done]
-            write_json(
-                arguments.out,
-                {
-                    "command": "python benchmarks/toys.py",
-                    "environment": environment(),
-                    "seeds": list(range(arguments.seeds)),
-                    "samples": SAMPLES,
-                    "rows": [done[key] for key in order],
-                },
-            )
-
-
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__,
+        {mixture: functools.partial(rows, mixture) for mixture in MIXTURES},
+        {"method": [*METHODS]},
+        group="mixture",
+        seeds=[*SEEDS],
+        samples=SAMPLES,
+    )

@@ -34,7 +34,8 @@ class Record:
 
     Args:
         path: The file, named as the script; its rows are kept if it exists.
-        **head: What else stands in the file; ``seeds`` replaces the list of the rows' seeds.
+        **head: What else stands in the file; a function makes it of the rows. ``seeds`` replaces
+            the list of the rows' seeds, ``command`` the script's name.
     """
 
     def __init__(self, path: Path, **head: Any) -> None:
@@ -59,7 +60,7 @@ class Record:
             {
                 "command": f"python benchmarks/{Path(sys.argv[0]).name}",
                 "seeds": sorted({row["seed"] for row in self.rows if "seed" in row}),
-                **self.head,
+                **{k: v(self.rows) if callable(v) else v for k, v in self.head.items()},
                 "environment": environment(),
                 "rows": self.rows,
             },
@@ -72,38 +73,54 @@ Rows = Iterable[Mapping[str, Any]]
 def main(
     description: str,
     experiments: Mapping[str, Callable[..., Rows]],
-    keys: Mapping[str, Sequence[int] | Mapping[str, Sequence[int]]],
+    keys: Mapping[str, Sequence[Any] | Mapping[str, Sequence[Any]]],
     *,
-    group: str = "experiment",
+    group: str | None = "experiment",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    one_thread: bool = True,
     **head: Any,
 ) -> None:
     """A benchmark's command: runs what is asked for, and writes the file after each group of rows.
 
-    ``--rows`` names experiments, and each key has an option for the values that are to be run
-    (``--seeds`` for ``seed``); other rows of the file are kept. All of it runs on one thread.
+    ``--only`` names experiments, and each key has an option for the values that are to be run
+    (``--seeds`` for ``seed``); other rows of the file are kept.
 
     Args:
         description: The script's own.
         experiments: By name, what yields the rows for one value of each key, in the keys' order.
         keys: The values by key, the slowest first; or by experiment, where they differ.
-        group: The column of the experiment's name.
+        group: The column of the experiment's name; None has none.
+        options: What else the experiments take by keyword: arguments of ``add_argument``, by name.
+        one_thread: Whether TensorFlow is held to one thread.
         **head: As in `Record`.
     """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", nargs="+", choices=experiments, default=[*experiments])
-    for key in keys:
-        option = "--" + key.replace("_", "-") + ("" if key.endswith("s") else "s")
-        parser.add_argument(option, dest=key, nargs="+", type=int)
+    parser.add_argument("--only", nargs="+", choices=experiments, default=[*experiments])
+    for key, values in keys.items():
+        known = itertools.chain(*values.values()) if isinstance(values, Mapping) else values
+        parser.add_argument(f"--{_plural(key)}", dest=key, nargs="+", type=type(next(iter(known))))
+    for name, settings in (options or {}).items():
+        parser.add_argument(f"--{name}", **settings)
     parser.add_argument("--out", type=Path, default=RESULTS / f"{Path(sys.argv[0]).stem}.json")
     arguments = parser.parse_args()
-    use_one_thread()
+    if one_thread:
+        use_one_thread()
 
     record = Record(arguments.out, **head)
-    for name in arguments.rows:
+    given = {name: getattr(arguments, name) for name in options or {}}
+    for name in arguments.only:
         asked = [getattr(arguments, key) for key in keys]
         known = [each[name] if isinstance(each, Mapping) else each for each in keys.values()]
         for values in itertools.product(*(a or k for a, k in zip(asked, known, strict=True))):
-            rows = experiments[name](*values)
-            record.put(rows, **{group: name}, **dict(zip(keys, values, strict=True)))
+            rows = experiments[name](*values, **given)
+            key = {group: name} if group else {}
+            record.put(rows, **key, **dict(zip(keys, values, strict=True)))
+
+
+def _plural(word: str) -> str:
+    word = word.replace("_", "-")
+    if word.endswith("y"):
+        return f"{word[:-1]}ies"
+    return word if word.endswith("s") else f"{word}s"

@@ -60,7 +60,7 @@ def test_the_command_runs_each_experiment_for_each_value_of_its_keys(command):
 
 def test_the_command_runs_what_is_named_and_keeps_the_rest(command):
     command()
-    calls, found = command("--rows", "long", "--seeds", "1", "--digits", "7")
+    calls, found = command("--only", "long", "--seeds", "1", "--digits", "7")
     assert calls == [("long", 1, 7)]
     assert len(found["rows"]) == 6
     again = [row for row in found["rows"] if row["run"] == 1]
@@ -72,7 +72,7 @@ def test_the_command_runs_what_is_named_and_keeps_the_rest(command):
 
 def test_the_command_refuses_an_unknown_experiment(command, capsys):
     with pytest.raises(SystemExit):
-        command("--rows", "medium")
+        command("--only", "medium")
     assert "invalid choice: 'medium'" in capsys.readouterr().err
 
 
@@ -111,3 +111,26 @@ def test_a_timed_call_returns_what_it_made_and_its_processor_time(recording, mon
     clock = iter([3.0, 5.5])
     monkeypatch.setattr(recording.time, "process_time", lambda: next(clock))
     assert recording.timed(divmod, 7, 2) == ((3, 1), 2.5)
+
+
+def test_a_command_has_keys_of_words_options_and_heads_of_the_rows(
+    recording, tmp_path, monkeypatch
+):
+    def rows(library, folder):
+        yield {"length": len(library), "folder": folder}
+
+    out = tmp_path / "x.json"
+    words = ["x.py", "--libraries", "two", "--folder", "here", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", words)
+    recording.main(
+        "A table.",
+        {"all": rows},
+        {"library": ("one", "three")},
+        group=None,
+        options={"folder": {"required": True}},
+        one_thread=False,
+        total=lambda rows: sum(row["length"] for row in rows),
+    )
+    found = read(out)
+    assert found["rows"] == [{"library": "two", "length": 3, "folder": "here"}]
+    assert found["total"] == 3
