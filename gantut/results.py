@@ -128,7 +128,7 @@ def plus_minus(values: Iterable[float], digits: int = 1, scale: float = 1.0) -> 
         Such as "97.3 ± 0.2".
     """
     mean, error = mean_and_error([scale * value for value in values])
-    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+    return f"{mean:,.{digits}f} ± {error:,.{digits}f}"
 
 
 class Table(str):
@@ -159,7 +159,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     return Table("\n".join(lines))
 
 
-def table(
+def comparison(
     title: str,
     groups: Mapping[str, Rows],
     measures: Mapping[str, Measure],

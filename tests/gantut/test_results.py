@@ -111,6 +111,7 @@ def test_a_notebook_shows_a_table():
 def test_a_mean_and_its_error_have_as_many_digits():
     assert results.plus_minus([0.5, 0.7], 1, 100) == "60.0 ± 10.0"
     assert results.plus_minus(np.array([1.0, 2.0, 3.0]), 2) == "2.00 ± 0.58"
+    assert results.plus_minus([1000, 2000], 0) == "1,500 ± 500"
 
 
 def test_a_table_of_methods_and_measures():
@@ -120,7 +121,7 @@ def test_a_table_of_methods_and_measures():
         {"method": "real", "seed": 0, "right": 1.0},
         {"method": "real", "seed": 1, "right": 1.0},
     ]
-    made = results.table(
+    made = results.comparison(
         "two seeds",
         {name: results.select(rows, method=name) for name in ("GAN", "real")},
         {
