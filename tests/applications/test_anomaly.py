@@ -188,11 +188,9 @@ def test_the_recipe_is_fast_but_shorter():
     assert short.steps == 1_000
     names = ("name", "summary", "steps", "generator")
     assert dataclasses.replace(short, **{n: getattr(fast, n) for n in names}) == fast
-    theirs, ours, narrow = (
-        r.build((8, 8, 1)).generator for r in (fast, short, anomaly.recipe(latent_dim=np.int64(5)))
-    )
-    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
-    assert narrow.input_shape == (None, 5)
+    theirs, ours = (r.build((4, 4, 1)).generator for r in (fast, anomaly.recipe(np.int64(5))))
+    assert ours.input_shape == (None, 5)
+    assert [w.shape for w in ours.weights][1:] == [w.shape for w in theirs.weights][1:]
     with pytest.raises(ValueError, match="latent_dim"):
         anomaly.recipe(latent_dim=0)
 
@@ -258,13 +256,6 @@ def test_untrained_networks_know_the_mean_alone(small):
     split = anomaly.leave_one_out(*small, 1)
     detector = anomaly.untrained(split.train, latent_dim=5, seed=2)
     assert detector.gan.latent_dim == 5
-    weights = detector.gan.discriminator.get_layer("dense_1").get_weights()
-    np.testing.assert_array_equal(
-        weights[0],
-        anomaly.untrained(split.train, latent_dim=5, seed=2)
-        .gan.discriminator.get_layer("dense_1")
-        .get_weights()[0],
-    )
     other = anomaly.untrained(split.train[::-1], latent_dim=5, seed=2)
     # The order of the images does not matter, beyond the rounding of their mean.
     np.testing.assert_allclose(

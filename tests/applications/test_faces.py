@@ -257,7 +257,7 @@ def test_edges_do_not_see_brightness():
 
 
 def test_the_measures_know_copies_noise_and_background():
-    x, other = faces.load_faces(), faces.load_non_faces()
+    x, other = faces.load_faces(size=16), faces.load_non_faces(size=16)
     train, holdout = faces.split(x)
     copies = faces.measure(faces.jittered_copies(train, 320), train, holdout, other)
     background = faces.measure(np.tile(other, (4, 1, 1, 1)), train, holdout, other)

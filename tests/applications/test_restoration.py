@@ -135,10 +135,10 @@ def test_linear_regression_is_ridge_regression():
 
 @pytest.mark.parametrize("damage", restoration.DAMAGES)
 def test_rivals_bring_digits_nearer_to_the_truth(digits, damage):
-    targets = digits.x_test[:100]
+    targets = digits.x_test[:50]
     source = restoration.DAMAGES[damage](targets, 5)
     before = metrics.psnr(source, targets).mean()
-    for name, restore in restoration.rivals(damage, digits.x_train[:2_000]).items():
+    for name, restore in restoration.rivals(damage, digits.x_train[:1_000]).items():
         gain = metrics.psnr(restore(source), targets).mean() - before
         # The least gain: 0.7 dB of bicubic, measured; a sign or an axis gone wrong loses.
         assert gain > 0.3, (name, gain)
