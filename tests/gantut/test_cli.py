@@ -71,21 +71,21 @@ def digits():
 def finished(archive, known, tmp_path_factory):
     """A run that ended well."""
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    with known():
+    told = io.StringIO()
+    with known(), contextlib.redirect_stdout(told):
         assert cli.main(train(folder, archive)) == 0
+    assert "48 images of 6 x 6, grey" in told.getvalue()
     return folder
 
 
 @pytest.fixture(scope="module")
-def conditional(digits, known, tmp_path_factory):
-    """A conditional run, without evaluation."""
+def conditional(known, tmp_path_factory):
+    """A conditional run of digits, without a step."""
     folder = tmp_path_factory.mktemp("runs") / "conditional"
-    with known() as patch:
-        patch.setattr(data, "load_mnist", lambda: digits)
-        status = cli.main(
-            ["train", "tiny_conditional", "--out", str(folder), "--steps", "2", "--samples", "0"]
-        )
-    assert status == 0
+    with known():
+        recipes.get("tiny_conditional").build((28, 28, 1), 10).save(folder)
+    record = {"recipe": "tiny_conditional", "image_shape": [28, 28, 1], "num_classes": 10}
+    (folder / "run.json").write_text(json.dumps(record))
     return folder
 
 
@@ -216,11 +216,11 @@ def test_a_fault_of_ours_shows_where_and_others_are_a_line(
     assert os.listdir(tmp_path) == []
 
 
-def test_a_fault_in_the_middle_of_a_training_is_ours(archive, tmp_path, monkeypatch, capsys):
+def test_a_fault_in_a_training_is_ours(archive, tmp_path, monkeypatch, capsys):
     def fail(*arguments, **options):
         raise ValueError("ours")
 
-    monkeypatch.setattr(callbacks.HistoryWriter, "on_train_batch_end", fail)
+    monkeypatch.setattr(callbacks.HistoryWriter, "on_train_begin", fail)
     assert cli.main(train(tmp_path / "run", archive)) == 70
     assert "Traceback" in capsys.readouterr().err
 
@@ -288,47 +288,26 @@ def test_own_images_are_measured_without_the_judge(finished, archive, capsys):
     assert "left out" in out
 
 
-def test_the_command_trains_as_the_function_does(archive, tmp_path, monkeypatch, tiny):
-    def centred(build):
-        def builder(shape, num_classes, mean_image=None):
-            assert np.abs(mean_image).max() > 0
-            return build(4, shape, (8,), mean_image) if build is gen else build(shape, (8,))
-
-        return builder
-
-    def gen(latent_dim, shape, widths, mean_image):
-        return networks.mlp_generator(latent_dim, shape, widths=widths, mean_image=mean_image)
-
-    recipe = replace(
-        tiny,
-        centred=True,
-        generator=centred(gen),
-        discriminator=centred(networks.mlp_discriminator),
-    )
-    monkeypatch.setitem(recipes.RECIPES, "tiny", recipe)
-    folder = tmp_path / "run"
-    arguments = ("--steps", "6", "--seed", "2", "--samples", "0")
-    assert cli.main(train(folder, archive, *arguments)) == 0
-    gan = recipes.train(recipe, data.load_images(archive), steps=6, seed=2).gan
-    gan.save(tmp_path / "function")
-    with (
-        np.load(folder / "state.npz") as one,
-        np.load(tmp_path / "function" / "state.npz") as two,
-    ):
+def test_the_command_trains_as_the_function_does(finished, archive, tmp_path, tiny):
+    recipes.train(tiny, data.load_images(archive)).gan.save(tmp_path)
+    with np.load(finished / "state.npz") as one, np.load(tmp_path / "state.npz") as two:
         assert one.files == two.files
         for name in one.files:
             np.testing.assert_array_equal(one[name], two[name], err_msg=name)
-    assert not (folder / "metrics.json").exists()
 
 
-def test_how_many_images_there_are_is_told(tmp_path, capsys):
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for i in range(20):
-        Image.fromarray(np.full((6, 6), i * 10, np.uint8)).save(folder / f"{i}.png")
-    arguments = ("--steps", "1", "--samples", "0")
-    assert cli.main(train(tmp_path / "run", folder, *arguments)) == 0
-    assert "20 images of 6 x 6, grey" in capsys.readouterr().out
+def test_the_networks_are_built_for_the_data(archive, tmp_path, monkeypatch, capsys, tiny):
+    asked = []
+
+    def build(self, image_shape, num_classes, seed, mean_image):
+        asked.append((image_shape, seed, mean_image))
+        raise ValueError("enough")
+
+    monkeypatch.setattr(type(tiny), "build", build)
+    refused(capsys, train(tmp_path / "run", archive, "--seed", "3"), "enough")
+    ((shape, seed, mean_image),) = asked
+    assert (shape, seed) == ((6, 6, 1), 3)
+    np.testing.assert_array_equal(mean_image, data.load_images(archive).mean(axis=0))
 
 
 def test_a_run_is_replaced_only_when_asked(archive, tmp_path, capsys):
@@ -343,12 +322,18 @@ def test_a_run_is_replaced_only_when_asked(archive, tmp_path, capsys):
     refused(capsys, train(folder, tmp_path / "no.npz", "--overwrite"), "no.npz")
     refused(capsys, train(folder, archive, "--overwrite", recipe="dcgan"), "48")
     assert content(folder) == before
-    assert cli.main(train(folder, archive, "--overwrite", "--steps", "1", "--samples", "0")) == 0
+    arguments = ("--overwrite", "--size", "4", "--epochs", "2", "--samples", "0")
+    assert cli.main(train(folder, archive, *arguments)) == 0
     after = content(folder)
     assert after["notes.txt"] == b"mine"
-    assert json.loads(after["run.json"])["steps"] == 1
     assert "grids/step-999999.png" not in after
     assert not (folder / runs.REPLACED).exists()
+    assert "metrics.json" not in after
+    # Own images are brought to size, and trained on in epochs.
+    record = json.loads(after["run.json"])
+    assert (record["image_shape"], record["steps"]) == ([4, 4, 1], 6)
+    assert cli.main(["evaluate", str(folder), "-n", "20"]) == 0
+    assert json.loads((folder / "metrics.json").read_text())["samples"] == 20
 
 
 @pytest.mark.parametrize("method", ["on_train_begin", "on_train_batch_begin"])
@@ -429,17 +414,6 @@ def test_only_gans_are_diagnosed(tmp_path, monkeypatch, capsys):
     assert content(tmp_path / "run") == {}
 
 
-def test_own_images_are_brought_to_size_and_trained_on_in_epochs(archive, tmp_path):
-    folder = tmp_path / "run"
-    arguments = ("--size", "4", "--epochs", "2", "--samples", "0")
-    assert cli.main(train(folder, archive, *arguments)) == 0
-    record = json.loads((folder / "run.json").read_text())
-    assert record["image_shape"] == [4, 4, 1]
-    assert record["steps"] == 6
-    assert cli.main(["evaluate", str(folder), "-n", "20"]) == 0
-    assert json.loads((folder / "metrics.json").read_text())["samples"] == 20
-
-
 # --- Going on ------------------------------------------------------------------------------------
 
 
@@ -509,33 +483,6 @@ def test_a_finished_run_that_was_not_measured_is_measured(finished, archive, tmp
 # --- Signals -------------------------------------------------------------------------------------
 
 
-def interrupting(tiny, times):
-    """A schedule that presses Ctrl-C half way through."""
-
-    def schedule(progress):
-        if progress == 0.5:
-            for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
-        return 1.0
-
-    return replace(tiny, schedule=schedule)
-
-
-def test_ctrl_c_saves_what_there_is(archive, tmp_path, tiny, monkeypatch, capsys):
-    monkeypatch.setitem(recipes.RECIPES, "tiny", interrupting(tiny, 1))
-    handler = signal.getsignal(signal.SIGINT)
-    folder = tmp_path / "run"
-    assert cli.main(train(folder, archive)) == 130
-    assert signal.getsignal(signal.SIGINT) is handler
-    record = json.loads((folder / "run.json").read_text())
-    assert record["interrupted"] is True
-    assert record["steps"] == 14  # the execution that was under way ends
-    assert not (folder / "metrics.json").exists()
-    assert (folder / "grids" / "step-000014.png").exists()
-    assert "interrupted after 14 steps" in capsys.readouterr().err
-    assert cli.main(["sample", str(folder), "-n", "4", "--out", str(tmp_path / "x.png")]) == 0
-
-
 @pytest.fixture
 def interrupts_raise():
     """Python's own handler, also where the tests run in the background and SIGINT is ignored."""
@@ -546,7 +493,13 @@ def interrupts_raise():
 
 @pytest.mark.usefixtures("interrupts_raise")
 def test_a_second_ctrl_c_drops_it(archive, tmp_path, tiny, monkeypatch, capsys):
-    monkeypatch.setitem(recipes.RECIPES, "tiny", interrupting(tiny, 2))
+    def twice(progress):
+        if progress == 0.5:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return 1.0
+
+    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, schedule=twice))
     handler = signal.getsignal(signal.SIGINT)
     folder = tmp_path / "run"
     assert cli.main(train(folder, archive)) == 130
@@ -713,11 +666,9 @@ def test_digits_are_measured_by_the_judge(conditional, digits, monkeypatch, caps
 
 def test_stacked_digits_are_counted_as_triples(digits, tmp_path, monkeypatch, capsys, tiny):
     monkeypatch.setattr(data, "load_mnist", lambda: digits)
-    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, stack=3))
-    folder = tmp_path / "run"
-    assert cli.main(["train", "tiny", "--out", str(folder), "--steps", "2", "--samples", "50"]) == 0
-    measured = json.loads((folder / "metrics.json").read_text())
-    generator = keras.models.load_model(folder / "generator.keras")
+    generator = replace(tiny, stack=3).build((28, 28, 1)).ema_generator
+    runs.measure(generator, runs.load_data("mnist", None), 50, 0, tmp_path)
+    measured = json.loads((tmp_path / "metrics.json").read_text())
     found = evaluation.stacked_modes(sample(generator, 50, seed=0))
     assert (measured["modes"], measured["kl"]) == (found.modes, pytest.approx(found.kl))
     assert f"{found.modes} of 1,000 triples" in capsys.readouterr().out
@@ -747,7 +698,7 @@ def test_data_that_moved_or_changed_is_asked_for(finished, archive, tmp_path, ca
     gone = tmp_path / "gone.npz"
     (folder / "run.json").write_text(json.dumps({**record, "data": str(gone)}))
     refused(capsys, command, "gone.npz", "--data")
-    for changed in ({"n": 40}, {"side": 5}, {"channels": (3,)}, {"seed": 1}):
+    for changed in ({"n": 40}, {"channels": (3,)}, {"seed": 1}):
         save_images(gone, **changed)
         refused(capsys, command, "other images", "--data")
     # The same ones, or others on purpose.
