@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import os
 import subprocess
 import sys
 
@@ -105,11 +104,15 @@ def fit(gan, x, y=None, **kwargs):
 
 
 @pytest.mark.parametrize(
-    ("graph", "unroll_steps"),
-    [(False, 0), (True, 0), (True, 2)],
-    ids=["eager", "graph", "unrolled"],
+    ("wrap", "graph", "unroll_steps"),
+    [
+        (None, False, 0),
+        (layers.BatchNormalization, False, 0),
+        (layers.SpectralNormalization, False, 0),
+        (layers.SpectralNormalization, True, 2),
+    ],
+    ids=["plain", "norm", "spectral", "unrolled"],
 )
-@pytest.mark.parametrize("wrap", [None, layers.BatchNormalization, layers.SpectralNormalization])
 def test_a_step_of_one_network_changes_no_weight_of_the_other(wrap, graph, unroll_steps):
     """Moving statistics and kernels rescaled by spectral normalisation are weights too."""
     keras.utils.set_random_seed(0)
@@ -156,25 +159,16 @@ def sigmoid(t):
     return 1.0 / (1.0 + tf.exp(-t))
 
 
-# Each loss as its paper writes it: logarithms of probabilities, one sum over the batch.
+# As the papers write them: logarithms of probabilities, one sum over the batch.
 BY_HAND = {
-    "minimax": (
-        lambda r, f: -tf.reduce_mean(tf.math.log(sigmoid(r)) + tf.math.log(1 - sigmoid(f))),
-        lambda f, r: tf.reduce_mean(tf.math.log(1 - sigmoid(f))),
-    ),
     "non_saturating": (
         lambda r, f: -tf.reduce_mean(tf.math.log(sigmoid(r)) + tf.math.log(1 - sigmoid(f))),
         lambda f, r: -tf.reduce_mean(tf.math.log(sigmoid(f))),
-    ),
-    "least_squares": (
-        lambda r, f: tf.reduce_mean((r - 1) ** 2 + f**2) / 2,
-        lambda f, r: tf.reduce_mean((f - 1) ** 2) / 2,
     ),
     "hinge": (
         lambda r, f: tf.reduce_mean(tf.maximum(0.0, 1 - r) + tf.maximum(0.0, 1 + f)),
         lambda f, r: -tf.reduce_mean(f),
     ),
-    "wasserstein": (lambda r, f: tf.reduce_mean(f - r), lambda f, r: -tf.reduce_mean(f)),
     "relativistic": (
         lambda r, f: -tf.reduce_mean(tf.math.log(sigmoid(r - f))),
         lambda f, r: -tf.reduce_mean(tf.math.log(sigmoid(f - r))),
@@ -241,9 +235,8 @@ def train_by_hand(G, D, loss, batches, latents, gammas, penalty_every, ema):
 
 @pytest.mark.parametrize(
     ("loss", "gammas", "penalty_every"),
-    [*((name, (), 1) for name in LOSSES), ("relativistic", (0.3, 0.7), 1),
-     ("non_saturating", (0.3, 0.7), 2)],
-)  # fmt: skip
+    [("hinge", (), 1), ("relativistic", (0.3, 0.7), 1), ("non_saturating", (0.3, 0.7), 2)],
+)
 def test_steps_equal_those_written_by_hand(loss, gammas, penalty_every):
     penalties = dict(zip(("r1", "r2"), gammas, strict=False))
     gan = make(loss=loss, penalties=penalties, penalty_every=penalty_every, ema=0.3)
@@ -279,7 +272,7 @@ def test_steps_equal_those_written_by_hand(loss, gammas, penalty_every):
     assert moved > 0.02  # four orders above what is allowed to differ
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", ["non_saturating", "relativistic"])
 def test_logs_where_the_discriminator_cannot_tell(name):
     """A last layer of zeros gives logits 0: the reference lines of each loss."""
     keras.utils.set_random_seed(0)
@@ -447,7 +440,7 @@ def test_with_a_penalty_no_weight_of_d_is_updated_before_every_gradient_is_there
         assert gradients <= before
 
 
-@pytest.mark.parametrize("ema", [0.3, 0.998, 0.0])
+@pytest.mark.parametrize("ema", [0.3, 0.998])
 def test_average_in_closed_form(ema):
     gan = make(ema=ema)
     path = [values(gan.generator.weights)]
@@ -493,7 +486,7 @@ def test_without_an_average_samples_come_from_the_generator():
 
 ALL_AT_ONCE = {
     "loss": "relativistic",
-    "penalties": {"r1": 0.3, "r2": 0.3, "wgan_gp": 0.1},
+    "penalties": {"r2": 0.3, "wgan_gp": 0.1},
     "penalty_every": 2,
     "d_steps": 2,
     "ema": 0.9,
@@ -539,6 +532,7 @@ for seed in map(int, sys.argv[1:]):
 """
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits():
     """In two processes; the data is shuffled, dropout is active, penalties draw numbers."""
     outputs = []
@@ -598,12 +592,15 @@ def learned(gan):
     return near > 0.75 and smallest > 0.06
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_training_finds_all_modes_of_the_ring(seed):
     gan = train_on_ring(seed)
     assert learned(gan), ring_score(gan)
 
 
+@pytest.mark.slow
 def test_the_check_fails_where_a_network_does_not_learn():
     assert not learned(gantut.GAN(*ring_pair()))
     assert not learned(train_on_ring(0, steps=400, d_rate=0.0))
@@ -664,19 +661,6 @@ def test_a_conditional_pair_trains_and_samples_on_images():
     for labels, message in ((3, r"in 0\.\.2, got 3\.\.3"), ([0, 1], r"of shape \(5,\)")):
         with pytest.raises(ValueError, match=message):
             gan.sample(5, labels=labels)
-
-
-def test_labels_of_an_unconditional_pair_are_ignored():
-    ends = []
-    for y in (None, np.arange(10) % 3):
-        gan = make()
-        fit(gan, points(10), y)
-        ends.append(state(gan))
-    gan = make()
-    gan.fit(tf.data.Dataset.from_tensor_slices((points(10), np.arange(10))).batch(4), verbose=0)
-    ends.append(state(gan))
-    assert_same_state(ends[0], ends[1])
-    assert_same_state(ends[0], ends[2])
 
 
 # --- Unrolled steps ----------------------------------------------------------------------------
@@ -817,12 +801,12 @@ def test_unrolled_training_in_a_graph_with_everything_else():
     """Dropout, labels, lazy penalties, averaged weights, two steps in one execution."""
     arguments = {
         "loss": "relativistic", "num_classes": 3, "dropout": 0.3, "penalty_every": 2, "ema": 0.9,
-        "penalties": {"r1": 0.1, "wgan_gp": 0.1}, "steps_per_execution": 2, "unroll_steps": 1,
+        "penalties": {"wgan_gp": 0.1}, "steps_per_execution": 2, "unroll_steps": 1,
     }  # fmt: skip
     ends = []
     for eager in (True, False):
         gan = make(eager=eager, **arguments)
-        history = fit(gan, points(16), np.arange(16) % 3)
+        history = fit(gan, points(8), np.arange(8) % 3)
         ends.append(state(gan))
     assert np.isfinite([v[0] for v in history.values()]).all()
     for name in ends[0]:
@@ -858,125 +842,16 @@ def test_rules_that_cannot_be_unrolled(optimizer, message):
 # --- Saving and going on -----------------------------------------------------------------------
 
 
-def test_a_restored_gan_goes_on_as_if_nothing_had_happened(tmp_path):
-    gan = make(**ALL_AT_ONCE)
-    x = points(20)
-    fit(gan, x)
-    gan.save(tmp_path / "run")
-    assert sorted(os.listdir(tmp_path / "run")) == [
-        "discriminator.keras", "generator.keras", "state.npz",
-    ]  # fmt: skip
-    saved = state(gan)
-    samples = gan.sample(5, seed=0)
-    fit(gan, x)
-
-    other = make(seed=1, **ALL_AT_ONCE)
-    assert not np.array_equal(other.sample(5, seed=0), samples)
-    other.restore(tmp_path / "run")
-    assert_same_state(state(other), saved)
-    np.testing.assert_array_equal(other.sample(5, seed=0), samples)
-    fit(other, x)
-    assert_same_state(state(other), state(gan))
-    # The state has slots of both optimizers and the seeds of latents and dropout in it.
-    assert saved["d_optimizer/000"] == 5
-    assert saved["g_optimizer/000"] == 2
-    changed = [k for k, v in state(gan).items() if not np.array_equal(v, saved[k])]
-    assert {k.split("/")[0] for k in changed} == {
-        "generator", "discriminator", "ema_generator", "gan", "d_optimizer", "g_optimizer",
-    }  # fmt: skip
-
-
-def test_saved_networks_are_plain_keras(tmp_path):
-    gan = make(ema=0.9)
-    fit(gan, points(8))
+def test_a_restored_gan_with_everything_goes_on_as_if_nothing_had_happened(tmp_path):
+    """Dropout's masks, lazy penalties and steps of G that are due only sometimes among it."""
+    gan, other = make(**ALL_AT_ONCE), make(seed=1, **ALL_AT_ONCE)
+    fit(gan, points(20))
     gan.save(tmp_path)
-    z = np.random.default_rng(4).standard_normal((6, 3), dtype=np.float32)
-    loaded = keras.models.load_model(tmp_path / "generator.keras")
-    np.testing.assert_allclose(loaded(z, training=False), gan.sample(6, seed=4), atol=1e-6)
-    judge = keras.models.load_model(tmp_path / "discriminator.keras")
-    np.testing.assert_allclose(judge(points(5)), gan.discriminator(points(5)), atol=1e-6)
-
-
-def test_damaged_states_change_nothing(tmp_path):
-    gan = make(ema=0.9)
-    fit(gan, points(8))
-    gan.save(tmp_path)
-    path = tmp_path / "state.npz"
-    whole = path.read_bytes()
-    fit(gan, points(8))
-    before = state(gan)
-    middle = bytearray(whole)
-    middle[whole.index(b"NUMPY") + 160] ^= 0xFF  # a bit of a number, caught by the checksum
-    for damaged in (b"", b"hello", whole[:50], whole[: len(whole) // 2], whole[:-1], middle):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"state\.npz is damaged: ") as caught:
-            gan.restore(tmp_path)
-        assert "pickle" not in str(caught.value)
-        assert_same_state(state(gan), before)
-    path.write_bytes(whole)
-    gan.restore(tmp_path)
-    assert not equal(list(before.values()), list(state(gan).values()))
-
-
-def test_pickled_objects_are_never_opened(tmp_path):
-    gan = make()
-    np.savez(tmp_path / "state.npz", **{"generator/000": np.array([{}], dtype=object)})
-    with pytest.raises(ValueError, match=r"state\.npz is damaged"):
-        gan.restore(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"width": 5}, r"'generator/000' has shape \(3, 6\) there and \(3, 5\) here"),
-        ({"batch_norm": False}, "'ema_generator/004' is only in the file"),
-        ({"ema": None}, "'ema_generator/000' is only in the file"),
-        ({"dropout": 0.5}, "'discriminator/004' is only in this GAN"),
-        ({"g_optimizer": keras.optimizers.SGD}, "'g_optimizer/002' is only in the file"),
-    ],
-    ids=lambda p: str(p)[:30],
-)
-def test_states_of_other_networks_change_nothing(tmp_path, arguments, message):
-    make(ema=0.9).save(tmp_path)
-    arguments = {"ema": 0.9} | arguments
-    if "g_optimizer" in arguments:
-        arguments["g_optimizer"] = arguments["g_optimizer"]()
-    other = make(seed=1, **arguments)
-    before = state(other)
-    with pytest.raises(ValueError, match=f"belongs to other networks.*{message}"):
-        other.restore(tmp_path)
-    assert_same_state(state(other), before)
-
-
-def test_restoring_what_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"state\.npz"):
-        make().restore(tmp_path / "nowhere")
-    make().save(tmp_path)
-    with pytest.raises(ValueError, match="compile the GAN first"):
-        gantut.GAN(generator(), discriminator()).restore(tmp_path)
-
-
-def test_saving_where_one_cannot(tmp_path):
-    gan = make()
-    (tmp_path / "file").write_text("mine")
-    with pytest.raises(NotADirectoryError, match="file is a file"):
-        gan.save(tmp_path / "file")
-    assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_saving_over_a_saved_gan(tmp_path):
-    gan = make()
-    gan.save(tmp_path, overwrite=False)
-    before = {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)}
-    fit(gan, points(8))
-    with pytest.raises(FileExistsError, match="holds a saved GAN already; pass overwrite=True"):
-        gan.save(tmp_path, overwrite=False)
-    assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
-    gan.save(tmp_path)
-    other = make(seed=1)
+    fit(gan, points(20))
     other.restore(tmp_path)
+    fit(other, points(20))
     assert_same_state(state(other), state(gan))
-    assert sorted(os.listdir(tmp_path)) == sorted(before)
+    assert state(gan)["g_optimizer/000"] == 5
 
 
 # --- Both players at once ----------------------------------------------------------------------
@@ -1041,18 +916,17 @@ def test_both_at_once_differ_from_one_after_the_other():
 
 def test_both_at_once_in_a_graph_and_in_python():
     ends = []
-    for eager, together in ((True, 1), (False, 1), (False, 2)):
+    for eager, together in ((True, 1), (False, 2)):
         gan = make(
             simultaneous=True, penalties={"r1": 0.1}, penalty_every=2, ema=0.9,
             eager=eager, steps_per_execution=together,
         )  # fmt: skip
-        logs = fit(gan, points(16), epochs=2)
+        logs = fit(gan, points(8), epochs=2)
         assert set(logs) == {"d_loss", "g_loss", "d_real", "d_fake"}
-        assert int(gan.step_counter.numpy()) == 8
+        assert int(gan.step_counter.numpy()) == 4
         ends.append(state(gan))
-    for end in ends[1:]:
-        for name, value in ends[0].items():
-            np.testing.assert_allclose(end[name], value, atol=2e-5, err_msg=name)
+    for name, value in ends[0].items():
+        np.testing.assert_allclose(ends[1][name], value, atol=2e-5, err_msg=name)
 
 
 class OwnStep(gantut.GAN):
@@ -1121,118 +995,14 @@ for name, (value,) in losses[0].items():
 """
 
 
+@pytest.mark.slow
 def test_xla_trains_to_the_same_losses():
     """In a process of its own: Keras refuses XLA where operations have to be deterministic."""
     done = subprocess.run([sys.executable, "-c", XLA], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-# --- Wrong arguments and wrong data ------------------------------------------------------------
-
-
-def image_gan():
-    gan = gantut.GAN(
-        networks.mlp_generator(2, (4, 4, 1), (3,)), networks.mlp_discriminator((4, 4, 1), (3,))
-    )
-    gan.compile(run_eagerly=True)
-    return gan
-
-
-def images(n=10, dtype=np.float32, scale=1.0):
-    return (scale * np.random.default_rng(0).uniform(-1, 1, (n, 4, 4, 1))).astype(dtype)
-
-
-def with_nan():
-    x = images()
-    x[6, 1, 2, 0] = np.nan
-    return x
-
-
-def as_dataset(*arrays):
-    return tf.data.Dataset.from_tensor_slices(arrays if len(arrays) > 1 else arrays[0]).batch(4)
-
-
-BAD_IMAGES = {
-    "None": (lambda: None, "fit needs samples"),
-    "other size": (lambda: np.zeros((10, 5, 5, 1), np.float32), r"\(n, 4, 4, 1\), got \(10, 5, 5"),
-    "colour": (lambda: np.zeros((10, 4, 4, 3), np.float32), r"got \(10, 4, 4, 3\)"),
-    "no channel": (lambda: np.zeros((10, 4, 4), np.float32), r"got \(10, 4, 4\)"),
-    "flat": (lambda: np.zeros((10, 16), np.float32), r"got \(10, 16\)"),
-    "bytes": (lambda: np.full((10, 4, 4, 1), 200, np.uint8), "got dtype uint8; for bytes 0..255"),
-    "double": (lambda: images(dtype=np.float64), "got dtype float64; convert with"),
-    "0..255": (lambda: 127.5 * (images() + 1), r"wanted values in \[-1, 1\], got"),
-    "beyond": (lambda: images(scale=1.5), r"wanted values in \[-1, 1\], got"),
-    "NaN": (with_nan, r"got NaN in 1 place\(s\), first in image 6"),
-    "empty": (lambda: images(0), "wanted at least one image"),
-    "few": (lambda: images(3), r"batch_size 4 is larger than the data \(3 samples\)"),
-    "tensor": (lambda: tf.constant(images(scale=9.0)), r"wanted values in \[-1, 1\], got"),
-    "empty dataset": (lambda: as_dataset(images()).take(0), "the dataset is empty"),
-    "dataset of bytes": (lambda: as_dataset(np.zeros((9, 4, 4, 1), np.uint8)), "dtype uint8"),
-    "dataset of sizes": (lambda: as_dataset(np.zeros((9, 5, 5, 1), np.float32)), r"got \(4, 5, 5"),
-    "dataset 0..1 scaled": (lambda: as_dataset(images(scale=255.0)), r"values in \[-1, 1\]"),
-    "dataset not batched": (lambda: as_dataset(images()).unbatch(), r"got \(4, 4, 1\)"),
-}
-
-
-@pytest.mark.parametrize("kind", BAD_IMAGES)
-def test_bad_images(kind):
-    make_x, message = BAD_IMAGES[kind]
-    gan, x = image_gan(), make_x()
-    before = state(gan)
-    kwargs = {} if isinstance(x, tf.data.Dataset) else {"batch_size": 4}
-    with pytest.raises(ValueError, match=message):
-        gan.fit(x, verbose=0, **kwargs)
-    assert_same_state(state(gan), before)
-
-
-@pytest.mark.parametrize(
-    ("x", "message"),
-    [
-        (np.zeros((10, 3), np.float32), r"\(n, 2\), got \(10, 3\)"),
-        (np.zeros((10, 2)), "x must be float32, got float64"),
-        (np.zeros((0, 2), np.float32), "x is empty"),
-        (np.full((10, 2), np.inf, np.float32), "not finite"),
-    ],
-    ids=str,
-)
-def test_bad_points(x, message):
-    with pytest.raises(ValueError, match=message):
-        fit(make(), x)
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (None, "a conditional GAN needs integer labels y beside the samples x"),
-        (np.array([0, 1, 2]), r"labels must be integers of shape \(10,\)"),
-        (np.arange(10), r"labels must be in 0\.\.2, got 0\.\.9"),
-        (np.arange(10) % 3 - 1, r"got -1\.\.1"),
-        (np.arange(10) % 3 + 0.0, "got float64"),
-        (np.eye(3, dtype=np.int64)[np.arange(10) % 3], r"of shape \(10, 3\)"),
-    ],
-    ids=["none", "few", "large", "negative", "float", "one-hot"],
-)
-def test_bad_labels(y, message):
-    gan = make(num_classes=3)
-    with pytest.raises(ValueError, match=message):
-        fit(gan, points(10), y)
-    if y is None or len(y) == 10:
-        dataset = as_dataset(points(10)) if y is None else as_dataset(points(10), y).repeat(2)
-        with pytest.raises(ValueError, match=r"labels"):
-            gan.fit(dataset.unbatch().batch(10), verbose=0)
-    assert int(gan.step_counter) == 0
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_bad_batch_size(size):
-    with pytest.raises(ValueError, match="batch_size must be"):
-        fit(make(), points(10), batch_size=size)
-
-
-@pytest.mark.parametrize("name", ["sample_weight", "class_weight", "validation_data"])
-def test_arguments_of_fit_that_mean_nothing_here(name):
-    with pytest.raises(ValueError, match=f"GAN.fit takes no {name}"):
-        fit(make(), points(10), **{name: points(10)})
+# --- Wrong arguments ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1278,14 +1048,61 @@ def test_networks_that_do_not_fit_each_other():
             gantut.GAN(*pair)
 
 
-def test_each_network_needs_its_own_optimizer():
+def test_the_optimizers_are_the_books_if_none_is_given():
     gan = gantut.GAN(generator(), discriminator())
-    shared = adam()
-    with pytest.raises(ValueError, match="the same object; each network needs its own"):
-        gan.compile(shared, shared)
     gan.compile()
     for optimizer in (gan.d_optimizer, gan.g_optimizer):
         assert type(optimizer) is optimizers.FusedAdam
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
         assert optimizer.beta_1 == 0.5
     assert gan.d_optimizer is not gan.g_optimizer
+
+
+class Stopped(layers.Layer):
+    """A layer that no gradient passes."""
+
+    def call(self, x):
+        return tf.stop_gradient(x)
+
+
+def judging(layer):
+    """A discriminator of images with a layer in its middle."""
+    x = keras.Input((4, 4, 1))
+    y = layer(layers.Conv2D(2, 1)(x))
+    return keras.Model(x, layers.Dense(1)(layers.Flatten()(y)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "settings", "message"),
+    [
+        (layers.Resizing(2, 2, interpolation="nearest", name="shrink"),
+         {"penalties": {"r1": 1.0}}, "layer 'shrink' .*UpSampling2D"),
+        (layers.UpSampling2D(interpolation="bicubic", name="grow"),
+         {"penalties": {"wgan_gp": 1.0}, "simultaneous": True}, "layer 'grow' .*bilinear"),
+        (layers.Activation("softsign", name="soft"),
+         {"penalties": {"r2": 1.0}, "unroll_steps": 1}, "layer 'soft' .*tanh"),
+        (Stopped(), {"penalties": {"r1": 1.0}}, "stop_gradient"),
+        (Stopped(), {}, "stop_gradient"),
+    ],
+    ids=["nearest", "bicubic", "softsign", "penalty", "plain"],
+)  # fmt: skip
+def test_layers_through_which_nothing_can_be_learned(layer, settings, message):
+    gan = gantut.GAN(networks.mlp_generator(2, (4, 4, 1), (3,)), judging(layer), **settings)
+    gan.compile(run_eagerly=True)
+    with pytest.raises((NotImplementedError, ValueError), match=message):
+        gan.fit(np.zeros((4, 4, 4, 1), np.float32) - 0.5, verbose=0)
+
+
+@pytest.mark.parametrize("policy", ["float64", "bfloat16"])
+def test_every_floating_weight_is_averaged(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        gan = make(ema=0.9)
+    finally:
+        keras.config.set_dtype_policy(before)
+    gan.ema_generator.set_weights([0 * w for w in gan.ema_generator.get_weights()])
+    gan.update_average()
+    kernels = gan.generator.weights[0], gan.ema_generator.weights[0]
+    whole, part = (tf.cast(kernel, tf.float64).numpy() for kernel in kernels)
+    np.testing.assert_allclose(part, 0.9 * whole, rtol=0.01)  # the first decay is 1 / 10
