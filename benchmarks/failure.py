@@ -3,9 +3,9 @@
     python benchmarks/failure.py
     python benchmarks/failure.py --only chase ring
 
-The experiments are the chapter's own: its cells with the tag "benchmark" are run first. Each row
-is five seeds. About twelve minutes of one processor core. Writes benchmarks/results/failure.json; a
-row that is run again takes the place of the old one.
+The experiments are the chapter's own, of `gantut.applications.failure`. Each row is five seeds.
+About twelve minutes of one processor core. Writes benchmarks/results/failure.json; a row that is
+run again takes the place of the old one.
 """
 
 import dataclasses
@@ -13,26 +13,16 @@ import functools
 import gc
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import nbformat
+import tensorflow as tf
 from lib.recording import main
 
-ROOT = Path(__file__).resolve().parents[1]
+from gantut import toys
+from gantut.applications import failure
+
 SEEDS = [0, 1, 2, 3, 4]
 Values = dict[str, list[float]]
-
-
-@functools.cache
-def chapter() -> dict[str, Any]:
-    """Runs the chapter's cells with the tag "benchmark" and returns what they define."""
-    notebook = nbformat.read(ROOT / "book" / "failure.ipynb", as_version=4)
-    names: dict[str, Any] = {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and "benchmark" in cell.metadata.get("tags", []):
-            exec(compile(cell.source, "failure.ipynb", "exec"), names)
-    return names
 
 
 LATE: dict[str, dict[str, Any]] = {
@@ -47,12 +37,11 @@ LATE: dict[str, dict[str, Any]] = {
 
 def late(**setting: Any) -> Values:
     """D trained alone first, on MNIST: one training after the other."""
-    names = chapter()
     values: Values = {"times_floor": [], "d_fake": [], "minimax": [], "non_saturating": []}
     for seed in SEEDS:
         gc.collect()  # each training holds the images once more
-        gan, log = names["late_start"](**setting, seed=seed)
-        values["times_floor"].append(names["times_floor"](gan.sample(2000, seed=0)))
+        gan, log = failure.late_start(**setting, seed=seed)
+        values["times_floor"].append(failure.times_floor(gan.sample(2000, seed=0)))
         for column, key in enumerate(("d_fake", "minimax", "non_saturating"), start=1):
             values[key].append(float(log[-1, column]))
     return values
@@ -70,10 +59,9 @@ CHASE: dict[str, dict[str, Any]] = {
 
 def chase(**setting: Any) -> Values:
     """One normal distribution in the plane: all seeds in one network."""
-    names = chapter()
-    paths = names["chase"](**setting, members=len(SEEDS))
+    paths = failure.chase(**setting, members=len(SEEDS))
     keys = ("distance", "distance_of_average")
-    return {k: names["mean_distance"](path).tolist() for k, path in zip(keys, paths, strict=True)}
+    return {k: failure.mean_distance(path).tolist() for k, path in zip(keys, paths, strict=True)}
 
 
 PENALTIES = {"penalties": {"r1": 0.1, "r2": 0.1}}
@@ -97,11 +85,10 @@ RING: dict[str, dict[str, Any]] = {
 
 def ring(**setting: Any) -> Values:
     """Eight modes, and the advice to change activation, learning rate or loss."""
-    names = chapter()
-    method = dataclasses.replace(names["lopsided"], **setting)
-    covered = names["toys"].train(method, names["ring"], members=len(SEEDS)).coverage()
+    method = dataclasses.replace(failure.LOPSIDED, **setting)
+    covered = toys.train(method, failure.RING, members=len(SEEDS)).coverage()
     return {
-        "modes": [float(names["modes_with_a_share"](c)) for c in covered],
+        "modes": [float(failure.modes_with_a_share(c)) for c in covered],
         "high_quality": [c.high_quality for c in covered],
     }
 
@@ -116,7 +103,7 @@ def batch_norm(momentum: float) -> Values:
     values: Values = {}
     for seed in SEEDS:
         gc.collect()
-        _, compare = chapter()["with_batch_norm"](momentum, seed=seed)
+        _, compare = failure.with_batch_norm(momentum, seed=seed)
         for step, ways in compare.distance.items():
             for way, distance in ways.items():
                 values.setdefault(f"{way}, step {step}", []).append(distance)
@@ -133,7 +120,6 @@ EXPERIMENTS: dict[str, tuple[Callable[..., Values], dict[str, dict[str, Any]]]] 
 
 def rows(experiment: str, row: str) -> Iterator[dict[str, Any]]:
     """One row: all seeds of one setting."""
-    chapter()  # its imports are no part of the row's time
     run, settings = EXPERIMENTS[experiment]
     wall, busy = time.perf_counter(), time.process_time()
     yield {
@@ -144,6 +130,7 @@ def rows(experiment: str, row: str) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
+    tf.config.experimental.enable_op_determinism()
     main(
         __doc__,
         {name: functools.partial(rows, name) for name in EXPERIMENTS},
