@@ -18,6 +18,9 @@ most similar training image in the encoder's last hidden layer.
 
 Beside it stand `pca_residuals` and `neighbour_scores` on pixels or on principal components, which
 train no network, and an autoencoder of the same encoder and generator, `train_autoencoder`.
+
+Images are float32 (n, height, width, channels) in [-1, 1], and scores are numbers (n,), larger for
+stranger images.
 """
 
 import functools
@@ -85,9 +88,8 @@ def leave_one_out(
     images of the class that was left out are for testing.
 
     Args:
-        images: All images, float32 (n, height, width, channels) in [-1, 1]: for the protocol
-            MNIST's training and test set together.
-        labels: Their labels, integers (n,).
+        images: All images: for the protocol MNIST's training and test set together.
+        labels: Their labels, integers (n,) from 0.
         digit: The label that was left out.
         seed: Fixes which images train.
         test_share: Keeps a share of the test set, in (0, 1], drawn at random. Normal and
@@ -250,8 +252,8 @@ def recipe(latent_dim: int = 64) -> recipes.Recipe:
         fast,
         name="anomaly",
         summary="fast, a twelfth as long: the GAN under a detector of anomalies",
-        generator=lambda shape, num_classes, mean_image: networks.mlp_generator(
-            latent_dim, shape, mean_image=mean_image, **_GENERATOR
+        generator=lambda image_shape, num_classes=None, mean_image=None: networks.mlp_generator(
+            latent_dim, image_shape, mean_image=mean_image, **_GENERATOR
         ),
         steps=1_000,
     )
@@ -333,28 +335,23 @@ class Detector(recipes.Run[GAN | None]):
     reconstruction: Model
 
     def reconstruct(self, images: npt.ArrayLike) -> Float32:
-        """What the networks make of images, float32 (n, height, width, channels) in [-1, 1]."""
+        """What the networks make of images."""
         return in_batches(self.reconstruction, check_images(images), _BATCH)
 
     def residuals(self, images: npt.ArrayLike, kappa: float = 1.0) -> Float64:
         """f-AnoGAN's score: how far an image is from its reconstruction (Schlegl et al. 2019).
 
         Args:
-            images: float32 (n, height, width, channels) in [-1, 1].
+            images: The images.
             kappa: The weight of D's features beside the pixels. An autoencoder has none.
         """
         score = functools.partial(self.reconstruction.residuals, kappa=kappa)
         return in_batches(score, check_images(images), _BATCH).astype(np.float64)
 
     def features(self, images: npt.ArrayLike) -> list[Float32]:
-        """What the networks see in images.
+        """What the networks see in images, an array (n, units) each.
 
-        Args:
-            images: float32 (n, height, width, channels) in [-1, 1].
-
-        Returns:
-            The last hidden layer of the encoder (n, units), and of a GAN the first hidden layer
-            of D.
+        It is the last hidden layer of the encoder, and of a GAN the first hidden layer of D.
         """
         images = check_images(images)
         layers = [(self.reconstruction.encoder, FEATURES)]
@@ -365,15 +362,8 @@ class Detector(recipes.Run[GAN | None]):
     def neighbour_scores(self, train: npt.ArrayLike, test: npt.ArrayLike) -> Float64:
         """How different an image is from the training image that the networks find most alike.
 
-        The distance to the nearest one by the angle of `features`, and of two kinds of features
-        the geometric mean.
-
-        Args:
-            train: The training images, float32 (n, height, width, channels) in [-1, 1].
-            test: Images (m, ...) to judge.
-
-        Returns:
-            Scores (m,), logarithms of distances.
+        The distance of ``test`` to the nearest of ``train`` by the angle of `features`, and of
+        two kinds of features the geometric mean; the scores are its logarithms.
         """
         pairs = zip(self.features(train), self.features(test), strict=True)
         # An image of the training set is at distance 0.
@@ -413,7 +403,7 @@ def train(
     coordinate instead.
 
     Args:
-        images: Normal images, float32 (n, height, width, channels) in [-1, 1], n >= 64.
+        images: Normal images, at least 64.
         latent_dim: Length of the latent vector.
         steps: Steps of the GAN; None takes those of `recipe`.
         encoder_steps: Steps of the encoder, on batches of 64.
@@ -440,8 +430,7 @@ def untrained(images: npt.ArrayLike, *, latent_dim: int = 64, seed: int = 0) -> 
     """The networks of `train` as they are before it: what a score owes to training, and what not.
 
     Args:
-        images: Normal images, float32 (n, height, width, channels) in [-1, 1]. Their mean is all
-            that the networks know of them.
+        images: Normal images. Their mean is all that the networks know of them.
         latent_dim: Length of the latent vector.
         seed: Fixes the weights.
     """
@@ -461,7 +450,7 @@ def train_autoencoder(
     """Trains an autoencoder: the encoder and generator of `train`, together and without a D.
 
     Args:
-        images: Normal images, float32 (n, height, width, channels) in [-1, 1].
+        images: Normal images.
         latent_dim: Length of the code between the two.
         steps: Steps of both, on batches of 64.
         seed: Fixes the result, as in `gantut.recipes`.

@@ -133,7 +133,7 @@ def split(faces: npt.ArrayLike, fold: int = 0, folds: int = FOLDS) -> tuple[Floa
     """Holds a part of the faces out; the parts of all folds make up the whole.
 
     Args:
-        faces: Images (n, height, width, 1), n >= ``folds``.
+        faces: As many as ``folds`` at least.
         fold: Which part, from 0.
         folds: Into how many parts.
     """
@@ -147,11 +147,7 @@ def split(faces: npt.ArrayLike, fold: int = 0, folds: int = FOLDS) -> tuple[Floa
 
 
 def with_mirrors(images: npt.ArrayLike) -> Float32:
-    """The images and, after them, their mirror images.
-
-    Args:
-        images: Images (n, height, width, 1).
-    """
+    """The images and, after them, their mirror images."""
     x = _faces(images)
     return np.concatenate([x, x[:, :, ::-1]])
 
@@ -179,8 +175,12 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
         name="faces",
         summary="a small convolutional GAN for a hundred faces: relativistic loss, R1 and R2, "
         "averaged weights",
-        generator=lambda shape, num_classes: networks.dcgan_generator(latent_dim, shape, width),
-        discriminator=lambda shape, num_classes: networks.dcgan_discriminator(shape, 2 * width),
+        generator=lambda image_shape, num_classes=None: networks.dcgan_generator(
+            latent_dim, image_shape, width
+        ),
+        discriminator=lambda image_shape, num_classes=None: networks.dcgan_discriminator(
+            image_shape, 2 * width
+        ),
         loss="relativistic",
         penalties={"r1": 0.01, "r2": 0.01},
         penalty_every=16,
@@ -299,7 +299,7 @@ def train(
     """Trains a GAN on faces and their mirror images, and watches what D learns by heart.
 
     Args:
-        faces: Images (n, height, width, 1) to train on, at least 16; sides are multiples of 4.
+        faces: Images to train on, at least 16.
         holdout: Faces of the same size that no network is trained on.
         augment: As in `recipe`.
         steps: Length of the training; the recipe's if None.
@@ -327,7 +327,7 @@ class Eigenfaces:
     and, as far as the components reach, the covariance of the training faces, and nothing else.
 
     Args:
-        faces: Training images (n, height, width, 1), n >= 2.
+        faces: Training images, at least 2.
         components: How many; as many as the images span if None.
 
     Attributes:
@@ -350,7 +350,7 @@ class Eigenfaces:
         self.deviations = singular[:count] / np.sqrt(len(x) - 1)
 
     def project(self, images: npt.ArrayLike) -> Float64:
-        """Coordinates (n, components) of images (n, height, width, 1) along the axes."""
+        """Coordinates (n, components) of images along the axes."""
         x = check_images(images, size=self._shape[:2], channels=1)
         return (x.reshape(len(x), -1) - self.mean) @ self.axes.T
 
@@ -370,7 +370,7 @@ def jittered_copies(
     the edge), with contrast and brightness changed.
 
     Args:
-        faces: Training images (m, height, width, 1).
+        faces: Training images.
         n: Copies to make.
         seed: Fixes them.
         shift: Largest move along each axis, in pixels.
@@ -400,13 +400,8 @@ def edge_features(images: npt.ArrayLike) -> Float64:
 
     Dalal and Triggs 2005, as scikit-image computes them: 8 directions in cells of 4 x 4 pixels,
     normalised over blocks of 2 x 2 cells. They see the edges that a normal distribution over
-    pixels cannot make, and they do not see brightness.
-
-    Args:
-        images: Images (n, height, width, 1), at least 8 x 8.
-
-    Returns:
-        float64 (n, features); 800 features for 24 x 24 pixels.
+    pixels cannot make, and they do not see brightness. Of 24 x 24 pixels there are 800, float64
+    (n, 800); 8 x 8 is the least.
     """
     from skimage.feature import hog
 
@@ -427,8 +422,8 @@ def nearest_faces(
     subtracted and its length made 1, so brightness and contrast do not count.
 
     Args:
-        images: Images (n, height, width, 1).
-        train: Training images (m, height, width, 1).
+        images: The images.
+        train: The training images.
         shift: Largest move along each axis, in pixels.
 
     Returns:
@@ -504,8 +499,8 @@ def measure(
     With 20 held-out faces each number is rough: compare means over several folds.
 
     Args:
-        made: Samples (n, height, width, 1), at least 4 for each training face.
-        train: The faces that the samples were made from (m, height, width, 1).
+        made: Samples, at least 4 for each training face.
+        train: The faces that the samples were made from.
         holdout: Faces that they were not.
         non_faces: Images of anything else, for the classifier of faces.
     """
@@ -544,7 +539,7 @@ def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -
     """The Frechet distance of `Measures`; of the training faces themselves it is the floor.
 
     Args:
-        made: Samples (n, height, width, 1); n is at least the number of training faces.
+        made: Samples, as many as training faces at least.
         train: The faces that the samples were made from.
         holdout: Faces that they were not.
 
