@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 from gantut import GAN, checks, data, losses, networks, recipes
 
@@ -20,7 +21,7 @@ def seeded():
 
 @pytest.fixture(scope="module")
 def images():
-    return np.random.default_rng(0).uniform(-1, 1, (32, 8, 8, 1)).astype("float32")
+    return tiny.images(32)
 
 
 def generator(activation="tanh", side=8, channels=1):
@@ -119,7 +120,7 @@ def found(*args, **kwargs):
 
 
 # One of each kind is enough for a moment's test. The VAE has no D.
-AT_ONCE = {"fast", "conditional_fast", "stacked_small"}
+AT_ONCE = {"conditional_fast", "stacked_small"}
 
 
 @pytest.mark.parametrize(
@@ -299,7 +300,7 @@ def graph_step(g, d, show_data=True):
 
 @pytest.mark.parametrize(
     ("show_data", "scaled", "wanted"),
-    [(True, 1.0, []), (True, 127.5, []), (False, 1.0, ["data_use"])],
+    [(True, 127.5, []), (False, 1.0, ["data_use"])],
 )
 def test_a_step_that_runs_as_a_graph_only(images, show_data, scaled, wanted):
     g, d = generator(), discriminator()
@@ -324,16 +325,20 @@ def test_a_model_that_trains_as_a_graph_only(images):
     assert {"step", "learning", "data_use"} <= set(result.passed)
 
 
-@pytest.mark.parametrize("how", ["train_step", "train_on_batch", "function", "starred"])
+@pytest.mark.parametrize("how", ["train_step", "train_on_batch", "starred"])
 def test_images_and_labels_in_one_argument_or_in_two(how):
-    gan = recipes.get("conditional_fast").build()
+    gan = GAN(
+        networks.mlp_generator(LATENT, (8, 8, 1), widths=(8,), num_classes=10),
+        networks.mlp_discriminator((8, 8, 1), widths=(8,), num_classes=10),
+        seed=0,
+    )
+    gan.compile()
     step = {
         "train_step": gan.train_step,
         "train_on_batch": gan.train_on_batch,
-        "function": lambda batch: gan.train_step((batch[0], batch[1])),
         "starred": lambda *batch: gan.train_step(batch),
     }[how]
-    pair = data.gaussian_images(16, seed=0).images, np.arange(16) % 10
+    pair = tiny.images(16), np.arange(16) % 10
     if how == "starred":  # as in a loop over a dataset, whose labels are tensors
         pair = tf.data.Dataset.from_tensors(pair)
     result = checks.inspect(gan.generator, gan.discriminator, step, pair, verbose=False)
