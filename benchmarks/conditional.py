@@ -15,7 +15,7 @@ Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000
 - ``between``: images half-way between two latent vectors or two classes, beside crossfades of two
   real images.
 
-All of it runs on one thread. ``--rows`` names recipes (or ``rivals``: real images, and samples
+All of it runs on one thread. ``--only`` names recipes (or ``rivals``: real images, and samples
 of the pretrained ``fast`` that the judge picked) to run again, ``--seeds`` the seeds; other rows
 are kept. Writes benchmarks/results/conditional.json after each source.
 """
@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from lib.marks import Marks
 from lib.recording import main
 
 from gantut import judge, load_mnist, metrics, networks, pretrained, recipes
@@ -44,26 +45,6 @@ MARKS = {
     "label at the input": [1_504],
 }
 TRUNCATED = 1.0
-
-
-class Stops(keras.callbacks.Callback):  # type: ignore[misc]
-    """Measures at some steps, and leaves what that takes out of the processor time."""
-
-    def __init__(self, steps: list[int], measure: Any) -> None:
-        super().__init__()
-        self.left, self.measure = sorted(steps), measure
-        self.rows: list[dict[str, Any]] = []
-        self.begin = time.process_time()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Measures where a mark is reached."""
-        if self.left and batch + 1 >= self.left[0]:
-            spent = time.process_time() - self.begin
-            self.left.pop(0)
-            row = {"steps": batch + 1, "cpu_seconds": spent}
-            self.rows.append({**row, **self.measure(self.model.ema_generator)})
-            print(self.rows[-1], flush=True)
-            self.begin = time.process_time() - spent
 
 
 def real_features(data: Any, seed: int) -> Any:
@@ -117,17 +98,18 @@ def picked(generator: Any, per_class: int, seed: int, confidence: float = 0.0) -
 def train(name: str, data: Any, seed: int) -> tuple[Any, list[dict[str, Any]]]:
     """Trains a recipe, measures it at its marks, and returns it with the rows."""
 
-    def measure(generator: Any) -> dict[str, float]:
-        images, labels = conditional.sample(generator, 500, seed=seed)
+    def measure(gan: Any) -> dict[str, float]:
+        images, labels = conditional.sample(gan.ema_generator, 500, seed=seed)
         return measured(images, labels, data, seed)
 
-    stops = Stops(MARKS[name], measure)
+    marks = Marks(MARKS[name], measure)
     steps = MARKS[name][-1]
     run = recipes.train(
-        recipe(name), data.x_train, data.y_train, steps=steps, seed=seed, callbacks=[stops]
+        recipe(name), data.x_train, data.y_train, steps=steps, seed=seed, callbacks=[marks]
     )
     return run.gan.ema_generator, [
-        {"experiment": "train", "source": name, **row} for row in stops.rows
+        {"experiment": "train", "source": name, "steps": row.pop("step"), **row}
+        for row in marks.rows
     ]
 
 
@@ -136,7 +118,7 @@ def score_row(source: str, images: Any, labels: Any, data: Any, seed: int) -> di
     score = conditional.classification_accuracy_score(
         images, labels, data.x_test, data.y_test, seed=seed
     )
-    reader = second_reader(data, seed)
+    reader = second_reader(seed)
     row = {
         "experiment": "score",
         "source": source,
@@ -150,16 +132,13 @@ def score_row(source: str, images: Any, labels: Any, data: Any, seed: int) -> di
     return row
 
 
-_readers: dict[int, conditional.ClassifierScore] = {}
-
-
-def second_reader(data: Any, seed: int) -> conditional.ClassifierScore:
+@functools.cache
+def second_reader(seed: int) -> conditional.ClassifierScore:
     """The classifier that learnt from all real training images."""
-    if seed not in _readers:
-        _readers[seed] = conditional.classification_accuracy_score(
-            data.x_train, data.y_train, data.x_test, data.y_test, seed=seed
-        )
-    return _readers[seed]
+    data = load_mnist()
+    return conditional.classification_accuracy_score(
+        data.x_train, data.y_train, data.x_test, data.y_test, seed=seed
+    )
 
 
 def curve_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any]]:
@@ -167,13 +146,8 @@ def curve_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any]]
     for point in conditional.truncation_curve(
         generator, real_features(data, seed), THRESHOLDS, per_class=BALLS // 10, seed=seed
     ):
-        threshold = point.threshold if np.isfinite(point.threshold) else None
-        yield {
-            "experiment": "curve",
-            "source": "conditional_fast",
-            **point._asdict(),
-            "threshold": threshold,
-        }
+        row = {"experiment": "curve", "source": "conditional_fast", **point._asdict()}
+        yield row if np.isfinite(point.threshold) else {**row, "threshold": None}
 
 
 def between_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any]]:
@@ -212,7 +186,7 @@ def between_rows(generator: Any, data: Any, seed: int) -> Iterator[dict[str, Any
 
 def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     """Real images, and samples of an unconditional generator that the judge picked."""
-    reader = second_reader(data, seed)
+    reader = second_reader(seed)
     yield {
         "experiment": "score",
         "source": "all real images",
@@ -225,11 +199,8 @@ def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
         [rng.choice(np.flatnonzero(data.y_train == k), PER_CLASS, False) for k in range(10)]
     )
     images, labels = data.x_train[rows], data.y_train[rows]
-    yield {
-        "experiment": "train",
-        "source": "real images",
-        **measured(images[::4], labels[::4], data, seed),
-    }
+    found = measured(images[::4], labels[::4], data, seed)
+    yield {"experiment": "train", "source": "real images", **found}
     yield score_row("real images", images, labels, data, seed)
     fast = pretrained.load("fast")
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from lib.recording import main
+from lib.variants import plain_fast, widened
 
 from gantut import load_mnist, networks, recipes
 
@@ -274,25 +275,6 @@ def recipe_pace(name: Any, batch_size: int) -> Run:
     return run
 
 
-def plain_pace(name: str, batch_size: int) -> Run:
-    """The networks of ``fast``, trained plainly."""
-    from lib.variants import plain_fast
-
-    return recipe_pace(plain_fast(), batch_size)
-
-
-def at_once_pace(name: str, batch_size: int) -> Run:
-    """The recipe ``fast`` with both players moving at once."""
-    return recipe_pace(replace(recipes.get("fast"), simultaneous=True), batch_size)
-
-
-def half_pace(name: str, batch_size: int) -> Run:
-    """The recipe ``fast`` with half the units in each hidden layer."""
-    from lib.variants import widened
-
-    return recipe_pace(widened(0.5), batch_size)
-
-
 def guide_pace(name: str, batch_size: int) -> Run:
     """The GAN of Keras' guide."""
     from lib.textbook import batches, guide_gan
@@ -311,46 +293,28 @@ def torch_fast(name: str, batch_size: int) -> Run:
     return lambda n: peers.timed_steps(twin.step, batch, n)
 
 
-def tensorflow_peak(name: str, batch_size: int) -> Run:
-    """TensorFlow's product of large matrices."""
-    import tensorflow as tf
+def peak(name: str, batch_size: int) -> Run:
+    """A library's product of large matrices."""
+    a: Any = np.random.default_rng(0).standard_normal((MATRIX, MATRIX), dtype=np.float32)
+    if name == "TensorFlow":
+        import tensorflow as tf
 
-    a = tf.random.normal((MATRIX, MATRIX))
+        a = tf.constant(a)
+    elif name == "PyTorch":
+        import torch
+
+        a = torch.tensor(a)
 
     def run(n: int) -> None:
         for _ in range(n):
-            b = tf.linalg.matmul(a, a)
-        b.numpy()
+            b = a @ a
+        np.asarray(b)  # waits until it is there
 
     return run
 
 
-def numpy_peak(name: str, batch_size: int) -> Run:
-    """NumPy's."""
-    a = np.random.default_rng(0).standard_normal((MATRIX, MATRIX), dtype=np.float32)
-
-    def run(n: int) -> None:
-        for _ in range(n):
-            a @ a
-
-    return run
-
-
-def torch_peak(name: str, batch_size: int) -> Run:
-    """PyTorch's."""
-    import torch
-
-    a = torch.randn(MATRIX, MATRIX)
-
-    def run(n: int) -> None:
-        for _ in range(n):
-            a @ a
-
-    return run
-
-
+AT_ONCE: Any = replace(recipes.get("fast"), simultaneous=True)
 PACES = ("fast", "conditional_fast", "mlp", "dcgan", "conditional_dcgan", "tutorial_dcgan")
-PEAKS = {"TensorFlow": tensorflow_peak, "NumPy": numpy_peak, "PyTorch": torch_peak}
 TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
     **{
         f"throughput/{network}/{way}": (make, *NETWORKS[network])
@@ -360,12 +324,12 @@ TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
     **{f"parts/mlp, batch 64/{what}": (partial(part, what=what), "mlp", 64) for what in PARTS},
     "parts/mlp, batch 64/whole step": (fit, "mlp", 64),
     **{f"pace/{name}": (recipe_pace, name, recipes.get(name).batch_size) for name in PACES},
-    "pace/fast, plainly trained": (plain_pace, "fast", 64),
-    "pace/fast, both at once": (at_once_pace, "fast", 64),
-    "pace/fast, half the width": (half_pace, "fast", 64),
+    "pace/fast, plainly trained": (lambda *_: recipe_pace(plain_fast(), 64), "fast", 64),
+    "pace/fast, both at once": (lambda *_: recipe_pace(AT_ONCE, 64), "fast", 64),
+    "pace/fast, half the width": (lambda *_: recipe_pace(widened(0.5), 64), "fast", 64),
     "pace/fast in PyTorch": (torch_fast, "fast", 64),
     "pace/Keras' guide": (guide_pace, "", 64),
-    **{f"peak/{name}": (make, "", 0) for name, make in PEAKS.items()},
+    **{f"peak/{name}": (peak, name, 0) for name in ("TensorFlow", "NumPy", "PyTorch")},
 }
 
 

@@ -17,7 +17,7 @@ Three experiments, each for three seeds.
   fifth photograph.
 
 Even seeds take the first 16,000 training digits, odd ones the next. All of it runs on one thread.
-``--rows`` and ``--seeds`` name what to run again; other rows are kept. Writes
+``--only`` and ``--seeds`` name what to run again; other rows are kept. Writes
 benchmarks/results/translation.json after each experiment and seed.
 """
 
