@@ -108,6 +108,9 @@ def read_meta(path: Path) -> dict[str, Any]:
         DamagedError: the file cannot be read, or holds nothing of the kind.
     """
     with _naming(path), path.open("rb") as file, Npz(file) as archive:
+        (length,), _ = archive.header(_META)
+        if length > path.stat().st_size:  # we compress nothing
+            raise ValueError("a record that is longer than the file")
         meta = json.loads(archive[_META].tobytes())
         if not isinstance(meta, dict):
             raise ValueError(f"wanted a record, got {type(meta).__name__}")

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 
 from gantut import GAN, networks, recipes
-from gantut._state import load_model, read_state, write_state
+from gantut._state import DamagedError, load_model, read_meta, read_state, write_state
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,13 @@ def test_no_array_is_read_before_all_fit(tmp_path, monkeypatch):
         read_state(path, {"a": variables["a"]}, kind="GAN")
     with pytest.raises(ValueError, match="'a' has dtype float32 there and int32 here"):
         read_state(path, kinds, kind="GAN")
+
+
+def test_a_record_is_not_unpacked_to_more_than_its_file(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "step.npz", meta=np.full(10**7, 32, np.uint8))
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("was read"))
+    with pytest.raises(DamagedError, match=r"step\.npz"):
+        read_meta(tmp_path / "step.npz")
 
 
 # --- Networks from elsewhere ---------------------------------------------------------------------
