@@ -197,6 +197,7 @@ def shift(images: npt.ArrayLike, *, seed: int = 0) -> Float32:
 
 
 def _shifts(seed: int) -> list[Any]:
+    seed = _check.seed(seed)
     blank = {"fill_mode": "constant", "fill_value": -1.0, "data_format": "channels_last"}
     return [
         keras.layers.RandomTranslation(SHIFT, SHIFT, seed=seed, **blank),

@@ -100,6 +100,12 @@ def test_shifts_and_rotations_move_a_dot_and_no_farther():
     np.testing.assert_array_equal(augmentation.shift(-np.ones((9, *SHAPE), np.float32)), -1)
 
 
+def test_a_seed_fixes_shifts_whatever_integer_it_is():
+    one, other, another = (augmentation.shift(dots(3), seed=seed) for seed in (5, np.int64(5), 6))
+    np.testing.assert_array_equal(one, other)
+    assert np.any(one != another)
+
+
 def test_half_of_each_batch_is_the_further_images(monkeypatch):
     seen = []
     monkeypatch.setattr(
