@@ -1,5 +1,7 @@
 """The book's own Sphinx extension: only current results, the table of runs, scripts from here."""
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from project import chapters, write_text
 from sphinx.errors import ConfigError
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
@@ -117,6 +120,25 @@ def skip_tuple_fields(
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
+def lend_docs_of_data(app: Any) -> None:
+    """A package's face says of its tables what the file says in which they are set.
+
+    Sphinx finds a class's or a function's text wherever it is imported from, and that of data only
+    in the module itself.
+    """
+    for found in pkgutil.walk_packages(gantut.__path__, "gantut."):
+        if not found.ispkg:
+            continue
+        package = importlib.import_module(found.name)
+        face = ModuleAnalyzer.for_module(found.name)
+        face.analyze()
+        for part in pkgutil.iter_modules(package.__path__, f"{found.name}."):
+            analyzer = ModuleAnalyzer.for_module(part.name)
+            for (scope, name), text in analyzer.find_attr_docs().items():
+                if not scope and name in getattr(package, "__all__", ()):
+                    face.attr_docs.setdefault((scope, name), text)
+
+
 def tidy_scripts(app: Any, page: str, template: str, context: dict[str, Any], _: Any) -> None:
     """Removes scripts that a page holds twice, an error in the browser, and the unused thebe."""
     seen: set[tuple[str, str]] = set()
@@ -178,6 +200,7 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("config-inited", use_vendored_scripts)
     app.connect("config-inited", address_of_cards)
     app.connect("builder-inited", keep_current_results)
+    app.connect("builder-inited", lend_docs_of_data)
     app.connect("env-get-outdated", outdated)
     app.connect("missing-reference", resolve_short_name)
     app.connect("autodoc-process-signature", shorten_types, priority=900)

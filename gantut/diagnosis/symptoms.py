@@ -420,7 +420,10 @@ SYMPTOMS: dict[str, Symptom] = {
         _ModeGap(),
     )
 }
-"""What a diagnosis looks for, in this order."""
+"""What a diagnosis looks for, in this order.
+
+:meta hide-value:
+"""
 
 
 def present(

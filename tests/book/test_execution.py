@@ -12,6 +12,7 @@ import nbformat
 import project
 import pytest
 from project import ROOT
+from sphinx.pycode import ModuleAnalyzer
 
 CHAPTER = """
 # One
@@ -215,3 +216,10 @@ def test_the_table_of_runs_adds_up():
     assert "| Python | 3.11.0 |" in lines
     assert "| keras | 3.6.0 |" in lines
     assert lines[-1] == "Machine: here."
+
+
+def test_a_package_says_of_its_tables_what_its_files_say():
+    book_extension.lend_docs_of_data(None)
+    for package, name in (("checks", "QUESTIONS"), ("diagnosis", "READINGS")):
+        text = ModuleAnalyzer.for_module(f"gantut.{package}").attr_docs["", name]
+        assert text[0].endswith(".")
