@@ -38,8 +38,8 @@ IMAGE_SHAPE = (28, 28, 1)
 """Height, width and channels of the images that the judge reads."""
 
 DIGITS_ONLY = (
-    "the judge reads MNIST's digits only; what `gantut.metrics` measures on features of your own, "
-    "sharpness and the nearest training images have a meaning for other images too"
+    "the judge reads MNIST's digits only; for other images use gantut.metrics: sharpness, "
+    "nearest_training_images, and its distances on features of your own"
 )
 """What is said where it was given something else."""
 

@@ -29,7 +29,7 @@ from gantut import _check, networks, recipes
 from gantut._keras import keras, tf
 from gantut.data import check_images
 from gantut.gan import GAN
-from gantut.networks.parts import checked_shape, generator_layers, leaky, pixels_in_a_row
+from gantut.networks.parts import checked_shape, dense_layers, leaky, pixels_in_a_row
 from gantut.sampling import in_batches
 
 layers = keras.layers
@@ -71,7 +71,7 @@ def redrawer(
     source = keras.Input(shape, name="source")
     x = pixels_in_a_row(source, mean_source)
     coarse = (height // 2, width // 2, filters)
-    x = generator_layers(x, (*widths, math.prod(coarse)), batch_norm=True)
+    x = dense_layers(x, (*widths, math.prod(coarse)), batch_norm=True)
     x = layers.Reshape(coarse, name="coarse")(x)
     image = layers.Conv2DTranspose(channels, 6, 2, padding="same", activation="tanh", name="image")(
         x

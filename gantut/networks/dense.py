@@ -52,7 +52,7 @@ def mlp_generator(
     """
     inputs, x = parts.latent_and_label(latent_dim, num_classes)
     shape = parts.checked_shape(image_shape)
-    x = parts.generator_layers(x, widths, batch_norm)
+    x = parts.dense_layers(x, widths, batch_norm=batch_norm)
     x = layers.Dense(math.prod(shape), activation="tanh", name="pixels")(x)
     model = keras.Model(inputs, layers.Reshape(shape, name="image")(x), name="mlp_generator")
     if mean_image is not None:
@@ -91,7 +91,7 @@ def mlp_discriminator(
         label, one_hot = parts.label_input(num_classes)
         inputs = [image, label]
         x = layers.Concatenate(name="pixels_and_label")([x, one_hot])
-    x = parts.logit(parts.discriminator_layers(x, widths, dropout))
+    x = parts.logit(parts.dense_layers(x, widths, dropout=dropout))
     return keras.Model(inputs, x, name="mlp_discriminator")
 
 
@@ -112,7 +112,7 @@ def projection_mlp_discriminator(
     image = keras.Input(parts.checked_shape(image_shape), name="image")
     label, one_hot = parts.label_input(num_classes)
     x = parts.pixels_in_a_row(image, mean_image)
-    x = parts.project(parts.discriminator_layers(x, widths, dropout), one_hot)
+    x = parts.project(parts.dense_layers(x, widths, dropout=dropout), one_hot)
     return keras.Model([image, label], x, name="projection_mlp_discriminator")
 
 
@@ -149,7 +149,7 @@ def channelwise_mlp_generator(
     code_dim = _check.integer(code_dim, "code_dim", 1)
     x = layers.Dense(channels * code_dim, name="codes")(z)
     x = layers.Reshape((channels, code_dim), name="code_by_channel")(x)
-    x = parts.generator_layers(x, widths, batch_norm)
+    x = parts.dense_layers(x, widths, batch_norm=batch_norm)
     x = layers.Dense(height * width, activation="tanh", name="pixels")(x)
     x = layers.Reshape(shape, name="image")(layers.Permute((2, 1), name="channels_last")(x))
     model = keras.Model(z, x, name="channelwise_mlp_generator")
@@ -190,7 +190,7 @@ def channelwise_mlp_discriminator(
     for i, units in enumerate(parts.checked_widths(widths), start=1):
         x = layers.Dense(units, name=f"channel_dense_{i}")(x)
         x = parts.leaky(x, f"channel_leaky_relu_{i}")
-    x = parts.discriminator_layers(layers.Flatten(name="flatten")(x), top)
+    x = parts.dense_layers(layers.Flatten(name="flatten")(x), top)
     return keras.Model(image, parts.logit(x), name="channelwise_mlp_discriminator")
 
 
@@ -219,7 +219,7 @@ def mlp_encoder(
     """
     latent_dim = _check.integer(latent_dim, "latent_dim", 1)
     image = keras.Input(parts.checked_shape(image_shape), name="image")
-    x = parts.discriminator_layers(parts.pixels_in_a_row(image, mean_image), widths)
+    x = parts.dense_layers(parts.pixels_in_a_row(image, mean_image), widths)
     heads = ("mean", "log_variance") if variational else ("code",)
     outputs = [layers.Dense(latent_dim, name=name)(x) for name in heads]
     return keras.Model(image, outputs if variational else outputs[0], name="mlp_encoder")

@@ -76,21 +76,16 @@ def leaky(x: Tensor, name: str, slope: float = 0.2) -> Tensor:
     return layers.LeakyReLU(negative_slope=slope, name=name)(x)
 
 
-def generator_layers(x: Tensor, widths: Iterable[int], batch_norm: bool) -> Tensor:
-    """Dense layers, each with LeakyReLU(0.2), and batch normalisation before it."""
+def dense_layers(
+    x: Tensor, widths: Iterable[int], *, batch_norm: bool = False, dropout: float = 0.0
+) -> Tensor:
+    """Dense layers, each with LeakyReLU(0.2), batch normalisation before it and dropout after."""
+    dropout = _check.number(dropout, "dropout", least=0.0, below=1.0)
     for i, width in enumerate(checked_widths(widths), start=1):
         x = layers.Dense(width, use_bias=not batch_norm, name=f"dense_{i}")(x)
         if batch_norm:
             x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
         x = leaky(x, f"leaky_relu_{i}")
-    return x
-
-
-def discriminator_layers(x: Tensor, widths: Iterable[int], dropout: float = 0.0) -> Tensor:
-    """Dense layers, each with LeakyReLU(0.2), and dropout after it."""
-    dropout = _check.number(dropout, "dropout", least=0.0, below=1.0)
-    for i, width in enumerate(checked_widths(widths), start=1):
-        x = leaky(layers.Dense(width, name=f"dense_{i}")(x), f"leaky_relu_{i}")
         if dropout:
             x = layers.Dropout(dropout, name=f"dropout_{i}")(x)
     return x
@@ -108,9 +103,8 @@ def halving_layers(
     """Convolutions of stride 2, each with LeakyReLU, batch normalisation before, dropout after."""
     dropout = _check.number(dropout, "dropout", least=0.0, below=1.0)
     for i, channels in enumerate(filters, start=1):
-        x = layers.Conv2D(channels, kernel_size, strides=2, padding="same", name=f"downsample_{i}")(
-            x
-        )
+        name = f"downsample_{i}"
+        x = layers.Conv2D(channels, kernel_size, strides=2, padding="same", name=name)(x)
         if batch_norm:
             x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
         x = leaky(x, f"leaky_relu_{i}", slope)

@@ -106,7 +106,7 @@ def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> keras.Model:
         A model from (batch, width) to logits (batch, 1).
     """
     row = keras.Input((_check.integer(width, "width", 1),), name="row")
-    x = parts.discriminator_layers(row, widths)
+    x = parts.dense_layers(row, widths)
     return keras.Model(row, parts.logit(x), name="table_d")
 
 
