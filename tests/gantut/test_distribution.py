@@ -10,9 +10,11 @@ import time
 
 import numpy as np
 import pytest
+import tiny
 
 from gantut import distribution, networks
 from gantut._keras import tf
+from gantut.gan import GAN
 
 TRAIN = """
 import json, sys
@@ -74,7 +76,7 @@ def train(steps, batch_norm=False, optimizer=optimizers.FusedAdam, rate=1e-3, **
 
 
 CASES = {
-    "lazy": lambda: train(6, ema=0.9, **lazy),
+    "lazy": lambda: train(3, ema=0.9, **lazy),
     # A step of SGD with rate 1 is the gradient.
     "gradient": lambda: train(
         1, optimizer=keras.optimizers.SGD, rate=1.0, loss="wasserstein", penalties={"wgan_gp": 10.0}
@@ -123,13 +125,20 @@ def assert_same(found, wanted, replicas):
 
 
 @pytest.fixture(scope="module")
-def on_one():
-    return result(start(1, "lazy", "gradient"))
+def both():
+    """What one device and what two made, side by side in time."""
+    one, two = start(1, "lazy", "gradient"), start(2, "lazy", "gradient", "batch_norm")
+    return result(one), result(two)
 
 
 @pytest.fixture(scope="module")
-def on_two():
-    return result(start(2, "lazy", "gradient", "batch_norm"))
+def on_one(both):
+    return both[0]
+
+
+@pytest.fixture(scope="module")
+def on_two(both):
+    return both[1]
 
 
 def test_two_devices_take_the_steps_of_one(on_one, on_two):
@@ -142,6 +151,7 @@ def test_gradients_of_two_devices_are_those_of_one(on_one, on_two):
     assert_same(on_two["gradient"], on_one["gradient"], replicas=2)
 
 
+@pytest.mark.slow
 def test_two_workers_take_the_steps_of_one(on_one):
     cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
     tasks = [{"type": "worker", "index": index} for index in range(2)]
@@ -163,6 +173,23 @@ def test_moving_statistics_are_the_mean_of_the_replicas(on_two):
     np.testing.assert_allclose(mean, 0.1 * np.mean([h.mean(axis=0) for h in halves], 0), atol=1e-6)
     expected = 0.9 + 0.1 * np.mean([h.var(axis=0) for h in halves], axis=0)
     np.testing.assert_allclose(variance, expected, atol=1e-6)
+
+
+def test_a_recipe_makes_a_gan_of_replicas_where_a_strategy_is_in_scope():
+    strategy = distribution.make_strategy(1)
+    with strategy.scope():
+        gan = tiny.recipe().build((4, 4, 1))
+    assert type(gan) is distribution.ReplicatedGAN
+    gan.fit(tiny.images(32, 4), batch_size=16, verbose=0)
+    assert gan.step_counter.numpy() == 2
+    assert type(tiny.recipe().build((4, 4, 1))) is GAN
+
+
+def test_what_trains_on_one_device_is_refused_on_several(monkeypatch):
+    gan = tiny.recipe().build((4, 4, 1))
+    monkeypatch.setattr(type(gan), "distribute_strategy", _Replicas)
+    with pytest.raises(ValueError, match="ReplicatedGAN"):
+        gan.fit(tiny.images(32, 4), verbose=0)
 
 
 def test_one_device_needs_no_sharing():
@@ -276,6 +303,7 @@ def test_killed_workers_go_on_from_the_checkpoint_that_both_have(tmp_path, image
     assert all(np.array_equal(other[name], value) for name, value in wanted.items())
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_devices(tmp_path, images_file):
     command = ["train", "mlp", "--data", images_file, "--steps", 4, "--samples", 0]
     finish([gantut(*command, "--out", tmp_path / "two", "--devices", 2)])

@@ -7,11 +7,11 @@ from gantut._keras import keras, tf
 from gantut.optimizers import FusedAdam, Unrolled
 
 SHAPES = [(7, 5), (5,), (3, 2, 4)]
-STEPS = 20
+STEPS = 10
 
 
 def descend(optimizer, *, change_rate=False, dtype="float32", in_graph=False):
-    """Twenty steps with given gradients: the weights after each, flat, of shape (20, n)."""
+    """Ten steps with given gradients: the weights after each, flat, of shape (10, n)."""
     rng = np.random.default_rng(0)
     variables = [keras.Variable(rng.normal(size=s), dtype=dtype) for s in SHAPES]
     optimizer.build(variables)
@@ -23,7 +23,7 @@ def descend(optimizer, *, change_rate=False, dtype="float32", in_graph=False):
         apply = tf.function(apply)
     path = []
     for step in range(STEPS):
-        if change_rate and step == 8:
+        if change_rate and step == 4:
             optimizer.learning_rate = 3e-2
         # Gradients over six orders of magnitude, some of them exactly 0.
         scale = 10.0 ** rng.uniform(-4, 2)
