@@ -113,6 +113,7 @@ def test_the_split_generator_moves_one_content():
     assert motion.recipe("plain").generator is not motion.recipe("split").generator
 
 
+@pytest.mark.slow
 def test_a_short_training_learns_to_move(digits):
     data = motion.clips(digits.x_train[:300], 0)
     run = motion.train(data.frames, "split", steps=20)

@@ -98,6 +98,7 @@ def test_a_tagger_needs_few_pairs():
     assert run.history["loss"][-1] < 0.05 < run.history["loss"][0]
 
 
+@pytest.mark.slow
 def test_the_adversary_teaches_the_form_without_a_single_pair():
     run = summaries.train(NEWS, steps=300)
     found = summaries.measure(run.summarise(TEST.documents), TEST.summaries)

@@ -306,6 +306,7 @@ def test_replies_are_the_likeliest_symbols(likelihood):
         text.reply(likelihood.writer, RISING, ["abcd"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["gumbel", "policy"])
 def test_adversarial_writers_learn_most_of_the_grammar(method):
     run = text.train(RISING, method, units=16, steps=200)
@@ -354,6 +355,7 @@ def test_a_policy_step_makes_rewarded_strings_likelier():
         np.testing.assert_array_equal(before, now)
 
 
+@pytest.mark.slow
 def test_pretraining_hands_its_weights_on_and_a_seed_fixes_all(likelihood):
     after = text.train(RISING, "likelihood", units=16, pretraining=200, steps=1)
     # Apart by a step; from 7.2 at the start.
