@@ -46,7 +46,7 @@ def triples(gan: Any) -> dict[str, Any]:
 
 
 def on_stacked(
-    recipe: recipes.Recipe, marks: Sequence[int], every: int, seed: int
+    recipe: recipes.GANRecipe, marks: Sequence[int], every: int, seed: int
 ) -> list[dict[str, Any]]:
     """The rows of a training on Stacked MNIST, one for each mark."""
     camera = Marks(marks, triples)

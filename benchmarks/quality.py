@@ -20,7 +20,7 @@ Writes benchmarks/results/quality.json.
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from lib.marks import Marks, row
 from lib.recording import main
 from lib.variants import plain_fast, widened
 
-from gantut import evaluation, load_mnist, networks, recipes, stabilisers
+from gantut import evaluation, load_mnist, networks, recipes
 from gantut._keras import keras
 
 SAMPLES = 10_000
@@ -44,7 +44,7 @@ def distance(samples: Any) -> dict[str, float]:
     return {"frechet_distance": found, "frechet_ratio": found / floor}
 
 
-def by_recipe(recipe: recipes.AnyRecipe, marks: tuple[int, ...]) -> Callable[..., Any]:
+def by_recipe(recipe: recipes.GANRecipe, marks: tuple[int, ...]) -> Callable[..., Any]:
     """A training by a recipe, up to the last of its marks."""
 
     def rows(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def keras_guide(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
     return camera.rows
 
 
-def _patch_generator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+def _patch_generator(**_: Any) -> Any:
     layers = keras.layers
     z = keras.Input((64,))
     x = z
@@ -137,25 +137,20 @@ def _patch_generator(shape: Any, num_classes: int, mean_image: Any = None) -> An
     return keras.Model(z, layers.Activation("tanh")(x))
 
 
-def _patch_discriminator(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
+def _patch_discriminator(image_shape: Any, **_: Any) -> Any:
     layers = keras.layers
-    image = keras.Input(shape)
+    image = keras.Input(image_shape)
     x = layers.LeakyReLU(0.2)(layers.Conv2D(32, 4, strides=4)(image))
     x = layers.LeakyReLU(0.2)(layers.Dense(256)(layers.Flatten()(x)))
     return keras.Model(image, layers.Dense(1)(x))
 
 
-def changed(name: str, **settings: Any) -> recipes.Recipe:
+def changed(name: str, **settings: Any) -> recipes.GANRecipe:
     """The recipe ``fast`` with other settings."""
     return replace(recipes.get("fast"), name=name, **settings)
 
 
-def without_batch_norm(shape: Any, num_classes: int, mean_image: Any = None) -> Any:
-    """The generator of ``fast`` without batch normalisation."""
-    return networks.mlp_generator(64, shape, (256, 512), mean_image=mean_image)
-
-
-def convolutions(rate: float) -> recipes.Recipe:
+def convolutions(rate: float) -> recipes.GANRecipe:
     """The settings of ``fast`` with the networks of ``dcgan``."""
     dcgan = recipes.get("dcgan")
     return changed(
@@ -171,14 +166,17 @@ def convolutions(rate: float) -> recipes.Recipe:
 STEPS = (1024, 2048, 4096)
 # What takes a multiple of the time a step is given fewer steps, and the other way round.
 FEW, MANY = (256, 512, 1024, 2048), (1024, 2048, 4096, 8192)
-CHANGES: Mapping[str, tuple[recipes.Recipe, tuple[int, ...]]] = {
+CHANGES: Mapping[str, tuple[recipes.GANRecipe, tuple[int, ...]]] = {
     "fast as it is": (changed("fast"), MANY),
     # One choice undone.
     "non-saturating loss": (changed("loss", loss="non_saturating"), STEPS),
     "no penalties": (changed("penalties", penalties={}), STEPS),
     "no average of the weights": (changed("ema", ema=None), STEPS),
     "images not centred": (changed("centre", centred=False), STEPS),
-    "no batch normalisation": (changed("batch norm", generator=without_batch_norm), STEPS),
+    "no batch normalisation": (
+        changed("batch norm", generator=partial(networks.mlp_generator, 64, widths=(256, 512))),
+        STEPS,
+    ),
     "a tenth of the rates": (changed("rates", g_learning_rate=2e-4, d_learning_rate=1e-4), STEPS),
     "momentum 0.5": (changed("beta", beta_1=0.5, beta_2=0.999), STEPS),
     "all of it: plainly trained": (plain_fast(), STEPS),
@@ -197,7 +195,7 @@ CHANGES: Mapping[str, tuple[recipes.Recipe, tuple[int, ...]]] = {
     "half the width": (replace(widened(0.5), name="half"), MANY),
     "twice the width": (replace(widened(2), name="twice"), FEW),
     "augmented images": (
-        replace(stabilisers.stabilise("fast", diff_augment="translation"), name="augment"), FEW
+        replace(recipes.stabilise("fast", diff_augment="translation"), name="augment"), FEW
     ),
     "patches and pixel shuffle, not centred": (
         changed("patches", generator=_patch_generator, discriminator=_patch_discriminator,

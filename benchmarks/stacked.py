@@ -13,12 +13,12 @@ Writes benchmarks/results/stacked.json after each training. Rows that are there 
 not asked for stay.
 """
 
-import functools
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import Any
 
 import keras
@@ -39,33 +39,27 @@ class Row:
     setting: str
     method: str
     cpu_seconds: float
-    recipe: Callable[[], recipes.Recipe]
+    recipe: Callable[[], recipes.GANRecipe]
 
 
-def early_loss(packed: bool) -> recipes.Recipe:
+def early_loss(packed: bool) -> recipes.GANRecipe:
     """Recipe "stacked_small" with the loss of 2014 and no penalties, with its packs or without."""
     small = recipes.get("stacked_small") if packed else unpacked()
     return replace(small, name=f"{small.name}, plain loss", loss="non_saturating",
                    penalties={})  # fmt: skip
 
 
-def one_mlp(shape: Any, num_classes: int, mean_image: Any) -> Any:
-    """A generator as wide as the recipe's, without the sharing of weights over channels."""
-    return networks.mlp_generator(128, shape, (256, 512), batch_norm=True, mean_image=mean_image)
-
-
-def one_mlp_discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-    """A discriminator that sees all pixels at once."""
-    return networks.mlp_discriminator(shape, (512, 256), mean_image=mean_image)
-
-
-def unshared() -> recipes.Recipe:
+def unshared() -> recipes.GANRecipe:
     """Recipe "stacked" with an MLP on all pixels at once."""
-    return replace(recipes.get("stacked"), name="stacked, weights not shared",
-                   generator=one_mlp, discriminator=one_mlp_discriminator)  # fmt: skip
+    return replace(
+        recipes.get("stacked"),
+        name="stacked, weights not shared",
+        generator=partial(networks.mlp_generator, 128, widths=(256, 512), batch_norm=True),
+        discriminator=partial(networks.mlp_discriminator, widths=(512, 256)),
+    )
 
 
-def plain() -> recipes.Recipe:
+def plain() -> recipes.GANRecipe:
     """Recipe "stacked" with the loss of 2014, without penalties and averaging."""
     return replace(recipes.get("stacked"), name="stacked, plain loss", loss="non_saturating",
                    penalties={}, ema=None)  # fmt: skip
@@ -170,7 +164,7 @@ def rows(name: str, seed: int) -> Iterator[dict[str, Any]]:
     }
 
 
-@functools.cache
+@cache
 def real() -> dict[str, Any]:
     """The same count of real triples."""
     return {
@@ -182,7 +176,7 @@ def real() -> dict[str, Any]:
 if __name__ == "__main__":
     main(
         __doc__,
-        {name: functools.partial(rows, name) for name in ROWS},
+        {name: partial(rows, name) for name in ROWS},
         {"seed": (0,)},
         group="row",
         samples=STACKED_SAMPLES,

@@ -63,7 +63,7 @@ def plain(name: str, batch_size: int) -> tuple[Any, Any, Any]:
     recipes.make_deterministic(0)
     recipe = recipes.get(name)
     shape = networks.MNIST_SHAPE
-    return recipe, recipe.generator(shape, 10), recipe.discriminator(shape, 10)
+    return recipe, recipe.generator(image_shape=shape), recipe.discriminator(image_shape=shape)
 
 
 def fit(

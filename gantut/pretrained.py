@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gantut import _check, networks, recipes
+from gantut import _check, recipes
 from gantut._files import Npz
 from gantut._keras import keras
 
@@ -77,12 +77,13 @@ def build(record: dict[str, Any], content: bytes) -> keras.Model:
     Returns:
         The generator.
     """
+    given = {"image_shape": tuple(record["image_shape"])}
+    if record["num_classes"]:
+        given["num_classes"] = record["num_classes"]
     # Initialisers without a seed take one from Python's generator.
     state = random.getstate()
     try:
-        generator = recipes.get(record["recipe"]).generator(
-            tuple(record["image_shape"]), record["num_classes"] or networks.NUM_CLASSES
-        )
+        generator = recipes.get(record["recipe"]).generator(**given)
     finally:
         random.setstate(state)
     with Npz(io.BytesIO(content)) as archive:

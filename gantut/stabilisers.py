@@ -2,11 +2,11 @@
 
 Most of them change only what D sees, so they are Keras layers, and functions that put such a layer
 into a discriminator. Unrolled steps of D belong to the training step: `gantut.GAN` has them as
-``unroll_steps``. `stabilise` adds any of them to a recipe. ::
+``unroll_steps``. `gantut.recipes.stabilise` adds any of them to a recipe. ::
 
-    from gantut import recipes, stabilisers
+    from gantut import recipes
 
-    recipe = stabilisers.stabilise("dcgan", packing=2, spectral_norm=True, instance_noise=0.2)
+    recipe = recipes.stabilise("dcgan", packing=2, spectral_norm=True, instance_noise=0.2)
     run = recipes.train(recipe, images)
 
 The layers are registered with Keras as ``gantut>Pack`` and so on: a model that holds one is saved
@@ -14,8 +14,7 @@ like any other, and opens where this module has been imported.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,12 +22,9 @@ from gantut import _check
 from gantut._keras import keras, layers_of, tf
 from gantut.optimizers import FusedAdam
 
-if TYPE_CHECKING:
-    from gantut.recipes import AnyRecipe, Recipe
-
-Builder = Callable[..., Any]
-Model = Any
-Tensor = Any
+Builder = Callable[..., keras.Model]
+Model: TypeAlias = keras.Model
+Tensor: TypeAlias = tf.Tensor
 
 _register = keras.saving.register_keras_serializable(package="gantut")
 
@@ -108,7 +104,7 @@ def packed(builder: Builder, m: int) -> Builder:
     mixes each sample with an alpha of its own.
 
     Args:
-        builder: From (image_shape, num_classes, ...) to a discriminator, as in
+        builder: From ``image_shape=`` and so on to a discriminator, as in
             `gantut.recipes.Recipe`; shapes of points, (d,), are welcome where the builder takes
             them. It is called with the shape of a pack, (..., m * channels), and, if it is given
             a ``mean_image``, with the m-fold of that.
@@ -125,13 +121,15 @@ def packed(builder: Builder, m: int) -> Builder:
     if _check.integer(m, "m", 1) == 1:
         return builder
 
-    def build(image_shape: Any, num_classes: int = 0, **data: Any) -> Model:
-        shape = tuple(image_shape)
+    def build(image_shape: Any, **data: Any) -> Model:
+        shape, num_classes = tuple(image_shape), data.get("num_classes")
         wanted = (*shape[:-1], m * shape[-1])
         if data.get("mean_image") is not None:
             mean = np.asarray(data["mean_image"])
             data["mean_image"] = np.concatenate([mean] * m, axis=-1)
-        inner = builder(wanted, num_classes * m, **data)
+        if num_classes is not None:
+            data["num_classes"] = num_classes * m
+        inner = builder(image_shape=wanted, **data)
         taken = tuple(inner.inputs[0].shape[1:])
         if taken != wanted:
             raise ValueError(
@@ -577,132 +575,11 @@ def two_time_scales(
 
     Returns:
         D's optimizer and G's, in the order in which ``compile`` takes them.
-
-    Raises:
-        ValueError: a rate is not a finite number > 0, or a decay is out of range.
     """
-    for name, rate in (("g_learning_rate", g_learning_rate), ("d_learning_rate", d_learning_rate)):
-        _check_rate(name, rate)
-    for name, decay in (("beta_1", beta_1), ("beta_2", beta_2)):
-        if not 0.0 <= decay < 1.0:
-            raise ValueError(f"{name} must lie in [0, 1), got {decay!r}")
-    d_optimizer = FusedAdam(d_learning_rate, beta_1=beta_1, beta_2=beta_2)
-    return d_optimizer, FusedAdam(g_learning_rate, beta_1=beta_1, beta_2=beta_2)
-
-
-def _check_rate(name: str, rate: Any) -> None:
-    if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0.0 < rate < np.inf:
-        raise ValueError(f"{name} must be a finite number > 0, got {rate!r}")
-
-
-# --- Together with a recipe --------------------------------------------------------------------
-
-
-def stabilise(
-    recipe: "str | AnyRecipe",
-    *,
-    packing: int = 1,
-    unroll_steps: int = 0,
-    spectral_norm: bool = False,
-    instance_noise: float = 0.0,
-    minibatch_stddev: int = 0,
-    two_time_scales: tuple[float, float] | None = None,
-    diff_augment: str = "",
-) -> "Recipe":
-    """Adds parts of this module to a recipe.
-
-    Seen from the data, D is: `DiffAugment`, `InstanceNoise`, `Pack`, then the recipe's own
-    network, spectrally normalised, with the deviation of its groups (of packs, where both are
-    there) at its last layer.
-
-    Args:
-        recipe: A key of ``gantut.recipes.RECIPES``, or a recipe.
-        packing: Samples that D judges together (:func:`packed`); 1 for each alone.
-        unroll_steps: As in `gantut.GAN`.
-        spectral_norm: Whether to normalise D's layers (:func:`spectrally_normalised`).
-        instance_noise: Standard deviation of the noise on what D sees (`InstanceNoise`) when
-            training begins; it falls to 0 along a line over the training
-            (`gantut.callbacks.AnnealNoise`).
-        minibatch_stddev: Rows in a group of `MinibatchStdDev`; 0 for none.
-        two_time_scales: Learning rates (of G, of D) in place of the recipe's own. Adam's decays
-            stay the recipe's.
-        diff_augment: Policy of `DiffAugment`; "" for none. Images only.
-
-    Returns:
-        A new recipe, whose name and summary say what was added; ``recipe`` itself if nothing was.
-
-    Raises:
-        ValueError: an argument is out of range, the recipe is unknown, or its batches cannot be
-            divided into packs and groups.
-        TypeError: ``recipe`` is neither a name nor a recipe for a GAN.
-    """
-    # Recipes may be made of these parts, so that this module does not import them at the top.
-    from gantut import recipes
-    from gantut.callbacks import AnnealNoise
-
-    recipe = recipes.get(recipe)
-    if not isinstance(recipe, recipes.Recipe):
-        raise TypeError(f"recipe {recipe.name!r} is no recipe for a GAN")
-    builder, added = recipe.discriminator, []
-    changes: dict[str, Any] = {}
-    if minibatch_stddev:
-        MinibatchStdDev(minibatch_stddev)
-        builder = _then(builder, lambda d: with_minibatch_stddev(d, minibatch_stddev))
-        added.append(f"minibatch_stddev{minibatch_stddev}")
-    if spectral_norm:
-        builder = _then(builder, spectrally_normalised)
-        added.append("spectral_norm")
-    if _check.integer(packing, "packing", 1) > 1:
-        builder = packed(builder, packing)
-        added.append(f"packing{packing}")
-    if recipe.batch_size % packing:
-        raise ValueError(
-            f"recipe {recipe.name!r} has batches of {recipe.batch_size} images, which packs of "
-            f"{packing} do not divide"
-        )
-    packs = recipe.batch_size // packing
-    if minibatch_stddev and packs > minibatch_stddev and packs % minibatch_stddev:
-        raise ValueError(
-            f"recipe {recipe.name!r} gives D {packs} rows a batch, which groups of "
-            f"{minibatch_stddev} do not divide"
-        )
-    if instance_noise:
-        InstanceNoise(instance_noise)
-        builder = _then(builder, lambda d: at_input(d, InstanceNoise(instance_noise)))
-        own = recipe.callbacks
-        changes["callbacks"] = lambda **length: (*own(**length), AnnealNoise(**length))
-        added.append(f"instance_noise{instance_noise:g}")
-    if diff_augment:
-        _check_policy(diff_augment)
-        builder = _then(builder, lambda d: at_input(d, DiffAugment(diff_augment)))
-        added.append("diff_augment")
-    if isinstance(unroll_steps, bool) or not isinstance(unroll_steps, int) or unroll_steps < 0:
-        raise ValueError(f"unroll_steps must be an integer >= 0, got {unroll_steps!r}")
-    if unroll_steps:
-        changes["unroll_steps"] = unroll_steps
-        added.append(f"unrolled{unroll_steps}")
-    if two_time_scales is not None:
-        if not isinstance(two_time_scales, tuple | list) or len(two_time_scales) != 2:
-            raise ValueError(
-                f"two_time_scales must be the learning rates (of G, of D), got {two_time_scales!r}"
-            )
-        for name, rate in zip(("g_learning_rate", "d_learning_rate"), two_time_scales, strict=True):
-            _check_rate(name, rate)
-            changes[name] = float(rate)
-        added.append("two_time_scales")
-    if not added:
-        return recipe
-    return replace(
-        recipe,
-        name="+".join([recipe.name, *added]),
-        summary=f"{recipe.summary}; with {', '.join(added)}",
-        discriminator=builder,
-        **changes,
-    )
-
-
-def _then(builder: Builder, change: Callable[[Model], Model]) -> Builder:
-    def build(*args: Any, **data: Any) -> Model:
-        return change(builder(*args, **data))
-
-    return build
+    decays = {
+        "beta_1": _check.number(beta_1, "beta_1", least=0, below=1),
+        "beta_2": _check.number(beta_2, "beta_2", least=0, below=1),
+    }
+    d_rate = _check.number(d_learning_rate, "d_learning_rate", above=0)
+    g_rate = _check.number(g_learning_rate, "g_learning_rate", above=0)
+    return FusedAdam(d_rate, **decays), FusedAdam(g_rate, **decays)

@@ -15,13 +15,14 @@ import traceback
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from gantut import cli, networks, recipes, stabilisers
+from gantut import cli, networks, recipes
 from gantut._state import read_meta
 
 STEPS = 240
@@ -29,11 +30,11 @@ STEPS = 240
 
 def recipe() -> Any:
     """Small networks, and all that a step can do: noise, packs, penalties, averages, schedules."""
-    plain = recipes.Recipe(
+    plain = recipes.GANRecipe(
         name="everything",
         summary="for tests",
-        generator=lambda shape, k: networks.mlp_generator(4, shape, widths=(8,), batch_norm=True),
-        discriminator=lambda shape, k: networks.mlp_discriminator(shape, widths=(8,)),
+        generator=partial(networks.mlp_generator, 4, widths=(8,), batch_norm=True),
+        discriminator=partial(networks.mlp_discriminator, widths=(8,)),
         batch_size=16,
         steps=STEPS,
         gpu_steps=STEPS,
@@ -44,7 +45,7 @@ def recipe() -> Any:
         steps_per_execution=2,
         schedule=recipes.linear_decay(),
     )
-    return stabilisers.stabilise(plain, packing=2, instance_noise=0.2)
+    return recipes.stabilise(plain, packing=2, instance_noise=0.2)
 
 
 def fork(work: Callable[[], int]) -> int:

@@ -1,5 +1,6 @@
 """Small things that many tests need: images of noise, two tiny networks, a recipe of them."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,12 @@ def recipe(**changes: Any) -> Any:
     """A recipe of two small networks, which trains in a moment."""
     from gantut import networks, recipes
 
-    return recipes.Recipe(
+    return recipes.GANRecipe(
         **{
             "name": "tiny",
             "summary": "for tests",
-            "generator": lambda shape, k: networks.mlp_generator(
-                4, shape, widths=(8,), batch_norm=True
-            ),
-            "discriminator": lambda shape, k: networks.mlp_discriminator(shape, widths=(8,)),
+            "generator": partial(networks.mlp_generator, 4, widths=(8,), batch_norm=True),
+            "discriminator": partial(networks.mlp_discriminator, widths=(8,)),
             "batch_size": 16,
             "steps": 24,
             "gpu_steps": 24,

@@ -67,7 +67,7 @@ def of_networks(*networks: Any) -> dict[str, str]:
 
 def trainings() -> dict[str, Callable[[], dict[str, str]]]:
     """The trainings by name."""
-    from gantut import data, recipes, stabilisers, toys
+    from gantut import data, recipes, toys
     from gantut.applications import (
         anomaly,
         augmentation,
@@ -113,7 +113,7 @@ def trainings() -> dict[str, Callable[[], dict[str, str]]]:
         "minibatch": {"minibatch_stddev": 4},
     }
     for key, settings in added.items():
-        changed = stabilisers.stabilise("dcgan", **settings)
+        changed = recipes.stabilise("dcgan", **settings)
         add(f"dcgan, {key}", of_run, recipes.train, changed, x, history_every=5)
     for name in toys.METHODS:
         add(f"toy {name}", of_toy, toys.train, name, data.ring_mixture(), members=2, steps=100)

@@ -1,7 +1,7 @@
 """Recipes of the package with something changed, which more than one benchmark needs."""
 
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from gantut import networks, recipes
 
@@ -9,21 +9,17 @@ STACKED_SAMPLES = 25_600
 """Samples by which Stacked MNIST is judged."""
 
 
-def widened(times: float) -> recipes.Recipe:
+def widened(times: float) -> recipes.GANRecipe:
     """The recipe ``fast`` with ``times`` the units in each hidden layer."""
-
-    def generator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-        widths = (round(256 * times), round(512 * times))
-        return networks.mlp_generator(64, shape, widths, batch_norm=True, mean_image=mean_image)
-
-    def discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-        widths = (round(512 * times), round(256 * times))
-        return networks.mlp_discriminator(shape, widths, mean_image=mean_image)
-
-    return replace(recipes.get("fast"), generator=generator, discriminator=discriminator)
+    small, large = round(256 * times), round(512 * times)
+    return replace(
+        recipes.get("fast"),
+        generator=partial(networks.mlp_generator, 64, widths=(small, large), batch_norm=True),
+        discriminator=partial(networks.mlp_discriminator, widths=(large, small)),
+    )
 
 
-def plain_fast() -> recipes.Recipe:
+def plain_fast() -> recipes.GANRecipe:
     """The networks of ``fast``, trained as Radford et al. 2016 do it: nothing else of it."""
     return replace(
         recipes.get("fast"),
@@ -38,12 +34,10 @@ def plain_fast() -> recipes.Recipe:
     )
 
 
-def bare_discriminator(shape: Any, num_classes: int) -> Any:
-    """The published D without batch normalisation, which judges each sample alone."""
-    return networks.stacked_discriminator(shape, batch_norm=False)
-
-
-def unpacked() -> recipes.Recipe:
-    """Recipe "stacked_small" without its packs."""
-    return replace(recipes.get("stacked_small"), name="stacked_small, not packed",
-                   discriminator=bare_discriminator)  # fmt: skip
+def unpacked() -> recipes.GANRecipe:
+    """Recipe "stacked_small" without its packs: D judges each sample alone."""
+    return replace(
+        recipes.get("stacked_small"),
+        name="stacked_small, not packed",
+        discriminator=partial(networks.stacked_discriminator, batch_norm=False),
+    )

@@ -28,6 +28,7 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -239,7 +240,7 @@ def neighbour_scores(train: npt.ArrayLike, test: npt.ArrayLike, *, angle: bool =
 # --- With networks -----------------------------------------------------------------------------
 
 
-def recipe(latent_dim: int = 64) -> recipes.Recipe:
+def recipe(latent_dim: int = 64) -> recipes.GANRecipe:
     """The GAN of normal images: recipe `fast`, a twelfth as long.
 
     Args:
@@ -252,9 +253,7 @@ def recipe(latent_dim: int = 64) -> recipes.Recipe:
         fast,
         name="anomaly",
         summary="fast, a twelfth as long: the GAN under a detector of anomalies",
-        generator=lambda image_shape, num_classes=None, mean_image=None: networks.mlp_generator(
-            latent_dim, image_shape, mean_image=mean_image, **_GENERATOR
-        ),
+        generator=partial(networks.mlp_generator, latent_dim, **_GENERATOR),
         steps=1_000,
     )
 

@@ -17,6 +17,7 @@ numbers on samples of any of them.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gantut import _check, metrics, networks, recipes, stabilisers
+from gantut import _check, metrics, networks, recipes
 from gantut._files import describe
 from gantut._keras import keras, tf
 from gantut.data import DataUnavailableError, Float32, check_images, resize
@@ -159,7 +160,7 @@ def _faces(images: npt.ArrayLike, name: str = "faces") -> Float32:
 # --- The GAN -----------------------------------------------------------------------------------
 
 
-def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recipes.Recipe:
+def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recipes.GANRecipe:
     """The settings of a training on few faces, for `gantut.recipes.train`.
 
     A small DCGAN with the relativistic loss, light R1 and R2 penalties and averaged weights.
@@ -171,16 +172,12 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
             by heart.
     """
     latent_dim, width = _check.sizes(latent_dim=latent_dim, width=width)
-    plain = recipes.Recipe(
+    plain = recipes.GANRecipe(
         name="faces",
         summary="a small convolutional GAN for a hundred faces: relativistic loss, R1 and R2, "
         "averaged weights",
-        generator=lambda image_shape, num_classes=None: networks.dcgan_generator(
-            latent_dim, image_shape, width
-        ),
-        discriminator=lambda image_shape, num_classes=None: networks.dcgan_discriminator(
-            image_shape, 2 * width
-        ),
+        generator=partial(networks.dcgan_generator, latent_dim, width=width),
+        discriminator=partial(networks.dcgan_discriminator, width=2 * width),
         loss="relativistic",
         penalties={"r1": 0.01, "r2": 0.01},
         penalty_every=16,
@@ -195,7 +192,7 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
         schedule=recipes.linear_decay(hold=0.5),
         steps_per_execution=50,
     )
-    return stabilisers.stabilise(plain, diff_augment=augment)
+    return recipes.stabilise(plain, diff_augment=augment)
 
 
 class Overfitting(keras.callbacks.Callback):

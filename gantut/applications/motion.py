@@ -18,6 +18,7 @@ moves and one for how, as MoCoGAN has (Tulyakov et al. 2018).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -339,27 +340,17 @@ def split_generator(
     return model
 
 
-def _split(image_shape: Sequence[int], num_classes: int, mean_image: Any = None) -> keras.Model:
-    return split_generator(image_shape, mean_image=mean_image)
-
-
-def _discriminator(
-    image_shape: Sequence[int], num_classes: int, mean_image: Any = None
-) -> keras.Model:
-    return networks.mlp_discriminator(image_shape, widths=(256, 128), mean_image=mean_image)
-
-
 METHODS: dict[str, dict[str, Any]] = {
     "split": {
         "summary": "clips of a moving digit, every frame drawn with the same weights",
-        "generator": _split,
+        "generator": split_generator,
     },
     "plain": {"summary": "clips of a moving digit, all frames drawn at once"},
 }
 """What a recipe has beside the settings that both share, by name."""
 
 
-def recipe(method: str = "split") -> recipes.Recipe:
+def recipe(method: str = "split") -> recipes.GANRecipe:
     """The settings of a training on clips, for `gantut.recipes.train`.
 
     Args:
@@ -373,7 +364,7 @@ def recipe(method: str = "split") -> recipes.Recipe:
     return replace(
         fast,
         name=f"motion, {method}",
-        discriminator=_discriminator,
+        discriminator=partial(networks.mlp_discriminator, widths=(256, 128)),
         penalties={"r1": 1.0, "r2": 1.0},
         ema=0.995,
         schedule=recipes.cosine_decay(),

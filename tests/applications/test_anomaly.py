@@ -227,7 +227,7 @@ def test_the_score_is_the_papers(trained):
     made = gan.ema_generator(code).numpy()
     np.testing.assert_allclose(detector.reconstruct(x), made, atol=1e-5)
     layer = gan.discriminator.get_layer("leaky_relu_2")
-    seen = recipes.keras.Model(gan.discriminator.input, layer.output)
+    seen = keras.Model(gan.discriminator.input, layer.output)
     gap = np.mean((seen(x).numpy() - seen(made).numpy()) ** 2, axis=1)
     pixels = np.mean((x - made) ** 2, axis=(1, 2, 3))
     np.testing.assert_allclose(detector.residuals(x, kappa=3), pixels + 3 * gap, rtol=1e-3)

@@ -164,10 +164,10 @@ def test_the_generalisation_gap_is_the_share_of_ds_lead_that_new_faces_lack(run)
 
 def test_the_recipe_says_what_is_added():
     plain, augmented = faces.recipe(), faces.recipe(faces.POLICY)
-    assert isinstance(plain, recipes.Recipe)
+    assert isinstance(plain, recipes.GANRecipe)
     assert augmented.name == "faces+diff_augment"
     assert plain.steps == augmented.steps
-    d = augmented.discriminator((24, 24, 1), 0)
+    d = augmented.discriminator(image_shape=(24, 24, 1))
     assert any(layer.name.startswith("diff_augment") for layer in d.layers)
     with pytest.raises(ValueError, match="policy must be"):
         faces.recipe("blur")

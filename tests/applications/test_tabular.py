@@ -264,7 +264,7 @@ def test_methods_share_networks_and_rates():
         assert getattr(plain, name) == getattr(steady, name)
     assert steady.penalties
     assert not plain.penalties
-    packed = tabular.recipe("steady", sizes=(1, 2), packing=4).discriminator((3,), 0)
+    packed = tabular.recipe("steady", sizes=(1, 2), packing=4).discriminator(image_shape=(3,))
     assert packed(np.zeros((8, 3), np.float32)).shape == (2, 1)
 
 

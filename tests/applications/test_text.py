@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from gantut import recipes
+from gantut import GAN, recipes
 from gantut._keras import keras, tf
 from gantut.applications import text
 
@@ -363,8 +363,8 @@ def test_pretraining_hands_its_weights_on_and_a_seed_fixes_all(likelihood):
 
 
 def test_a_recipe_makes_its_own_kind_of_gan():
-    assert type(recipes.get("mlp").build()) is recipes.GAN
-    assert type(text.recipe("gumbel", length=3, symbols=3).build((9,))) is recipes.GAN
+    assert type(recipes.get("mlp").build()) is GAN
+    assert type(text.recipe("gumbel", length=3, symbols=3).build((9,))) is GAN
     assert type(text.recipe("policy", length=3, symbols=3).build((9,))) is text.PolicyGAN
 
 

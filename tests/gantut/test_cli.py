@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -28,8 +29,8 @@ def known(tiny):
         tiny,
         name="tiny_conditional",
         conditional=True,
-        generator=lambda shape, k: networks.mlp_generator(4, shape, (8,), num_classes=k),
-        discriminator=lambda shape, k: networks.mlp_discriminator(shape, (8,), num_classes=k),
+        generator=partial(networks.mlp_generator, 4, widths=(8,)),
+        discriminator=partial(networks.mlp_discriminator, widths=(8,)),
     )
 
     @contextlib.contextmanager

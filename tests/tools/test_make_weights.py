@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from dataclasses import replace
+from functools import partial
 
 import keras
 import make_weights
@@ -136,11 +137,11 @@ def test_packed_weights_are_the_trained_ones_rounded(packed, run):
 
 
 def test_a_conditional_generator_keeps_its_classes(packed, tmp_path, monkeypatch, tiny):
-    def build(shape, num_classes):
-        return networks.mlp_generator(4, shape, (8,), num_classes=num_classes)
+    def build(image_shape, num_classes):
+        return networks.mlp_generator(4, image_shape, (8,), num_classes=num_classes)
 
-    def judge_of(shape, num_classes):
-        return networks.mlp_discriminator(shape, (8,), num_classes=num_classes)
+    def judge_of(image_shape, num_classes):
+        return networks.mlp_discriminator(image_shape, (8,), num_classes=num_classes)
 
     labelled = replace(tiny, generator=build, discriminator=judge_of, conditional=True)
     monkeypatch.setitem(recipes.RECIPES, "tiny", labelled)
@@ -188,7 +189,7 @@ def test_what_cannot_be_packed_is_refused_and_nothing_written(
     packed, run, tmp_path, monkeypatch, tiny
 ):
     before = sorted(packed.iterdir())
-    wider = replace(tiny, generator=lambda shape, k: networks.mlp_generator(4, shape, (9,)))
+    wider = replace(tiny, generator=partial(networks.mlp_generator, 4, widths=(9,)))
     with pytest.raises(UsageError, match="belongs to other networks"):
         make_weights.pack("other", save_run(tmp_path / "other", wider), packed)
     with pytest.raises(UsageError, match="holds no run"):

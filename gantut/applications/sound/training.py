@@ -136,7 +136,7 @@ METHODS: dict[str, dict[str, Any]] = {
 """What a recipe has beside the settings that both share, by name."""
 
 
-def recipe(method: str = "spectrogram", *, phase_shuffle: int = 0) -> recipes.Recipe:
+def recipe(method: str = "spectrogram", *, phase_shuffle: int = 0) -> recipes.GANRecipe:
     """The settings of a training, for `gantut.recipes.train`.
 
     Args:

@@ -134,7 +134,7 @@ def recipe(
     latent_dim: int = 16,
     widths: Sequence[int] = (64, 64),
     packing: int = 1,
-) -> recipes.Recipe:
+) -> recipes.GANRecipe:
     """The settings of a training on encoded rows, for `gantut.recipes.train`.
 
     Args:
@@ -151,9 +151,9 @@ def recipe(
     return replace(
         fast,
         name=f"table, {method}",
-        generator=lambda image_shape, num_classes: generator(sizes, latent_dim, widths),
+        generator=lambda image_shape: generator(sizes, latent_dim, widths),
         discriminator=stabilisers.packed(
-            lambda image_shape, num_classes: discriminator(image_shape[0], widths), packing
+            lambda image_shape: discriminator(image_shape[0], widths), packing
         ),
         centred=False,
         penalty_every=1,

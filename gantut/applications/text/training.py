@@ -135,7 +135,7 @@ take about ten CPU seconds, that of maximum likelihood seven."""
 
 def recipe(
     method: str = "gumbel", *, length: int, symbols: int, units: int = 48, temperature: float = 0.5
-) -> recipes.Recipe:
+) -> recipes.GANRecipe:
     """The settings of a training on rows of text, for `gantut.recipes.train`.
 
     Args:
@@ -154,10 +154,8 @@ def recipe(
     return replace(
         fast,
         name=f"text, {method}",
-        generator=lambda image_shape, num_classes: generator(length, symbols, **writer),
-        discriminator=lambda image_shape, num_classes: tabular.discriminator(
-            image_shape[0], (128, 128)
-        ),
+        generator=lambda image_shape: generator(length, symbols, **writer),
+        discriminator=lambda image_shape: tabular.discriminator(image_shape[0], (128, 128)),
         centred=False,
         gpu_steps=settings["steps"],
         **{

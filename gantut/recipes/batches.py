@@ -1,0 +1,123 @@
+"""The order of the data: endless datasets of batches, which a seed fixes."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gantut import _check
+from gantut._keras import tf
+
+
+def batches(
+    x: Any, y: Any = None, *, batch_size: int, seed: int = 0, stack: int = 1, skip: int = 0
+) -> Any:
+    """An endless dataset of full batches in random order, each image once a pass.
+
+    Args:
+        x: Samples (n, ...), n >= 1. They are not copied, so leave them as they are while the
+            dataset is in use.
+        y: Labels (n,), or None; not copied either.
+        batch_size: Samples in a batch; one batch can hold the end of a pass and the beginning of
+            the next.
+        seed: Fixes the order, which is another in each pass.
+        stack: Images (n, height, width, channels) that make one of ``stack`` times the channels.
+            Above 1 each is drawn at random with replacement, and there are no passes.
+        skip: Batches to leave out at the beginning, which costs next to nothing.
+
+    Returns:
+        A ``tf.data.Dataset`` of ``x``, or of ``(x, labels)``.
+    """
+    batch_size, stack = _check.sizes(batch_size=batch_size, stack=stack)
+    skip, seed = _check.integer(skip, "skip", 0), _check.seed(seed)
+    if stack > 1 and y is not None:
+        raise ValueError(f"stacked images have {stack} labels each; wanted y=None")
+    data = [np.asarray(part) for part in (x, y) if part is not None]
+
+    def gather(rows: Any) -> Any:
+        # NumPy picks the rows, and the array stays the only one. TensorFlow would hold the data
+        # three times: its copy, which it makes from a copy, and another that tf.data makes.
+        picked = tf.numpy_function(
+            lambda rows: [part.take(rows, axis=0) for part in data],
+            [rows],
+            [part.dtype for part in data],
+            stateful=False,
+        )
+        shaped = [
+            tf.ensure_shape(part, (*rows.shape, *whole.shape[1:]))
+            for part, whole in zip(picked, data, strict=True)
+        ]
+        return as_batch(shaped, stack)
+
+    rows = rows_of_batches(len(data[0]), batch_size, seed, stack, skip)
+    return untuned(rows.map(gather, num_parallel_calls=1))
+
+
+def take(dataset: Any, steps: int) -> Any:
+    """The first batches of an endless dataset, as one that tells its length.
+
+    Args:
+        dataset: Such as `batches` makes.
+        steps: How many batches.
+
+    Returns:
+        A dataset for ``fit``; Keras warns of data that ends without having told its length.
+    """
+    return dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
+
+
+def rows_of_batches(count: int, batch_size: int, seed: int, stack: int, skip: int) -> Any:
+    """The row numbers of each batch, (batch_size,); for stacked images (batch_size, stack)."""
+
+    def shuffled(number: Any) -> Any:
+        # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
+        # iterators share, and which one draws first can depend on threads.
+        rows = tf.random.experimental.stateless_shuffle(
+            tf.range(count), seed=tf.stack([tf.constant(seed, tf.int64), number])
+        )
+        return rows[tf.where(number == passes, left_out, 0) :]
+
+    def drawn(number: Any) -> Any:
+        return tf.random.stateless_uniform(
+            (batch_size, stack),
+            seed=tf.stack([tf.constant(seed, tf.int64), number]),
+            maxval=count,
+            dtype=tf.int32,
+        )
+
+    if stack > 1:
+        return tf.data.Dataset.counter(skip).map(drawn, num_parallel_calls=1)
+    passes, left_out = divmod(skip * batch_size, count)
+    made = tf.data.Dataset.counter(passes).map(shuffled)
+    return made.rebatch(batch_size, drop_remainder=True)
+
+
+def as_batch(parts: Sequence[Any], stack: int) -> Any:
+    """Images or (images, labels) as a dataset yields them; stacked, one of more channels."""
+    if stack > 1:
+        (images,) = parts
+        batch_size, _, height, width, channels = images.shape
+        images = tf.transpose(images, [0, 2, 3, 1, 4])
+        return tf.reshape(images, (batch_size, height, width, stack * channels))
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def untuned(dataset: Any) -> Any:
+    """The dataset, some batches ahead of who takes them."""
+    # Nothing here is left to TensorFlow to tune, and the end of a dataset that it tunes waits at
+    # times for its tuner (2.21), which looks after 10 ms, 20, 40 and so on: up to half a training.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(2).with_options(options)
+
+
+def fingerprint(x: Any, y: Any) -> str:
+    """A short hash of the data, by which another one is noticed."""
+    total = hashlib.blake2b(digest_size=8)
+    for array in (x, y):
+        if array is not None:
+            array = np.ascontiguousarray(array)
+            total.update(f"{array.dtype.str}{array.shape}".encode())
+            total.update(array.data)
+    return total.hexdigest()

@@ -1,0 +1,113 @@
+"""Recipes with parts of `gantut.stabilisers`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from gantut import _check, stabilisers
+from gantut._keras import keras
+from gantut.callbacks import AnnealNoise
+from gantut.recipes.catalogue import get
+from gantut.recipes.recipe import Builder, GANRecipe, Recipe
+
+
+def stabilise(
+    recipe: str | Recipe,
+    *,
+    packing: int = 1,
+    unroll_steps: int = 0,
+    spectral_norm: bool = False,
+    instance_noise: float = 0.0,
+    minibatch_stddev: int = 0,
+    two_time_scales: tuple[float, float] | None = None,
+    diff_augment: str = "",
+) -> GANRecipe:
+    """Adds parts of `gantut.stabilisers` to a recipe.
+
+    Seen from the data, D is: `DiffAugment`, `InstanceNoise`, `Pack`, then the recipe's own
+    network, spectrally normalised, with the deviation of its groups (of packs, where both are
+    there) at its last layer.
+
+    Args:
+        recipe: A key of ``gantut.recipes.RECIPES``, or a recipe.
+        packing: Samples that D judges together (`gantut.stabilisers.packed`); 1 for each alone.
+        unroll_steps: As in `gantut.GAN`.
+        spectral_norm: Whether to normalise D's layers (`gantut.stabilisers.spectrally_normalised`).
+        instance_noise: Standard deviation of the noise on what D sees (`InstanceNoise`) when
+            training begins; it falls to 0 along a line over the training
+            (`gantut.callbacks.AnnealNoise`).
+        minibatch_stddev: Rows in a group of `MinibatchStdDev`; 0 for none.
+        two_time_scales: Learning rates (of G, of D) in place of the recipe's own. Adam's decays
+            stay the recipe's.
+        diff_augment: Policy of `DiffAugment`; "" for none. Images only.
+
+    Returns:
+        A new recipe, whose name and summary say what was added; ``recipe`` itself if nothing was.
+    """
+    plain = get(recipe)
+    if not isinstance(plain, GANRecipe):
+        raise TypeError(f"recipe {plain.name!r} is no recipe for a GAN")
+    builder, added = plain.discriminator, []
+    changes: dict[str, Any] = {}
+    if minibatch_stddev:
+        stabilisers.MinibatchStdDev(minibatch_stddev)  # which refuses a bad number
+        builder = _then(builder, stabilisers.with_minibatch_stddev, minibatch_stddev)
+        added.append(f"minibatch_stddev{minibatch_stddev}")
+    if spectral_norm:
+        builder = _then(builder, stabilisers.spectrally_normalised)
+        added.append("spectral_norm")
+    packing = _check.integer(packing, "packing", 1)
+    if packing > 1:
+        builder = stabilisers.packed(builder, packing)
+        added.append(f"packing{packing}")
+    if plain.batch_size % packing:
+        raise ValueError(
+            f"recipe {plain.name!r} has batches of {plain.batch_size} images, which packs of "
+            f"{packing} do not divide"
+        )
+    packs = plain.batch_size // packing
+    if minibatch_stddev and packs > minibatch_stddev and packs % minibatch_stddev:
+        raise ValueError(
+            f"recipe {plain.name!r} gives D {packs} rows a batch, which groups of "
+            f"{minibatch_stddev} do not divide"
+        )
+    if instance_noise:
+        stabilisers.InstanceNoise(instance_noise)
+        builder = _behind(builder, stabilisers.InstanceNoise, instance_noise)
+        own = plain.callbacks
+        changes["callbacks"] = lambda **length: (*own(**length), AnnealNoise(**length))
+        added.append(f"instance_noise{instance_noise:g}")
+    if diff_augment:
+        stabilisers.DiffAugment(diff_augment)
+        builder = _behind(builder, stabilisers.DiffAugment, diff_augment)
+        added.append("diff_augment")
+    if unroll_steps := _check.integer(unroll_steps, "unroll_steps", 0):
+        changes["unroll_steps"] = unroll_steps
+        added.append(f"unrolled{unroll_steps}")
+    if two_time_scales is not None:
+        if not isinstance(two_time_scales, tuple | list) or len(two_time_scales) != 2:
+            raise ValueError(
+                f"two_time_scales must be the learning rates (of G, of D), got {two_time_scales!r}"
+            )
+        for name, rate in zip(("g_learning_rate", "d_learning_rate"), two_time_scales, strict=True):
+            changes[name] = _check.number(rate, name, above=0)
+        added.append("two_time_scales")
+    if not added:
+        return plain
+    return replace(
+        plain,
+        name="+".join([plain.name, *added]),
+        summary=f"{plain.summary}; with {', '.join(added)}",
+        discriminator=builder,
+        **changes,
+    )
+
+
+def _then(builder: Builder, change: Callable[..., keras.Model], *more: Any) -> Builder:
+    """A builder of what ``change`` makes of the other's networks."""
+    return lambda **given: change(builder(**given), *more)
+
+
+def _behind(builder: Builder, layer: Callable[[Any], Any], setting: Any) -> Builder:
+    """A builder of the other's networks behind such a layer, a new one for each."""
+    return lambda **given: stabilisers.at_input(builder(**given), layer(setting))

@@ -1,0 +1,416 @@
+"""Training by a recipe."""
+
+import functools
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, ParamSpec, Self, TypeVar
+
+import numpy as np
+
+from gantut import _check, distribution
+from gantut._keras import keras, tf
+from gantut.callbacks import (
+    Annealed,
+    Checkpoints,
+    HistoryWriter,
+    LearningRateSchedule,
+    ProgressBar,
+    StopOnDivergence,
+    TimeLimit,
+    TrainingClock,
+)
+from gantut.callbacks.clock import Timed, check_length
+from gantut.callbacks.parts import steps_done
+from gantut.data import check_images, check_labels, check_samples
+from gantut.networks import NUM_CLASSES
+from gantut.recipes.batches import as_batch, batches, fingerprint, rows_of_batches, take, untuned
+from gantut.recipes.catalogue import get
+from gantut.recipes.recipe import Recipe, make_deterministic
+from gantut.recipes.schedules import Schedule, constant
+
+_Model = TypeVar("_Model")
+_Given = ParamSpec("_Given")
+_Record = TypeVar("_Record")
+
+_HELD_BYTES = 2**31
+"""The most that is put on a GPU at once: MNIST as float32 takes a tenth of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Generic[_Model]):
+    """What a training left.
+
+    Attributes:
+        gan: The trained `GAN`; for a `VAERecipe` the trained `gantut.vae.VAE`.
+        history: Lists by column, one entry every ``history_every`` steps: ``step``, ``seconds``,
+            the generator's ``learning_rate``, and the means since the entry before of ``d_loss``,
+            ``g_loss``, ``d_real`` and ``d_fake`` (of a VAE: ``loss``, ``reconstruction``, ``kl``).
+        seconds: Time spent in training steps. Tracing and compiling count; callbacks do not.
+        cpu_seconds: Processor time of the whole call: preparing the data, making the networks,
+            tracing, training and callbacks.
+        steps: Steps taken in this training.
+        diverged_at: The step at which a loss was not finite, after which the last good weights
+            were put back; None if all went well.
+        origin: Where that began, in words: the step and the layer; None if all went well or it
+            could not be found.
+    """
+
+    gan: _Model
+    history: dict[str, list[float]]
+    seconds: float
+    cpu_seconds: float
+    steps: int
+    diverged_at: int | None = None
+    origin: str | None = None
+
+    @classmethod
+    def of(cls, run: "Run[Any]", **more: Any) -> Self:
+        """The record of a training, with what an application knows beside it.
+
+        Args:
+            run: What the training left.
+            **more: Further fields of this class, or others in the place of the run's.
+
+        Returns:
+            A record of this class.
+        """
+        return cls(**{**vars(run), **more})
+
+
+def cpu_timed(train: Callable[_Given, _Record]) -> Callable[_Given, _Record]:
+    """Sets ``cpu_seconds`` of what a function returns to the processor time of the whole call.
+
+    Args:
+        train: Returns a `Run`, or another dataclass or named tuple with such a field.
+
+    Returns:
+        The function, for use as a decorator.
+    """
+
+    @functools.wraps(train)
+    def timed(*args: _Given.args, **kwargs: _Given.kwargs) -> _Record:
+        begin = time.process_time()
+        record: Any = train(*args, **kwargs)
+        spent = {"cpu_seconds": time.process_time() - begin}
+        return record._replace(**spent) if hasattr(record, "_replace") else replace(record, **spent)
+
+    return timed
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def count_steps(
+    recipe: Recipe, n: int, *, steps: int | None = None, epochs: int | None = None
+) -> int:
+    """The length of a training in steps.
+
+    Args:
+        recipe: The recipe, whose own length counts where no other is given.
+        n: Number of training images.
+        steps: A length in steps; or
+        epochs: a length in passes over the data, of n // batch_size steps each.
+
+    Returns:
+        Steps.
+    """
+    if steps is not None:
+        return _check.integer(steps, "steps", 1)
+    if epochs is not None:
+        return _check.integer(epochs, "epochs", 1) * (n // recipe.batch_size)
+    return recipe.gpu_steps if has_gpu() else recipe.steps
+
+
+@cpu_timed
+def train(
+    recipe: str | Recipe,
+    x: Any,
+    y: Any = None,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    callbacks: Iterable[Any] = (),
+    progress: bool = False,
+    gan: Any = None,
+    history_every: int = 100,
+    checkpoints: str | os.PathLike[str] | Checkpoints | None = None,
+    resume: bool = False,
+    on_device: bool | None = None,
+) -> Run[Any]:
+    """Trains a GAN by a recipe.
+
+    Keras sees one long epoch: callbacks are called every ``steps_per_execution`` steps, by
+    ``on_train_batch_begin`` and ``on_train_batch_end``.
+
+    Where an exception ends the training, such as the KeyboardInterrupt of a notebook's stop button,
+    learning rates and noise are put back and the model holds the weights of its last step. Pass
+    ``gan``, so that you hold the model, and a further call with it goes on from there; or
+    ``checkpoints``, so that ``resume`` can end the same training.
+
+    Args:
+        recipe: A key of ``RECIPES``, or a `GANRecipe` or `VAERecipe`.
+        x: Images, float32 (n, height, width, channels) in [-1, 1]; or rows, an array of finite
+            float32 (n, width) in any range, for a recipe whose builders take the shape (width,).
+        y: Labels, integers (n,) from 0; needed by a conditional recipe, ignored by others. There
+            are as many classes as the largest label says.
+        steps: Length of the training in steps; or
+        seconds: in seconds of training, of which callbacks are no part; or
+        epochs: in passes over the data. None of the three: the recipe's own length.
+        seed: Fixes the result, except with ``seconds``; see the module's description.
+        callbacks: Keras callbacks. Those of `gantut.callbacks` that have no clock of their own
+            read this training's. A `HistoryWriter` among them keeps the history; a
+            `StopOnDivergence` (such as a `Diagnosis`) is the one that stops.
+        progress: Whether to show a progress bar.
+        gan: A GAN (or VAE) that the recipe built, to go on with; a new one if None. Its
+            optimizers begin the recipe's schedule anew.
+        history_every: Steps from row to row of the history, where no `HistoryWriter` says it.
+        checkpoints: A folder in which the training is written down every minute, or a
+            `gantut.callbacks.Checkpoints` that says when; None writes nothing down.
+        resume: Go on from the newest whole checkpoint of that folder, if there is one. The
+            arguments must be those of the training that wrote it; the weights at the end are, bit
+            for bit, those of a training that was never interrupted (except with ``seconds``).
+        on_device: Whether all the data is put where the networks are, and a step picks its rows
+            there; the batches are the same. None does so where TensorFlow sees a GPU, one replica
+            is trained, and the data is at most 2 GiB.
+
+    Returns:
+        A `Run`. Its ``steps`` and ``seconds`` count those before the checkpoint too.
+
+    Raises:
+        OtherTrainingError: the checkpoints to go on from belong to another training.
+        FileExistsError: there are checkpoints already, and ``resume`` was not asked for.
+        OSError: a checkpoint cannot be written; the message names the last good one.
+    """
+    settings: Recipe = get(recipe)
+    if isinstance(checkpoints, str | os.PathLike):
+        checkpoints = Checkpoints(checkpoints)
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        raise TypeError(
+            f"checkpoints must be a folder or Checkpoints, got {type(checkpoints).__name__}"
+        )
+    if resume and checkpoints is None:
+        raise ValueError("resume needs checkpoints, the folder to go on from")
+    given = {"steps": steps, "seconds": seconds, "epochs": epochs}
+    named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise ValueError(f"wanted one length (steps, seconds or epochs), got {', '.join(named)}")
+    if isinstance(x, np.ndarray) and x.ndim == 2:
+        x = check_samples(x, x.shape[1:], maker="generator")
+    else:
+        x = check_images(x, name="x")
+    if settings.batch_size > len(x):
+        raise ValueError(
+            f"recipe {settings.name!r} trains on batches of {settings.batch_size} samples, "
+            f"but there are only {len(x)}"
+        )
+    num_classes = NUM_CLASSES
+    if not settings.conditional:
+        y = None
+    elif y is None:
+        raise ValueError(f"recipe {settings.name!r} is conditional: it needs labels y beside x")
+    else:
+        y = check_labels(y, len(x), gan.num_classes if gan is not None else None)
+        num_classes = int(y.max()) + 1
+    if seconds is None:
+        length: dict[str, Any] = {
+            "steps": count_steps(settings, len(x), steps=steps, epochs=epochs)
+        }
+    else:
+        length = {"seconds": _check.number(seconds, "seconds", above=0)}
+    seed = _check.seed(seed)
+    if gan is None:
+        gan = settings.build(x.shape[1:], num_classes, seed, x.mean(axis=0))
+    else:
+        make_deterministic(seed)
+        settings.reset(gan)
+    if checkpoints is not None:
+        checkpoints.settings = {
+            **settings.record(),
+            "dtype policy": gan.dtype_policy.name,
+            "seed": seed,
+            "steps": None,
+            "seconds": None,
+            **length,
+            "data": fingerprint(x, y),
+        }
+
+    replicas = gan.distribute_strategy.num_replicas_in_sync
+    if on_device is None:
+        on_device = has_gpu() and replicas == 1 and x.nbytes <= _HELD_BYTES
+    elif on_device and replicas > 1:
+        raise ValueError(f"on_device=True is for one replica, got {replicas}")
+    held = [tf.constant(part) for part in (x, y) if part is not None] if on_device else []
+
+    def pick(rows: Any) -> Any:
+        return as_batch([tf.gather(part, rows) for part in held], settings.stack)
+
+    def from_step(step: int) -> tf.data.Dataset:
+        order = {
+            "batch_size": settings.batch_size,
+            "seed": seed,
+            "stack": settings.stack,
+            "skip": step,
+        }
+        return untuned(rows_of_batches(len(x), **order)) if held else batches(x, y, **order)
+
+    return run(
+        gan,
+        from_step,
+        **length,
+        schedule=settings.schedule,
+        callbacks=callbacks,
+        last=settings.callbacks(**length),
+        progress=progress,
+        history_every=history_every,
+        checkpoints=checkpoints,
+        resume=resume,
+        pick=pick if held else None,
+    )
+
+
+def run(
+    gan: Any,
+    dataset: Any,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    schedule: Schedule = constant,
+    callbacks: Iterable[Any] = (),
+    last: Iterable[Any] = (),
+    progress: bool = False,
+    history_every: int = 100,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+    pick: Callable[[Any], Any] | None = None,
+) -> Run[Any]:
+    """Trains a compiled model on batches: what `train` does once networks and data are made.
+
+    Args:
+        gan: A compiled `GAN`, or another model with its ``step_counter`` and ``g_optimizer``.
+        dataset: An endless dataset of batches, or a function that makes one which begins after
+            the given number of batches; resuming, and finding where a loss was lost, take that.
+        steps: Length of the training in steps; or
+        seconds: in seconds.
+        schedule: From progress in [0, 1] to the multiplier of the learning rates.
+        callbacks: As in `train`.
+        last: Callbacks that come after all of these.
+        progress: As in `train`.
+        history_every: As in `train`.
+        checkpoints: Writes the training down; None does not.
+        resume: Go on from the newest of its checkpoints, if there is one.
+        pick: As in `gantut.model.Model.fit`.
+
+    Returns:
+        A `Run`.
+    """
+    steps, seconds = check_length(steps, seconds)
+    length: dict[str, Any] = {"steps": steps, "seconds": seconds}
+    if resume and (checkpoints is None or not callable(dataset)):
+        raise ValueError("resume needs checkpoints, and a function that makes the dataset")
+    begin = time.process_time()
+    given, clock = list(callbacks), TrainingClock()
+    history = _first(given, HistoryWriter) or HistoryWriter(every=history_every)
+    divergence = _first(given, StopOnDivergence) or StopOnDivergence()
+    bar = ProgressBar(**length) if progress else None
+    in_order = [
+        clock.stop,  # first, so that all other callbacks run while the clock stands still
+        history,  # before what goes back from a loss that is not finite, to see that loss
+        divergence,
+        TimeLimit(seconds) if seconds is not None else None,
+        bar,
+        *(callback for callback in given if callback not in (history, divergence)),
+        *last,
+        LearningRateSchedule(schedule, **length),
+        checkpoints,  # behind all that it remembers, as they are after the execution
+        clock.start,  # last, as the execution comes next
+    ]
+    in_order = [callback for callback in in_order if callback is not None]
+    replicas = gan.distribute_strategy.num_replicas_in_sync
+    if replicas > 1 and steps is None:
+        raise ValueError(f"several replicas train for a number of steps, got seconds={seconds!r}")
+    done = 0
+    if checkpoints is not None:
+        checkpoints.attach(in_order, clock)
+        if resume:
+            done = _restore(gan, checkpoints)
+        else:
+            checkpoints.check_unused()
+    first = steps_done(gan) - done
+    if callable(dataset):
+        from_step = dataset
+        divergence.batches = lambda step: from_step(step - first)
+        dataset = from_step(done)
+    remaining = None if steps is None else max(0, steps - done)
+    finished = clock() >= seconds if seconds is not None else remaining == 0
+    _check_enough(dataset, remaining)
+    if remaining is not None:
+        dataset = take(dataset, remaining)
+    dataset = distribution.share_batches(dataset, gan.distribute_strategy)
+    without_clock = [c for c in in_order if isinstance(c, Timed) and c.clock is None]
+    try:
+        for callback in without_clock:
+            callback.clock = clock
+        if finished:
+            # The checkpoint has all steps, but perhaps not what comes after the last of them:
+            # learning rates that are put back, the last row and picture.
+            ends = keras.callbacks.CallbackList(in_order, model=gan)
+            ends.on_train_begin()
+            ends.on_epoch_begin(0)
+            ends.on_train_end()
+        else:
+            # A dataset that is shared out does not tell its length.
+            told: dict[str, Any] = {"steps_per_epoch": remaining} if replicas > 1 else {}
+            gan.fit(dataset, shuffle=False, verbose=0, callbacks=in_order, pick=pick, **told)
+            if seconds is not None and not gan.stop_training:
+                warnings.warn(f"the dataset ended before {seconds:g} seconds did", stacklevel=2)
+    finally:
+        divergence.batches = None
+        for callback in without_clock:
+            callback.clock = None
+        for callback in in_order:
+            if isinstance(callback, Annealed):
+                callback.put_back()
+        if bar is not None:
+            bar.close()
+    return Run(
+        gan=gan,
+        history={name: list(column) for name, column in history.history.items()},
+        seconds=clock(),
+        cpu_seconds=time.process_time() - begin,
+        steps=steps_done(gan) - first,
+        diverged_at=divergence.diverged_at,
+        origin=None if divergence.origin is None else str(divergence.origin),
+    )
+
+
+def _first(callbacks: list[Any], kind: type) -> Any:
+    return next((callback for callback in callbacks if isinstance(callback, kind)), None)
+
+
+def _restore(gan: Any, checkpoints: Checkpoints) -> int:
+    """The steps that were done at the newest checkpoint that all workers have, which is taken."""
+    strategy = gan.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        return checkpoints.restore(gan) or 0
+    # A worker that was killed may lack what the others have written since.
+    there = [checkpoints.step_of(path) for path in checkpoints.files()]
+    newest = distribution.newest_common(there, strategy)
+    return 0 if newest is None else checkpoints.restore(gan, newest) or 0
+
+
+def _check_enough(dataset: tf.data.Dataset, steps: int | None) -> None:
+    """Raises ValueError where a dataset says that it has fewer batches than the steps ask for."""
+    there = int(dataset.cardinality())
+    if there >= 0 and (steps is None or there < steps):
+        wanted = "an endless one, for a length in seconds" if steps is None else f"{steps:,}"
+        raise ValueError(
+            f"the dataset ends after {there:,} batches, wanted {wanted}: dataset.repeat() never "
+            "ends"
+        )
