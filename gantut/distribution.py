@@ -162,11 +162,10 @@ class ReplicatedGAN(GAN):
         self.step_counter.assign_add(1)
         self.trackers[1].update_state(g_loss)
         logs = self.track(*of_d)
-        if isinstance(
-            tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy
-        ):  # between workers Keras averages over rows
-            return {name: tf.reshape(mean, [1]) for name, mean in logs.items()}
-        return logs
+        # Between workers Keras averages over rows.
+        several = tf.distribute.MultiWorkerMirroredStrategy
+        rows = isinstance(tf.distribute.get_strategy(), several)
+        return {name: tf.reshape(v, [1]) if rows else v for name, v in logs.items()}
 
     def latents(self, n: Tensor) -> Tensor:
         """This replica's rows of the latent vectors that one device would draw for the batch."""

@@ -4,8 +4,6 @@ Notation, in all of this module: ``real`` are the discriminator's logits on data
 logits on generated samples, both of shape ``(batch, 1)`` or ``(batch,)`` and unbounded; the
 probability that a sample is real is ``sigmoid(logit)``. Each loss is a scalar to be *minimised*
 by the player that it is named after. Expectations are means over the batch.
-
-``LOSSES`` maps a name to its pair of functions, and :func:`get_loss` looks one up.
 """
 
 from collections.abc import Callable
@@ -25,9 +23,8 @@ class AdversarialLoss(NamedTuple):
     Attributes:
         name: Its key in ``LOSSES``.
         discriminator: ``(real, fake) -> scalar``, minimised by D.
-        generator: ``(fake, real) -> scalar``, minimised by G. Only the relativistic loss
-            looks at ``real``.
-        relativistic: Whether the generator's loss needs the logits on real data too.
+        generator: ``(fake, real) -> scalar``, minimised by G.
+        relativistic: Whether the generator's loss looks at ``real``; others are given None.
     """
 
     name: str
@@ -140,9 +137,7 @@ LOSSES: dict[str, AdversarialLoss] = {
         AdversarialLoss("least_squares", least_squares_discriminator, least_squares_generator),
         AdversarialLoss("hinge", hinge_discriminator, wasserstein_generator),
         AdversarialLoss("wasserstein", wasserstein_discriminator, wasserstein_generator),
-        AdversarialLoss(
-            "relativistic", relativistic_discriminator, relativistic_generator, relativistic=True
-        ),
+        AdversarialLoss("relativistic", relativistic_discriminator, relativistic_generator, True),
     )
 }
 
@@ -152,9 +147,8 @@ def get_loss(loss: str | AdversarialLoss, *, real_label: float = 1.0) -> Adversa
 
     Args:
         loss: A key of ``LOSSES``, or a pair of your own, which is returned as it is.
-        real_label: One-sided label smoothing, in (0.5, 1]: the target for real data
-            (0.9 is usual). Only for "minimax" and "non_saturating", whose targets are
-            probabilities.
+        real_label: One-sided label smoothing, in (0.5, 1]: the target for real data (0.9 is
+            usual). Only for "minimax" and "non_saturating", whose targets are probabilities.
 
     Returns:
         The pair of functions.
@@ -231,11 +225,10 @@ def gradient_penalty(
         even where the critic is flat: 1e-12 under the root keeps the derivative of the norm
         from being 0/0.
     """
-    shape = tf.concat([tf.shape(real)[:1], tf.ones(len(real.shape) - 1, tf.int32)], axis=0)
     if alpha is None:
-        alpha = tf.random.uniform(shape, dtype=real.dtype)
-    else:
-        alpha = tf.reshape(tf.cast(alpha, real.dtype), shape)
+        alpha = tf.random.uniform(tf.shape(real)[:1], dtype=real.dtype)
+    shape = tf.concat([tf.shape(real)[:1], tf.ones(len(real.shape) - 1, tf.int32)], axis=0)
+    alpha = tf.reshape(tf.cast(alpha, real.dtype), shape)
     mixed = alpha * real + (1.0 - alpha) * fake
     norms = tf.sqrt(_squared_gradient_norms(critic, mixed) + 1e-12)
     return tf.reduce_mean(tf.square(norms - target))

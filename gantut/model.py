@@ -245,7 +245,8 @@ class Model(keras.Model):
 
 def _known_labels(labels: Tensor, num_classes: int) -> Tensor:
     """The labels, if all are in range; others would be rows of zeros, and nobody would notice."""
-    known = tf.reduce_all((labels >= 0) & (labels < num_classes))
+    wide = tf.cast(labels, tf.int64)
+    known = tf.reduce_all((wide >= 0) & (wide < num_classes))
     words = f"labels must be in 0..{num_classes - 1}, got"
     with tf.control_dependencies([tf.debugging.Assert(known, [words, labels], summarize=16)]):
         return tf.identity(labels)
@@ -344,12 +345,7 @@ _LESS = {
 
 
 def warn_of_callbacks(callbacks: Any, logs: list[str]) -> None:
-    """Warns of Keras' callbacks that cannot do what their name says.
-
-    Args:
-        callbacks: What ``fit`` was given.
-        logs: The names of the running means.
-    """
+    """Warns of Keras' callbacks that cannot do what their name says with logs of these names."""
     for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
         name, monitor = type(callback).__name__, getattr(callback, "monitor", None)
         if not type(callback).__module__.startswith("keras."):

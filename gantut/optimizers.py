@@ -90,10 +90,7 @@ class Unrolled:
     def check(optimizer: Optimizer) -> None:
         """Raises if the optimizer's steps are none that this class knows."""
         if not isinstance(optimizer, keras.optimizers.Adam | keras.optimizers.SGD):
-            raise ValueError(
-                f"unrolling needs Keras' Adam or SGD, got {type(optimizer).__name__}: a step of "
-                f"another rule cannot be written as a function of the weights here"
-            )
+            raise ValueError(f"unrolling needs Keras' Adam or SGD, got {type(optimizer).__name__}")
         names = (
             "amsgrad", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema",
             "loss_scale_factor", "gradient_accumulation_steps",

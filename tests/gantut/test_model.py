@@ -148,6 +148,12 @@ def test_a_label_out_of_range_in_a_later_batch_is_told(kind):
         gan.fit(kind(images(8), np.array([0, 1, 2, 0, 1, 2, 3, 0])), verbose=0)
 
 
+def test_labels_of_bytes_for_more_classes_than_a_byte_has():
+    gan = make(classes=300)
+    gan.fit(images(8), np.arange(8, dtype=np.uint8), verbose=0)
+    assert gan.sample(2, labels=299).shape == (2, *SHAPE)
+
+
 def test_labels_without_a_use_are_ignored_and_lists_are_arrays():
     ends = []
     x, y = images(8), np.array([0, 1] * 4)
