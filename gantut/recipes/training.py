@@ -24,7 +24,7 @@ from gantut.callbacks import (
 )
 from gantut.callbacks.clock import Timed, check_length
 from gantut.callbacks.parts import steps_done
-from gantut.data import check_images, check_labels, check_samples
+from gantut.data import check_images, check_labels, check_samples, number_of_classes
 from gantut.networks import NUM_CLASSES
 from gantut.recipes.batches import as_batch, batches, fingerprint, rows_of_batches, take, untuned
 from gantut.recipes.catalogue import get
@@ -217,7 +217,7 @@ def train(
         raise ValueError(f"recipe {settings.name!r} is conditional: it needs labels y beside x")
     else:
         y = check_labels(y, len(x), gan.num_classes if gan is not None else None)
-        num_classes = int(y.max()) + 1
+        num_classes = number_of_classes(y)
     if seconds is None:
         length: dict[str, Any] = {
             "steps": count_steps(settings, len(x), steps=steps, epochs=epochs)
