@@ -282,6 +282,7 @@ def test_the_score_is_the_accuracy_on_the_test_images():
 # --- All of it on a short training -------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_short_training_makes_digits_on_demand(run):
     """A generator at its start is read right 10 % of the time."""
     images, labels = conditional.sample(run.gan.ema_generator, 100, seed=1)
@@ -301,6 +302,7 @@ def test_a_short_training_makes_digits_on_demand(run):
         conditional.truncation_curve(run.gan.ema_generator, real, [])
 
 
+@pytest.mark.slow
 def test_mini_biggan_takes_a_step():
     """Run eagerly: the graph takes longer to compile than all other tests here."""
     gan = recipes.get("mini_biggan").build((8, 8, 1), seed=1)

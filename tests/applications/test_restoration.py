@@ -178,6 +178,7 @@ def test_real_digits_measure_as_real(digits):
 LEAST_GAINS = {"noise": 5.0, "blur": 1.2, "hole": 0.8, "7 x 7": 1.2}
 
 
+@pytest.mark.slow
 def test_a_short_training_restores_better_than_nothing(digits):
     images = digits.x_train[:4_000]
     run = image_to_image.train(
