@@ -21,24 +21,22 @@ instance noise and the mixing weights of WGAN-GP are drawn for all rows at once.
 is to be compared.
 """
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from gantut import _check, recipes, stabilisers
-from gantut import callbacks as training
 from gantut._keras import keras, tf
+from gantut.callbacks import Annealed, AnnealNoise
 from gantut.data import Mixture, sample_mixture
 from gantut.gan import GAN
 from gantut.metrics import ModeCoverage, mode_coverage
 from gantut.networks.parts import checked_widths
-from gantut.optimizers import FusedAdam
 
-Model = Any
-Tensor = Any
+Model: TypeAlias = keras.Model
+Tensor: TypeAlias = tf.Tensor
 
 DIMENSION = 2
 """Coordinates of a sample."""
@@ -68,17 +66,11 @@ class ParallelDense(keras.layers.Layer):
         kernel: Weights (members, inputs, units), drawn as ``keras.layers.Dense`` draws its own
             (Glorot and Bengio 2010, eq. 16).
         bias: Weights (members, 1, units), zero at first.
-
-    Raises:
-        ValueError: a number is not a positive integer; when called, the rows cannot be shared
-            out evenly.
     """
 
     def __init__(self, units: int, members: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _check.sizes(units=units, members=members)
-        self.units = units
-        self.members = members
+        self.units, self.members = _check.sizes(units=units, members=members)
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, input_shape: Any) -> None:
@@ -133,12 +125,8 @@ def generator(
 
     Returns:
         A model from (members * B, latent_dim) to points (members * B, 2).
-
-    Raises:
-        ValueError: a size is not a positive integer, there is no hidden layer, or the activation
-            is unknown.
     """
-    _check.sizes(latent_dim=latent_dim)
+    latent_dim, members = _check.sizes(latent_dim=latent_dim, members=members)
     z = keras.Input((latent_dim,), name="latent")
     x = _perceptron(z, widths, DIMENSION, members, activation)
     if scale != 1.0:
@@ -172,10 +160,6 @@ def discriminator(
 
     Returns:
         A model from points (members * B, 2) to logits (members * B / packing, 1).
-
-    Raises:
-        ValueError: a size is not a positive integer, there is no hidden layer, or the activation
-            is unknown.
     """
     point = keras.Input((DIMENSION,), name="point")
     x = point
@@ -213,24 +197,24 @@ def _initialise(model: Model, members: int, seed: int, stream: int) -> None:
 # --- Methods -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Method:
+STEPS_PER_EXECUTION = 50
+"""Steps in one call of the compiled graph. Films and callbacks see every 50th step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(recipes.GameSettings):
     """Everything that a training on a mixture needs beside the mixture and a seed.
 
     Attributes:
         name: Its key in ``METHODS``.
         summary: What it is, in a line.
-        loss: A key of ``gantut.losses.LOSSES``.
-        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
-        penalty_end: What the weights are multiplied by at the end of the training; on the way
-            there they fall geometrically (1: they stay).
-        penalty_every: Steps from penalty to penalty, as in `gantut.GAN`.
+        penalty_end: What the penalties' weights are multiplied by at the end of the training; on
+            the way there they fall geometrically (1: they stay).
         d_steps: Steps of D for one of G.
         packing: Points that D judges together.
         unroll_steps: Steps of D that G looks ahead, as in `gantut.GAN`.
         instance_noise: Standard deviation of the noise on D's input, as a share of the data's
             own; falls to zero along a line.
-        ema: Decay of the averaged weights of G; None keeps no average.
         latent_dim: Length of the latent vector.
         g_widths: Units of G's hidden layers.
         d_widths: Units of D's hidden layers.
@@ -238,26 +222,18 @@ class Method:
         d_activation: Of D's.
         standardise: Whether D divides points by the data's standard deviation, and G multiplies
             by it.
-        batch_size: Points of data, and as many samples, in a step of one member.
-        steps: Length of the training.
-        g_learning_rate: Adam's learning rate for G, before the schedule.
-        d_learning_rate: The same for D.
-        beta_1: Adam's first moment decay, for both.
-        beta_2: Its second moment decay.
-        schedule: From progress in [0, 1] to the multiplier of both learning rates.
+
+    The rest is as in `gantut.recipes.GameSettings`, with other defaults; the batch size counts the
+    points of data of one member.
     """
 
     name: str
     summary: str
-    loss: str = "non_saturating"
-    penalties: Mapping[str, float] = field(default_factory=dict)
     penalty_end: float = 1.0
-    penalty_every: int = 1
     d_steps: int = 1
     packing: int = 1
     unroll_steps: int = 0
     instance_noise: float = 0.0
-    ema: float | None = None
     latent_dim: int = 2
     g_widths: tuple[int, ...] = (64, 64, 64)
     d_widths: tuple[int, ...] = (64, 64, 64)
@@ -270,7 +246,7 @@ class Method:
     d_learning_rate: float = 4e-3
     beta_1: float = 0.0
     beta_2: float = 0.99
-    schedule: Callable[[float], float] = recipes.constant
+    steps_per_execution: int = STEPS_PER_EXECUTION
 
 
 # All have the same networks, batch, optimizer and first rates. "averaged" calms the plain GAN
@@ -342,10 +318,6 @@ def get(method: str | Method) -> Method:
 
     Returns:
         The method.
-
-    Raises:
-        ValueError: there is none of that name; the message lists those that there are.
-        TypeError: neither a name nor a method.
     """
     if isinstance(method, Method):
         return method
@@ -382,32 +354,21 @@ class _MembersGAN(GAN):
         return tf.concat([tf.random.stateless_normal(shape, seed=s) for s in seeds], axis=0)
 
 
-@dataclass(frozen=True)
-class ToyRun:
-    """What a training of several members left.
+@dataclass(frozen=True, kw_only=True)
+class ToyRun(recipes.Run[GAN]):
+    """What a training of several members left: a `gantut.recipes.Run` of all of them together.
 
     Attributes:
         method: What was trained.
         mixture: The data's mixture.
-        gan: The `gantut.GAN` of all members.
         seeds: The members' seeds.
-        steps: Steps taken.
-        history: Lists by column as in `gantut.recipes.Run`, means over all members.
-        seconds: Time that the training took on the clock.
-        cpu_seconds: Time that it kept processors busy. Both are those of all members together,
-            tracing included.
         film: From a step to the points (members, frame, 2) that the averaged generators make of
             the same latent vectors then; empty if no steps were asked for.
     """
 
     method: Method
     mixture: Mixture
-    gan: GAN
     seeds: tuple[int, ...]
-    steps: int
-    history: dict[str, list[float]]
-    seconds: float
-    cpu_seconds: float
     film: dict[int, np.ndarray]
 
     def samples(self, n: int = 2_500, seed: int = 0) -> np.ndarray:
@@ -419,9 +380,6 @@ class ToyRun:
 
         Returns:
             float32 of shape (members, n, 2).
-
-        Raises:
-            ValueError: ``n`` is not a positive integer.
         """
         return _generate(self.gan, _sample_latents(self.gan, self.seeds, n, seed))
 
@@ -434,16 +392,12 @@ class ToyRun:
 
         Returns:
             One for each member.
-
-        Raises:
-            ValueError: ``n`` is not a positive integer, or a member's training diverged: its
-                samples are not finite.
         """
         return [mode_coverage(points, self.mixture) for points in self.samples(n, seed)]
 
 
 def _sample_latents(gan: GAN, seeds: Sequence[int], n: int, seed: int) -> Tensor:
-    _check.sizes(n=n)
+    (n,) = _check.sizes(n=n)
     z = [
         np.random.default_rng([member, _SAMPLES, seed]).standard_normal(
             (n, gan.latent_dim), dtype=np.float32
@@ -458,16 +412,11 @@ def _generate(gan: GAN, z: Tensor) -> np.ndarray:
     return points.reshape(gan.members, -1, DIMENSION)
 
 
-class _AnnealPenalty(keras.callbacks.Callback):
-    """Lowers the factor of the penalties from 1 to ``end``, by the same ratio in each step."""
+class _AnnealPenalty(Annealed):
+    """Lowers the factor of the penalties from 1 by the same ratio in each step."""
 
-    def __init__(self, end: float, steps: int) -> None:
-        super().__init__()
-        self.end, self.steps = end, steps
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        progress = int(self.model.step_counter) / self.steps
-        self.model.penalty_factor.assign(self.end**progress)
+    def variables(self) -> list[Any]:
+        return [self.model.penalty_factor]
 
 
 class _Film(keras.callbacks.Callback):
@@ -506,22 +455,19 @@ def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int
 
     Returns:
         A compiled `gantut.GAN`.
-
-    Raises:
-        TypeError: ``method`` is neither a name nor a `Method`.
-        ValueError: an unknown method was named, or a setting or number is out of range.
     """
     method = get(method)
-    _check.sizes(members=members, batch_size=method.batch_size)
+    (members,) = _check.sizes(members=members)
     if not 0.0 < method.penalty_end <= 1.0:
         raise ValueError(f"penalty_end must lie in (0, 1], got {method.penalty_end!r}")
     if method.batch_size % method.packing:
         raise ValueError(
             f"batch_size must be a multiple of packing {method.packing}, got {method.batch_size}"
         )
-    recipes.make_deterministic(seed)
+    seed = recipes.make_deterministic(seed)
     scale = deviation(mixture) if method.standardise else 1.0
-    gan = _MembersGAN(
+    return method.compiled(
+        _MembersGAN,
         generator(
             method.latent_dim,
             method.g_widths,
@@ -539,28 +485,12 @@ def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int
             instance_noise=method.instance_noise,
             seed=seed,
         ),
-        method.loss,
-        penalties=method.penalties,
-        penalty_every=method.penalty_every,
-        ema=method.ema,
+        epsilon=1e-7 / members,  # Keras' own
         d_steps=method.d_steps,
         unroll_steps=method.unroll_steps,
         members=members,
         seed=seed,
     )
-    adam = {"beta_1": method.beta_1, "beta_2": method.beta_2, "epsilon": _EPSILON / members}
-    gan.compile(
-        d_optimizer=FusedAdam(method.d_learning_rate, **adam),
-        g_optimizer=FusedAdam(method.g_learning_rate, **adam),
-        steps_per_execution=STEPS_PER_EXECUTION,
-    )
-    return gan
-
-
-_EPSILON = 1e-7  # Keras' own
-
-STEPS_PER_EXECUTION = 50
-"""Steps in one call of the compiled graph. Films and callbacks see every 50th step."""
 
 
 def deviation(mixture: Mixture) -> float:
@@ -607,46 +537,33 @@ def train(
 
     Returns:
         A `ToyRun`.
-
-    Raises:
-        TypeError: ``method`` is neither a name nor a `Method`.
-        ValueError: an unknown method was named, or a setting or number is out of range.
     """
     method = get(method)
     steps = method.steps if steps is None else steps
-    _check.sizes(steps=steps, frame=frame)
-    film = list(film)
+    steps, frame, members = _check.sizes(steps=steps, frame=frame, members=members)
+    seed, film = _check.seed(seed), [_check.integer(step, "film", 0) for step in film]
     for step in film:
-        if step < 0 or step > steps or (step % STEPS_PER_EXECUTION and step != steps):
+        if step > steps or (step % STEPS_PER_EXECUTION and step != steps):
             raise ValueError(
                 f"film must name multiples of {STEPS_PER_EXECUTION} up to {steps}, got {step!r}"
             )
     gan = build(method, mixture, members=members, seed=seed)
     seeds = tuple(range(seed, seed + members))
     shots = _Film(film, seeds, frame)
-    history = training.HistoryWriter(every=STEPS_PER_EXECUTION)
-    hands = [
-        history,
-        *callbacks,
-        shots,
-        training.LearningRateSchedule(method.schedule, steps=steps),
-        _AnnealPenalty(method.penalty_end, steps),
-        *([training.AnnealNoise(steps)] if method.instance_noise else []),
-    ]
-    dataset = recipes.take(_batches(mixture, seeds, method.batch_size), steps)
-    wall, busy = time.perf_counter(), time.process_time()
-    gan.fit(dataset, shuffle=False, verbose=0, callbacks=hands)
-    return ToyRun(
-        method=method,
-        mixture=mixture,
-        gan=gan,
-        seeds=seeds,
+    run = recipes.run(
+        gan,
+        _batches(mixture, seeds, method.batch_size),
         steps=steps,
-        history=history.history,
-        seconds=time.perf_counter() - wall,
-        cpu_seconds=time.process_time() - busy,
-        film=shots.frames,
+        schedule=method.schedule,
+        callbacks=callbacks,
+        last=[
+            shots,
+            _AnnealPenalty(lambda progress: method.penalty_end**progress, steps=steps),
+            *([AnnealNoise(steps)] if method.instance_noise else []),
+        ],
+        history_every=STEPS_PER_EXECUTION,
     )
+    return ToyRun.of(run, method=method, mixture=mixture, seeds=seeds, film=shots.frames)
 
 
 def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
