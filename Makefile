@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vendor test slow long versions book notebooks sync setup-cells format colab colab-first dist check-repository clean
+.PHONY: help venv vendor unit test slow long versions book notebooks sync setup-cells format colab colab-first dist check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -20,11 +20,14 @@ venv: ## make .venv and install the project there
 vendor: venv ## put the scripts of the pages, from npm, into _build/static
 	$(VENV_PYTHON) tools/vendor.py
 
-test: venv ## lint, types, unit tests, and each notebook run once
+unit: venv ## lint, types, layers, unit tests: before each commit
+	$(VENV_PYTHON) tools/run_tests.py --unit
+
+test: venv ## the same, and each notebook run once
 	$(VENV_PYTHON) tools/run_tests.py
 
 slow: venv ## the unit tests that take more than some seconds
-	$(VENV_PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile -m slow
+	$(VENV_PYTHON) tools/run_tests.py --slow
 
 long: venv ## the tests that take long: the same as short ones, many more times
 	$(VENV_PYTHON) -m pytest -m long

@@ -325,8 +325,9 @@ def built_optimizer(
             f"{name} must be a Keras optimizer, as keras.optimizers.Adam(2e-4), or the name of "
             f"one, got {given!r}"
         )
-    moved = {id(v) for v in optimizer._trainable_variables} if optimizer.built else set()
-    if moved - {id(v) for v in variables}:
+    # Keras has no public name for the weights that an optimizer moves.
+    moved = optimizer._trainable_variables if optimizer.built else []  # noqa: SLF001
+    if {id(v) for v in moved} - {id(v) for v in variables}:
         raise ValueError(f"{name} moves other weights already; make a new one")
     # Variables cannot be made while a graph is traced, so they are made now.
     optimizer.build(variables)

@@ -80,10 +80,10 @@ class Unrolled:
         self.is_adam = isinstance(optimizer, keras.optimizers.Adam)
         self.steps = 0
         if self.is_adam:
-            slots = [optimizer._momentums, optimizer._velocities]
+            slots = [optimizer._momentums, optimizer._velocities]  # noqa: SLF001 - none public
         else:
             slots = [optimizer.momentums] if optimizer.momentum else []
-        indices = [optimizer._get_variable_index(v) for v in variables]
+        indices = [optimizer._get_variable_index(v) for v in variables]  # noqa: SLF001
         self.slots = [[tf.convert_to_tensor(slot[i]) for slot in slots] for i in indices]
 
     @staticmethod

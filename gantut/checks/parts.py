@@ -68,7 +68,7 @@ def default_inputs(generator: Model, labels: Sequence[Array] = (), n: int = 8) -
 def all_layers(network: Model) -> list[keras.Layer]:
     """A network and the layers in it at any depth, each behind what holds it."""
     # Keras has no public way into a layer that is made of others.
-    return list(network._flatten_layers())
+    return list(network._flatten_layers())  # noqa: SLF001
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ def everything_back(*networks: Any) -> Iterator[Callable[[], None]]:
         for optimizer in [x for x in optimizers if x.built]:
             # It was made during the steps, and a new one is as it was.
             new = type(optimizer).from_config(optimizer.get_config())
-            new.build(optimizer._trainable_variables)
+            new.build(optimizer._trainable_variables)  # noqa: SLF001 - Keras has no other
             fresh = zip(optimizer.variables, new.variables, strict=True)
             variables.extend((v.value, tf.convert_to_tensor(value)) for v, value in fresh)
             optimizers.remove(optimizer)

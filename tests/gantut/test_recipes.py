@@ -83,7 +83,7 @@ def test_schedules_refuse_shares_out_of_range(share):
 # --- The recipes ---------------------------------------------------------------------------------
 
 
-GANS = [name for name, recipe in recipes.RECIPES.items() if name != "vae"]
+GANS = [name for name in recipes.RECIPES if name != "vae"]
 
 
 @pytest.mark.parametrize("name", GANS)
