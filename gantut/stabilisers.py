@@ -55,11 +55,6 @@ class Pack(keras.layers.Layer):
 
     Args:
         m: How many rows become one; 1 changes nothing.
-
-    Raises:
-        ValueError: ``m`` is not a positive integer, or (when called) the number of rows is no
-            multiple of it. In a compiled graph, where that number is known only when it runs, it
-            is an ``InvalidArgumentError`` of TensorFlow.
     """
 
     def __init__(self, m: int, **kwargs: Any) -> None:
@@ -112,11 +107,6 @@ def packed(builder: Builder, m: int) -> Builder:
 
     Returns:
         A builder of the same arguments. For ``m`` = 1 it is ``builder`` itself.
-
-    Raises:
-        ValueError: ``m`` is not a positive integer, or (when called) the builder does not make a
-            network of the shape asked for, or a conditional one without the layer "one_hot" that
-            those of `gantut.networks` have.
     """
     if _check.integer(m, "m", 1) == 1:
         return builder
@@ -176,18 +166,13 @@ class InstanceNoise(keras.layers.Layer):
     Attributes:
         stddev: A weight that no gradient changes, so that it can be lowered while training
             (`gantut.callbacks.AnnealNoise`) and is saved with the model.
-
-    Raises:
-        ValueError: ``stddev`` is negative or not finite.
     """
 
     def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(stddev, int | float | np.number) or not 0.0 <= stddev < np.inf:
-            raise ValueError(f"stddev must be a finite number >= 0, got {stddev!r}")
-        self.initial_stddev = float(stddev)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.initial_stddev = _check.number(stddev, "stddev", least=0)
+        self.seed = None if seed is None else _check.seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.stddev = self.add_weight(
             shape=(),
             initializer=keras.initializers.Constant(self.initial_stddev),
@@ -236,10 +221,6 @@ class DiffAugment(keras.layers.Layer):
         fill: What comes in from outside a shifted image, and what a cutout leaves. The authors'
             code has 0, the middle grey of [-1, 1]; for white ink on black -1 looks like paper.
         seed: Fixes the random numbers; drawn from Keras' global seed if None.
-
-    Raises:
-        ValueError: an unknown or doubled name, none at all, ``fill`` is not a finite number, or
-            (when called) the samples are not images (batch, height, width, channels).
     """
 
     def __init__(
@@ -251,12 +232,10 @@ class DiffAugment(keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.changes = _check_policy(policy)
-        if not isinstance(fill, int | float | np.number) or not np.isfinite(fill):
-            raise ValueError(f"fill must be a finite number, got {fill!r}")
         self.policy = policy
-        self.fill = float(fill)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.fill = _check.number(fill, "fill")
+        self.seed = None if seed is None else _check.seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, input_shape: Any) -> None:
         """Checks that the samples are images."""
@@ -346,9 +325,6 @@ def at_input(discriminator: Model, *layers: Any) -> Model:
 
     Returns:
         A model that shares all its weights with ``discriminator``.
-
-    Raises:
-        ValueError: the layers change the shape.
     """
     inputs = [
         keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
@@ -384,11 +360,6 @@ class MinibatchStdDev(keras.layers.Layer):
 
     Args:
         group_size: Rows in a group. A batch of fewer rows is one group.
-
-    Raises:
-        ValueError: ``group_size`` is not an integer >= 2, or (when called) a larger number of
-            rows is no multiple of it. In a compiled graph, where that number is known only when
-            it runs, it is an ``InvalidArgumentError`` of TensorFlow.
     """
 
     def __init__(self, group_size: int = 4, **kwargs: Any) -> None:
@@ -397,7 +368,7 @@ class MinibatchStdDev(keras.layers.Layer):
             raise ValueError(
                 f"group_size must be at least 2, got {group_size}: one row alone has no deviation"
             )
-        self.group_size = int(group_size)
+        self.group_size = _check.integer(group_size, "group_size")
 
     def call(self, x: Tensor) -> Tensor:
         """Adds the channel."""
@@ -437,9 +408,6 @@ def with_minibatch_stddev(
     Returns:
         A model with copies of the weights. Those of the new channel are 0, so that it begins as
         the function that ``discriminator`` is.
-
-    Raises:
-        ValueError: there is no such layer, or ``group_size`` is not an integer >= 2.
     """
     MinibatchStdDev(group_size)
     candidates = [x for x in layers_of(discriminator) if _has_kernel(x)]
@@ -488,9 +456,6 @@ def spectrally_normalised(discriminator: Model) -> Model:
     Returns:
         A model with copies of the weights; they are normalised when it is first called in
         training.
-
-    Raises:
-        ValueError: there is no layer to wrap.
     """
     wrapped = keras.layers.SpectralNormalization
 

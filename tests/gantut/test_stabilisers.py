@@ -47,7 +47,7 @@ def test_packing_divides_the_rows_and_multiplies_the_channels(m, shape):
             ours = y[i, ..., j * shape[-1] : (j + 1) * shape[-1]]
             np.testing.assert_array_equal(ours, x[i * m + j])
     assert Pack(m).compute_output_shape((6, *shape)) == (6 // m, *shape[:-1], m * shape[-1])
-    assert Pack(m)(keras.Input(shape)).shape == (None, *shape[:-1], m * shape[-1])
+    assert Pack(np.int64(m))(keras.Input(shape)).shape == (None, *shape[:-1], m * shape[-1])
 
 
 def test_packs_need_full_batches():
@@ -162,7 +162,7 @@ def test_noise_can_be_lowered_in_a_compiled_graph():
 
 @pytest.mark.parametrize("stddev", [-0.1, np.inf, np.nan, "much"])
 def test_bad_noise(stddev):
-    with pytest.raises(ValueError, match="stddev must be a finite number >= 0, got"):
+    with pytest.raises((TypeError, ValueError), match="stddev"):
         InstanceNoise(stddev)
 
 

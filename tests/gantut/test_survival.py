@@ -213,6 +213,7 @@ def npz_state(path):
     return {k: v for k, v in npz(path).items() if k != "meta" and not k.startswith("mean/")}
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
     found = work("kills", tmp_path, 4)
     assert found["killed"] == 4
@@ -461,6 +462,7 @@ assert status == 2, status
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("home", [pytest.param(None, marks=pytest.mark.long), "/proc"])
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="/proc is what cannot be written to")
 def test_without_a_home_or_one_that_can_be_written_and_without_a_network(home, archive, tmp_path):
