@@ -215,7 +215,7 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.parametrize("model", ["GAN", "VAE"])
+@pytest.mark.parametrize("model", ["GAN", pytest.param("VAE", marks=pytest.mark.slow)])
 def test_data_that_does_not_tell_its_length_is_trained_on_as_if_it_did(model):
     """To the bit: no step is counted, no number drawn and nothing averaged at its end."""
     settings = {"penalties": {"r1": 0.1}, "penalty_every": 2, "d_steps": 2, "ema": 0.9}
