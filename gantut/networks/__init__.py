@@ -9,10 +9,8 @@ is ``(height, width, channels)``. Layers are named, and only layers that ship wi
 so a saved network opens anywhere.
 
 - ``dense``: perceptrons, which see an image as a row of pixels, and their mirror, an encoder
-- ``convolutional``: convolutional, residual and recurrent networks
-- ``published``: networks of other people's tutorials and papers, layer by layer
-- ``labels``: what a generator knows of its labels, and mixtures of them
-- ``cost``: the multiplications of a network
+- ``convolutional``: convolutional, residual and recurrent networks, and those of others' papers
+- ``inspection``: what a generator knows of its labels, and the multiplications of a network
 - ``parts``: inputs, blocks and checks that networks elsewhere in the package use too
 """
 
@@ -23,8 +21,11 @@ from gantut.networks.convolutional import (
     recurrent_generator,
     residual_discriminator,
     residual_generator,
+    stacked_discriminator,
+    stacked_generator,
+    tutorial_dcgan_discriminator,
+    tutorial_dcgan_generator,
 )
-from gantut.networks.cost import multiply_adds
 from gantut.networks.dense import (
     channelwise_mlp_discriminator,
     channelwise_mlp_generator,
@@ -34,19 +35,14 @@ from gantut.networks.dense import (
     mlp_generator,
     projection_mlp_discriminator,
 )
-from gantut.networks.labels import (
+from gantut.networks.inspection import (
     classes_of,
     count_classes,
     is_conditional,
+    multiply_adds,
     soft_labels,
 )
 from gantut.networks.parts import MNIST_SHAPE, NUM_CLASSES, STACKED_SHAPE, ImageShape
-from gantut.networks.published import (
-    stacked_discriminator,
-    stacked_generator,
-    tutorial_dcgan_discriminator,
-    tutorial_dcgan_generator,
-)
 
 __all__ = [
     "MNIST_SHAPE",

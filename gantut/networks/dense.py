@@ -46,9 +46,6 @@ def mlp_generator(
             draws this image, instead of at mid-grey. The data's mean saves G from learning first
             where there is never any ink.
         num_classes: Number of labels; None for a network without.
-
-    Returns:
-        A model from (batch, latent_dim), or that and labels (batch,), to images in [-1, 1].
     """
     inputs, x = parts.latent_and_label(latent_dim, num_classes)
     shape = parts.checked_shape(image_shape)
@@ -75,15 +72,12 @@ def mlp_discriminator(
 
     Args:
         image_shape: (height, width, channels).
-        widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
+        widths: As in :func:`mlp_generator`.
         dropout: Share of units dropped after each hidden layer, in [0, 1).
         mean_image: An image of ``image_shape`` in [-1, 1], the data's mean: the first layer
             ("centre") subtracts it and doubles what is left. Without it the background, the same
             in every image, is most of what D's first weights see.
         num_classes: Number of labels; None for a network without.
-
-    Returns:
-        A model from images, or images and labels (batch,), to logits (batch, 1).
     """
     image = inputs = keras.Input(parts.checked_shape(image_shape), name="image")
     x = parts.pixels_in_a_row(image, mean_image)
@@ -135,14 +129,11 @@ def channelwise_mlp_generator(
     Args:
         latent_dim: Length of the latent vector.
         image_shape: (height, width, channels).
+        widths: As in :func:`mlp_generator`.
         code_dim: Length of a channel's code.
-        widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
         batch_norm: Batch normalisation before each hidden activation, over rows and channels.
         mean_image: An image of ``image_shape`` in [-1, 1]: the last layer's bias starts where it
             draws the mean of its channels.
-
-    Returns:
-        A model from (batch, latent_dim) to images in [-1, 1].
     """
     z = parts.latent_input(latent_dim)
     height, width, channels = shape = parts.checked_shape(image_shape)
@@ -177,9 +168,6 @@ def channelwise_mlp_discriminator(
         top: Units of the hidden layers above, each followed by LeakyReLU(0.2).
         mean_image: An image of ``image_shape`` in [-1, 1]: the mean of its channels is subtracted
             from each channel, as in :func:`mlp_discriminator`.
-
-    Returns:
-        A model from images to logits (batch, 1).
     """
     height, width, channels = shape = parts.checked_shape(image_shape)
     image = keras.Input(shape, name="image")
@@ -207,11 +195,10 @@ def mlp_encoder(
     Args:
         latent_dim: Length of the code.
         image_shape: (height, width, channels).
-        widths: Units of the hidden layers, first to last, each followed by LeakyReLU(0.2).
+        widths: As in :func:`mlp_generator`.
         variational: Two outputs, for the encoder of a variational autoencoder (Kingma and
             Welling 2014, appendix C.2).
-        mean_image: An image of ``image_shape`` in [-1, 1], which is subtracted from the input as
-            in :func:`mlp_discriminator`.
+        mean_image: As in :func:`mlp_discriminator`.
 
     Returns:
         A model from images to codes (batch, latent_dim), unbounded; or to [mean, log_variance],

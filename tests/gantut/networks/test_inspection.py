@@ -1,4 +1,4 @@
-"""gantut.networks.labels: what a generator knows of its labels."""
+"""gantut.networks.inspection: what a generator knows of its labels."""
 
 import numpy as np
 import pytest

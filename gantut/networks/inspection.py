@@ -1,10 +1,42 @@
-"""What networks cost."""
+"""What networks tell of themselves: a generator its labels, and any network what it costs."""
 
 import math
 
 from gantut._keras import keras
+from gantut.networks.parts import Model
 
 layers = keras.layers
+
+
+def is_conditional(generator: Model) -> bool:
+    """Whether a generator takes labels beside latent vectors."""
+    return len(generator.inputs) == 2
+
+
+def count_classes(generator: Model) -> int | None:
+    """The number of labels that a conditional generator of ours knows; None where unknown."""
+    return next((layer.num_tokens for layer in generator.layers if layer.name == "one_hot"), None)
+
+
+def classes_of(generator: Model) -> int:
+    """The number of labels of a conditional generator of ours, with its layer "one_hot"."""
+    classes = count_classes(generator) if is_conditional(generator) else None
+    if classes is None:
+        raise ValueError(
+            f"{generator.name!r} is no conditional generator with a layer 'one_hot' of labels"
+        )
+    return classes
+
+
+def soft_labels(generator: Model) -> Model:
+    """A conditional generator of ours, asked for a mixture of classes instead of one.
+
+    The model shares its weights, and takes [latent vectors, shares of the classes
+    (n, num_classes)]. A one-hot row asks for one class.
+    """
+    classes_of(generator)
+    one_hot = generator.get_layer("one_hot").output
+    return keras.Model([generator.inputs[0], one_hot], generator.outputs[0])
 
 
 def multiply_adds(network: keras.Layer) -> int:
@@ -19,9 +51,6 @@ def multiply_adds(network: keras.Layer) -> int:
     Args:
         network: A built model of such layers and of layers without weight matrices, with models
             inside it; or one such layer.
-
-    Returns:
-        Multiply-adds per sample.
 
     Raises:
         ValueError: a layer has a weight matrix and is of another kind.
