@@ -6,7 +6,7 @@ distances that second number is the floor.
 """
 
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,29 +33,23 @@ _MINIMUM_ACCURACY = 0.9  # on the data's test labels; below it the data are not 
 class Evaluation:
     """What `evaluate` found. Fields ending in `_floor` or `_real` are real data's own score.
 
+    That is the score of as many training images as there are samples; of what follows from the
+    classes alone (``classifier_score``, ``confident``, ``class_shares``) it is the test images'.
+
     Attributes:
-        samples: Number of samples N; the real scores use as many training images.
+        samples: Number of samples N.
         references: Number of test images that both are compared with.
         frechet_distance: Squared Frechet distance on the judge's features.
         frechet_error: Its bootstrap standard error.
-        frechet_floor: The same distance for N training images.
-        kernel_distance: Unbiased squared kernel distance.
+        kernel_distance: Unbiased squared kernel distance; its floor is about 0, of either sign.
         kernel_error: Its jackknife standard error.
-        kernel_floor: The same distance for N training images; about 0 and of either sign.
         precision: Share of samples inside the real support.
-        precision_real: The same for training images.
         recall: Share of real images inside the samples' support.
-        recall_real: The same for training images.
         density: Mean number of real balls around a sample, over k.
-        density_real: The same for training images.
         coverage: Share of real balls that hold a sample.
-        coverage_real: The same for training images.
         classifier_score: Inception-score formula on the judge, 1 to 10.
-        classifier_score_real: The same for test images.
         confident: Share of samples with a class probability above .95.
-        confident_real: The same for test images.
         class_shares: Share of samples in each class, 0 to 9, as the judge reads them.
-        class_shares_real: The same for test images.
         memorisation: Distances in pixels to the nearest training image, for up to 1,000 samples
             and as many test images.
     """
@@ -91,12 +85,13 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the values as plain numbers, lists and dicts that JSON can hold."""
-        values = asdict(self)
-        values["frechet_ratio"] = self.frechet_ratio
-        values["memorisation"] = self.memorisation._asdict()
-        for name in ("class_shares", "class_shares_real"):
-            values[name] = list(values[name])
-        return values
+        return {
+            **asdict(self),
+            "frechet_ratio": self.frechet_ratio,
+            "memorisation": self.memorisation._asdict(),
+            "class_shares": list(self.class_shares),
+            "class_shares_real": list(self.class_shares_real),
+        }
 
     def __str__(self) -> str:
         """A table: metric, samples, real data."""
@@ -147,7 +142,7 @@ def evaluate(
     images = _draw(samples, n, seed)
     if len(images) <= NEIGHBOURS:
         raise ValueError(f"samples: wanted at least {NEIGHBOURS + 1} images, got {len(images)}")
-    reference = _reference(_SameArrays(data))
+    reference = _reference(data)
     floor = reference.floor(len(images))
     values, probabilities = judge.outputs(images)
     fake, real = metrics.Features(values), reference.features
@@ -175,7 +170,7 @@ def evaluate(
 def quick_frechet(
     samples: Any, *, n: int = 10_000, data: ImageData | None = None, seed: int = 0
 ) -> float:
-    """Computes only the Frechet distance, for watching a training.
+    """Computes only the squared Frechet distance to the test images, for watching a training.
 
     After the first call, which reads the test set, 10,000 samples take about a second.
 
@@ -185,26 +180,22 @@ def quick_frechet(
             it fixed within a comparison, and divide by ``frechet_floor(n)``.
         data: Digits to compare with; MNIST if None.
         seed: Seed of the draw.
-
-    Returns:
-        The squared Frechet distance to the test images on the judge's features.
     """
     found = judge.features(_draw(samples, n, seed))
-    return metrics.frechet_distance(found, _reference(_SameArrays(data)).features)
+    return metrics.frechet_distance(found, _reference(data).features)
 
 
 def frechet_floor(n: int = 10_000, *, data: ImageData | None = None) -> float:
     """Computes the Frechet distance of `n` training images to the test images.
 
+    A generator's distance, from as many samples, is to be divided by it.
+
     Args:
         n: Number of training images, drawn without replacement with a fixed seed; at least 2.
         data: Digits to compare with; MNIST if None.
-
-    Returns:
-        The floor that a generator's distance, from as many samples, is to be divided by.
     """
     n = _check.integer(n, "n", 2)
-    reference = _reference(_SameArrays(data))
+    reference = _reference(data)
     if n > len(reference.data.x_train):
         raise ValueError(
             f"n must be at most {len(reference.data.x_train)}, the training images, got {n}"
@@ -292,25 +283,19 @@ class _Reference:
         return metrics.nearest_training_images(held_out, self.data.x_train).distances[:, 0]
 
 
-class _SameArrays:
-    """A data set as a key: equal to another of the very same arrays; None stands for MNIST."""
-
-    def __init__(self, data: ImageData | None) -> None:
-        if not (data is None or isinstance(data, ImageData)):
-            raise TypeError(f"data: wanted a gantut.data.ImageData, got {type(data).__name__}")
-        self.data = data  # while it lives here, no other array has its ids
-        self._ids = tuple(map(id, data or ()))
-
-    def __hash__(self) -> int:
-        return hash(self._ids)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SameArrays) and self._ids == other._ids
+_references: dict[tuple[int, ...], _Reference] = {}  # by the ids of the arrays that they hold
 
 
-@lru_cache(maxsize=2)
-def _reference(key: _SameArrays) -> _Reference:
-    return _Reference(load_mnist() if key.data is None else key.data)
+def _reference(data: ImageData | None) -> _Reference:
+    """The real side of a data set, MNIST if None; the two that were asked for last are kept."""
+    if not (data is None or isinstance(data, ImageData)):
+        raise TypeError(f"data: wanted a gantut.data.ImageData, got {type(data).__name__}")
+    key = tuple(map(id, data or ()))
+    found = _references.pop(key, None) or _Reference(load_mnist() if data is None else data)
+    _references[key] = found
+    if len(_references) > 2:
+        del _references[next(iter(_references))]
+    return found
 
 
 def _draw(samples: Any, n: int, seed: int) -> npt.NDArray[np.float32]:

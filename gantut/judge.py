@@ -23,28 +23,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gantut import _check
 from gantut._files import Npz
 from gantut._keras import keras, tf
 from gantut.data import Float32, check_images, check_labels
 
 NUM_FEATURES = 64
-"""Width of the feature layer."""
-
 NUM_CLASSES = 10
-"""Number of digits."""
-
 IMAGE_SHAPE = (28, 28, 1)
-"""Height, width and channels of the images that the judge reads."""
-
 DIGITS_ONLY = (
     "the judge reads MNIST's digits only; for other images use gantut.metrics: sharpness, "
     "nearest_training_images, and its distances on features of your own"
 )
-"""What is said where it was given something else."""
-
 _WEIGHTS = "weights/judge.npz"
 _CONVOLUTIONS = ((16, 1), (32, 2), (64, 2), (64, 2))  # (filters, stride)
+_BATCH = 500  # images at a time, which bounds the memory
 
 
 def build_judge(*, initializer: str = "glorot_uniform") -> keras.Model:
@@ -60,46 +52,33 @@ def build_judge(*, initializer: str = "glorot_uniform") -> keras.Model:
     Returns:
         A `keras.Model` from images (B, 28, 28, 1) in [-1, 1] to logits (B, 10).
     """
-    # Names and dtype are explicit: neither Keras' name counters nor a mixed-precision policy set
-    # by the caller may reach the judge.
-    inputs = keras.Input(IMAGE_SHAPE, dtype="float32", name="images")
-    hidden = inputs
-    for index, (filters, stride) in enumerate(_CONVOLUTIONS, start=1):
-        hidden = keras.layers.Conv2D(
+    # Names, dtype and format are explicit: neither Keras' name counters nor a policy or a format
+    # set by the caller may reach the judge.
+    layers, last = keras.layers, "channels_last"
+    matrix = {"kernel_initializer": initializer, "dtype": "float32"}
+    norm = {"axis": -1, "momentum": 0.9, "dtype": "float32"}
+    inputs = x = keras.Input(IMAGE_SHAPE, dtype="float32", name="images")
+    for i, (filters, strides) in enumerate(_CONVOLUTIONS, start=1):
+        x = layers.Conv2D(
             filters,
             3,
-            strides=stride,
+            strides=strides,
             padding="same",
-            data_format="channels_last",
+            data_format=last,
             use_bias=False,
-            kernel_initializer=initializer,
-            dtype="float32",
-            name=f"conv{index}",
-        )(hidden)
-        hidden = keras.layers.BatchNormalization(
-            axis=-1, momentum=0.9, dtype="float32", name=f"norm{index}"
-        )(hidden)
-        hidden = keras.layers.ReLU(dtype="float32", name=f"relu{index}")(hidden)
-    hidden = keras.layers.Flatten(data_format="channels_last", dtype="float32", name="flatten")(
-        hidden
-    )
+            name=f"conv{i}",
+            **matrix,
+        )(x)
+        x = layers.BatchNormalization(name=f"norm{i}", **norm)(x)
+        x = layers.ReLU(dtype="float32", name=f"relu{i}")(x)
+    x = layers.Flatten(data_format=last, dtype="float32", name="flatten")(x)
     # The normalisation keeps every feature alive: without it a quarter of the ReLUs died in
     # training and never fired again.
-    hidden = keras.layers.Dense(
-        NUM_FEATURES,
-        use_bias=False,
-        kernel_initializer=initializer,
-        dtype="float32",
-        name="dense",
-    )(hidden)
-    hidden = keras.layers.BatchNormalization(
-        axis=-1, momentum=0.9, dtype="float32", name=f"norm{len(_CONVOLUTIONS) + 1}"
-    )(hidden)
-    hidden = keras.layers.ReLU(dtype="float32", name="features")(hidden)
-    logits = keras.layers.Dense(
-        NUM_CLASSES, kernel_initializer=initializer, dtype="float32", name="logits"
-    )(hidden)
-    return keras.Model(inputs, logits, name="judge")
+    x = layers.Dense(NUM_FEATURES, use_bias=False, name="dense", **matrix)(x)
+    x = layers.BatchNormalization(name=f"norm{len(_CONVOLUTIONS) + 1}", **norm)(x)
+    x = layers.ReLU(dtype="float32", name="features")(x)
+    x = layers.Dense(NUM_CLASSES, name="logits", **matrix)(x)
+    return keras.Model(inputs, x, name="judge")
 
 
 def named_weights(model: keras.Model) -> dict[str, Any]:
@@ -109,32 +88,19 @@ def named_weights(model: keras.Model) -> dict[str, Any]:
 
 @functools.cache
 def load_judge() -> keras.Model:
-    """Returns the trained judge that ships with the package, on the CPU and frozen.
+    """Returns the trained judge that ships with the package, as `build_judge` makes it, frozen.
 
     The model is read once per process; every call returns the same object. It stays on the CPU
     (10,000 images take about a second), so that a distance does not depend on the device.
-
-    Returns:
-        A `keras.Model` from images (B, 28, 28, 1) in [-1, 1] to logits (B, 10), with
-        ``trainable=False``. Layer ``features`` holds the 64 features.
     """
     with tf.device("CPU:0"):
         model = build_judge(initializer="zeros")
         with (
             resources.files("gantut").joinpath(_WEIGHTS).open("rb") as file,
-            Npz(file) as arrays,
+            Npz(file) as stored,
         ):
-            stored = {name: arrays[name] for name in arrays.files}
-        wanted = named_weights(model)
-        if {name: array.shape for name, array in stored.items()} != {
-            name: tuple(variable.shape) for name, variable in wanted.items()
-        }:
-            raise ValueError(
-                f"{_WEIGHTS} does not fit the judge: it holds "
-                f"{sorted((name, array.shape) for name, array in stored.items())}"
-            )
-        for name, variable in wanted.items():
-            variable.assign(stored[name])
+            for name, variable in named_weights(model).items():
+                variable.assign(stored[name])
     model.trainable = False
     return model
 
@@ -150,45 +116,31 @@ def check_digits(images: npt.ArrayLike, name: str = "images") -> Float32:
     return array
 
 
-def features(images: npt.ArrayLike, batch_size: int = 500) -> Float32:
+def features(images: npt.ArrayLike) -> Float32:
     """The judge's features (N, 64), >= 0, on which every distance of the book is taken."""
-    return outputs(images, batch_size)[0]
+    return outputs(images)[0]
 
 
-def probabilities(images: npt.ArrayLike, batch_size: int = 500) -> Float32:
+def probabilities(images: npt.ArrayLike) -> Float32:
     """The judge's class probabilities (N, 10)."""
-    return outputs(images, batch_size)[1]
+    return outputs(images)[1]
 
 
-def outputs(images: npt.ArrayLike, batch_size: int = 500) -> tuple[Float32, Float32]:
-    """Computes features and class probabilities in one pass.
-
-    Args:
-        images: float32 images (N, 28, 28, 1) in [-1, 1].
-        batch_size: Images per forward pass; only the memory needed depends on it.
-
-    Returns:
-        Features (N, 64) and probabilities (N, 10), both float32.
-    """
+def outputs(images: npt.ArrayLike) -> tuple[Float32, Float32]:
+    """Features (N, 64) and class probabilities (N, 10) of images (N, 28, 28, 1) in [-1, 1]."""
     images = check_digits(images)
-    batch_size = _check.integer(batch_size, "batch_size", 1)
     forward = _forward()
     with tf.device("CPU:0"):
         blocks = [
-            forward(tf.convert_to_tensor(images[start : start + batch_size]))
-            for start in range(0, len(images), batch_size)
+            forward(tf.convert_to_tensor(images[start : start + _BATCH]))
+            for start in range(0, len(images), _BATCH)
         ]
     hidden, probability = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return hidden, probability
 
 
 def accuracy(images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-    """Computes the share of images whose label the judge guesses.
-
-    Args:
-        images: float32 images (N, 28, 28, 1) in [-1, 1].
-        labels: Integer labels (N,) from 0 to 9.
-    """
+    """The share of images (N, 28, 28, 1) whose labels (N,), from 0 to 9, the judge guesses."""
     read = probabilities(images).argmax(axis=1)
     labels = check_labels(labels, len(read), NUM_CLASSES)
     return float(np.mean(read == labels))
@@ -196,10 +148,9 @@ def accuracy(images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
 @functools.cache
 def _forward() -> Callable[..., Any]:
-    judge = load_judge()
-    both = keras.Model(
-        judge.input, [judge.get_layer("features").output, judge.output], name="judge_outputs"
-    )
+    model = load_judge()
+    heads = [model.get_layer("features").output, model.output]
+    both = keras.Model(model.input, heads, name="judge_outputs")
 
     @tf.function(input_signature=[tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32)])
     def forward(images: Any) -> Any:

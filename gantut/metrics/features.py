@@ -24,11 +24,8 @@ class Features:
     sums of the kernel, radii) is kept for the next, which pays where a set is compared with many.
 
     Args:
-        values: Features (N, F) of N samples.
+        values: Features (N, F) of N samples, kept in float64.
         name: What to call them in an error message.
-
-    Attributes:
-        values: The same in float64.
     """
 
     def __init__(self, values: npt.ArrayLike, name: str = "features") -> None:
@@ -69,8 +66,7 @@ class Features:
         if k not in self._radii:
             radii = np.empty(len(self))
             for rows, squares in _squared_distances(self.values, self.values):
-                # Each row is its own nearest neighbour at distance 0; a duplicate only swaps
-                # with it.
+                # Each row is its own nearest neighbour at distance 0, or a duplicate is.
                 squares.partition(k, axis=1)
                 radii[rows] = squares[:, k]
             self._radii[k] = radii
@@ -136,13 +132,10 @@ def frechet_distance_error(
     too large.
 
     Args:
-        a: Features (N, F) with N >= 2.
-        b: Features (M, F) with M >= 2.
+        a: As in `frechet_distance`.
+        b: As there.
         repeats: Number of draws, at least 2.
         seed: Seed of the draws.
-
-    Returns:
-        The standard error, in squared units of the features.
     """
     a, b = checked_pair(a, b, least=2)
     repeats = _check.integer(repeats, "repeats", 2)
@@ -178,8 +171,8 @@ def kernel_distance(a: FeaturesLike, b: FeaturesLike) -> float:
     subsets: it needs no seed and has the smallest variance.
 
     Args:
-        a: Features (N, F) with N >= 2.
-        b: Features (M, F) with M >= 2.
+        a: As in `frechet_distance`.
+        b: As there.
 
     Returns:
         The squared discrepancy. Its expectation does not depend on the sample counts and is 0
@@ -192,14 +185,8 @@ def kernel_distance_and_error(a: FeaturesLike, b: FeaturesLike) -> tuple[float, 
     """`kernel_distance` and its jackknife standard error, in one pass.
 
     Each sample is left out in turn (Efron and Stein 1981), which for this estimator takes only
-    the row sums of the kernel matrices. The jackknife errs on the large side.
-
-    Args:
-        a: Features (N, F) with N >= 2.
-        b: Features (M, F) with M >= 2.
-
-    Returns:
-        The distance, and its error, which is NaN below three samples.
+    the row sums of the kernel matrices. The jackknife errs on the large side, and is NaN below
+    three samples. Arguments as there.
     """
     a, b = checked_pair(a, b, least=2)
     rows_ab, columns_ab = np.zeros(len(a)), np.zeros(len(b))
@@ -213,12 +200,10 @@ def kernel_distance_and_error(a: FeaturesLike, b: FeaturesLike) -> tuple[float, 
     value = sum_aa / (n * (n - 1)) + sum_bb / (m * (m - 1)) - 2 * sum_ab / (n * m)
     if min(n, m) < 3:
         return float(value), float("nan")
-    without_a = (sum_aa - 2 * a.kernel_sums) / ((n - 1) * (n - 2)) - 2 * (sum_ab - rows_ab) / (
-        (n - 1) * m
-    )
-    without_b = (sum_bb - 2 * b.kernel_sums) / ((m - 1) * (m - 2)) - 2 * (sum_ab - columns_ab) / (
-        n * (m - 1)
-    )
+    without_a = (sum_aa - 2 * a.kernel_sums) / ((n - 1) * (n - 2))
+    without_a -= 2 * (sum_ab - rows_ab) / ((n - 1) * m)
+    without_b = (sum_bb - 2 * b.kernel_sums) / ((m - 1) * (m - 2))
+    without_b -= 2 * (sum_ab - columns_ab) / (n * (m - 1))
     variance = (n - 1) * without_a.var() + (m - 1) * without_b.var()
     return float(value), float(np.sqrt(variance))
 

@@ -82,21 +82,14 @@ def ssim(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
     Means, variances and the covariance are taken in windows of 7 x 7 pixels, for each channel,
     with the constants K1 = 0.01 and K2 = 0.03.
 
-    Args:
-        images: float32 images (N, height, width, channels) in [-1, 1], at least 7 x 7 pixels.
-        targets: What they should be, of the same shape.
-
-    Returns:
-        (N,), at most 1, which only an image that is its target has.
+    Arguments as in `psnr`, at least 7 x 7 pixels. The results (N,) are at most 1, which only an
+    image that is its target has.
     """
     from skimage.metrics import structural_similarity
 
-    a, b = check_alike(images, targets, ("images", "targets"), as_many=True)
+    pairs = zip(*check_alike(images, targets, ("images", "targets"), as_many=True), strict=True)
     return np.array(
-        [
-            structural_similarity(x, y, data_range=2.0, channel_axis=-1)
-            for x, y in zip(a, b, strict=True)
-        ]
+        [structural_similarity(x, y, data_range=2.0, channel_axis=-1) for x, y in pairs]
     )
 
 
@@ -125,9 +118,6 @@ def nearest_training_images(samples: npt.ArrayLike, train: npt.ArrayLike, k: int
         samples: Images (N, H, W, C), or any array (N, ...), in the units of `train`.
         train: Training images (M, H, W, C) with M >= k.
         k: Neighbours per sample, at least 1.
-
-    Returns:
-        Distances (N, k) and indices (N, k), nearest first.
     """
     samples, train = _check.numbers(samples, "samples"), _check.numbers(train, "train")
     if samples.ndim < 2 or samples.shape[1:] != train.shape[1:]:
@@ -201,18 +191,15 @@ def memorisation(
             ``nearest_training_images(samples, train).distances[:, 0]``.
         reference_distances: The same for held-out real images (M,).
         quantile: Share of the held-out images that sets the threshold for "close", in (0, 1).
-
-    Returns:
-        The summary; see `Memorisation`.
     """
     quantile = _check.number(quantile, "quantile", above=0, below=1)
     checked = []
     for name, values in (("distances", distances), ("reference_distances", reference_distances)):
         array = _check.numbers(values, name).astype(np.float64)
-        if array.ndim != 1 or array.size == 0:
-            raise ValueError(f"{name}: wanted a non-empty array (N,), got shape {array.shape}")
-        if array.min() < 0:
-            raise ValueError(f"{name}: distances cannot be negative, got {array.min():.4g}")
+        if array.ndim != 1 or array.size == 0 or array.min() < 0:
+            raise ValueError(
+                f"{name}: wanted N >= 1 numbers (N,), none negative, got shape {array.shape}"
+            )
         checked.append(array)
     own, reference = checked
     threshold = float(np.quantile(reference, quantile))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut.data import Mixture
+from gantut.data import Mixture, check_labels
 from gantut.metrics.features import Float64
 
 _POINTS = 2000  # points whose distances to all centres are held at a time
@@ -37,15 +37,12 @@ def classifier_score(probabilities: npt.ArrayLike) -> float:
 
 
 def class_histogram(classes: npt.ArrayLike, num_classes: int = 10) -> Float64:
-    """Share of samples in each class.
+    """The share (num_classes,) of samples in each class.
 
     Args:
         classes: Integer labels (N,) from 0 to `num_classes` - 1, or class probabilities
             (N, num_classes), of which the largest decides.
         num_classes: Number of classes.
-
-    Returns:
-        float64 shares (num_classes,) that sum to 1.
     """
     labels = np.asarray(classes)
     num_classes = _check.integer(num_classes, "num_classes", 1)
@@ -56,12 +53,7 @@ def class_histogram(classes: npt.ArrayLike, num_classes: int = 10) -> Float64:
             f"classes: wanted labels (N,) or probabilities (N, {num_classes}), "
             f"got shape {labels.shape}"
         )
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"classes: labels must be integers, got dtype {labels.dtype}")
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"classes: labels must lie in 0..{num_classes - 1}, got {labels.min()}..{labels.max()}"
-        )
+    labels = check_labels(labels, len(labels), num_classes)
     return np.bincount(labels, minlength=num_classes) / len(labels)
 
 
@@ -134,20 +126,16 @@ def mode_coverage(samples: npt.ArrayLike, mixture: Mixture, *, radius: float = 3
             f"got shape {points.shape}"
         )
     # The difference itself, not |x|^2 + |c|^2 - 2 x.c: sigma is small beside the centres.
-    nearest = np.empty(len(points), dtype=np.int64)
-    squares = np.empty(len(points))
+    counts = np.zeros(len(centres), dtype=np.int64)
     for start in range(0, len(points), _POINTS):
-        rows = slice(start, start + _POINTS)
-        difference = points[rows, None] - centres
-        block = np.einsum("nkd,nkd->nk", difference, difference)
-        nearest[rows] = block.argmin(axis=1)
-        squares[rows] = block.min(axis=1)
-    counted = nearest[squares < reach**2]
-    counts = np.bincount(counted, minlength=len(centres))
+        difference = points[start : start + _POINTS, None] - centres
+        squares = np.einsum("nkd,nkd->nk", difference, difference)
+        counted = squares.argmin(axis=1)[squares.min(axis=1) < reach**2]
+        counts += np.bincount(counted, minlength=len(centres))
     return ModeCoverage(
         modes=int(np.count_nonzero(counts)),
         num_modes=len(centres),
-        high_quality=len(counted) / len(points),
+        high_quality=int(counts.sum()) / len(points),
         reverse_kl=_reverse_kl(counts, weights),
         counts=counts,
     )
@@ -181,12 +169,9 @@ def triples_of_digits(digits: npt.ArrayLike) -> StackedModes:
             reads; `gantut.evaluation.stacked_modes` reads images.
     """
     array = np.asarray(digits)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"digits: wanted integers, got dtype {array.dtype}")
     if array.ndim != 2 or array.shape[1] != 3 or not len(array):
         raise ValueError(f"digits: wanted triples (N, 3), got shape {array.shape}")
-    if array.min() < 0 or array.max() > 9:
-        raise ValueError(f"digits: wanted 0 to 9, got {array.min()} to {array.max()}")
+    array = check_labels(array.ravel(), array.size, 10).reshape(-1, 3)
     counts = np.bincount(array @ np.array([100, 10, 1]), minlength=1000)
     return StackedModes(
         modes=int(np.count_nonzero(counts)),

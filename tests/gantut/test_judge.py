@@ -71,11 +71,14 @@ def test_every_feature_fires_on_digits(digits):
     assert active.max() < 0.7
 
 
-def test_batch_size_does_not_matter(digits):
-    images = digits.x_test[:103]
-    np.testing.assert_allclose(
-        judge.features(images, batch_size=10), judge.features(images), rtol=1e-4, atol=1e-5
-    )
+def test_images_are_read_apart_and_in_order(digits):
+    """Over the end of a batch too."""
+    images = digits.x_test[:503]
+    together = judge.features(images)
+    for some in (slice(0, 3), slice(498, 503)):
+        np.testing.assert_allclose(
+            judge.features(images[some]), together[some], rtol=1e-4, atol=1e-5
+        )
 
 
 def test_judge_is_read_once_and_frozen():
@@ -134,20 +137,8 @@ def test_bad_images_are_named(images, message):
             function(images)
 
 
-def test_arguments():
+def test_wrong_labels():
     images = np.zeros((3, 28, 28, 1), np.float32)
-    assert judge.features(images, batch_size=np.int64(2)).shape == (3, judge.NUM_FEATURES)
-    for value, error in ((0, ValueError), (2.0, TypeError)):
-        with pytest.raises(error, match="batch_size"):
-            judge.features(images, batch_size=value)
     for labels in ([1, 2], [1, 2, 10], [0.0, 1.0, 2.0]):
         with pytest.raises(ValueError, match="labels"):
             judge.accuracy(images, labels)
-
-
-def test_weights_of_another_network_are_refused(tmp_path, monkeypatch):
-    (tmp_path / "weights").mkdir()
-    np.savez(tmp_path / "weights" / "judge.npz", kernel=np.zeros((2, 2)))
-    monkeypatch.setattr(judge.resources, "files", lambda package: tmp_path)
-    with pytest.raises(ValueError, match=r"does not fit the judge.*kernel"):
-        judge.load_judge.__wrapped__()

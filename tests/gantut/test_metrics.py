@@ -388,17 +388,17 @@ def test_floor_of_real_stacked_digits():
 
 
 @pytest.mark.parametrize(
-    ("digits", "error"),
+    "digits",
     [
-        (np.zeros((2, 3)), TypeError),
-        (np.zeros((2, 2), int), ValueError),
-        (np.zeros((0, 3), int), ValueError),
-        (np.full((2, 3), 10), ValueError),
-        (np.full((2, 3), -1), ValueError),
+        np.zeros((2, 3)),
+        np.zeros((2, 2), int),
+        np.zeros((0, 3), int),
+        np.full((2, 3), 10),
+        np.full((2, 3), -1),
     ],
 )
-def test_bad_digits(digits, error):
-    with pytest.raises(error, match="digits"):
+def test_bad_digits(digits):
+    with pytest.raises(ValueError, match=r"digits|labels"):
         metrics.triples_of_digits(digits)
 
 
@@ -623,7 +623,7 @@ def test_bad_probabilities(bad, message):
     ("bad", "error", "message"),
     [
         ([], ValueError, "classes"),
-        ([0.5, 1.0], TypeError, "classes"),
+        ([0.5, 1.0], ValueError, "labels"),
         ([0, 10], ValueError, "0..9"),
         ([-1, 3], ValueError, "0..9"),
         (np.full((4, 5), 0.2), ValueError, "classes"),
