@@ -104,10 +104,11 @@ class Images(NamedTuple):
 
     def identity(self) -> dict[str, Any]:
         """What tells these training images from others, wherever they lie."""
+        pixels = np.ascontiguousarray(self.x).data
         return {
             "images": len(self.x),
             "image_shape": list(self.x.shape[1:]),
-            "fingerprint": hashlib.blake2b(self.x.data, digest_size=8).hexdigest(),
+            "fingerprint": hashlib.blake2b(pixels, digest_size=8).hexdigest(),
         }
 
 
