@@ -7,7 +7,6 @@ is finished, checkpoints.
 
 import argparse
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -33,6 +32,7 @@ from gantut.callbacks import Checkpoints, HistoryWriter, SampleGrid
 from gantut.diagnosis import Diagnosis
 from gantut.gan import GAN
 from gantut.networks import count_classes, is_conditional
+from gantut.recipes.batches import fingerprint
 from gantut.sampling import sample
 from gantut.vae import VAE
 
@@ -104,11 +104,10 @@ class Images(NamedTuple):
 
     def identity(self) -> dict[str, Any]:
         """What tells these training images from others, wherever they lie."""
-        pixels = np.ascontiguousarray(self.x).data
         return {
             "images": len(self.x),
             "image_shape": list(self.x.shape[1:]),
-            "fingerprint": hashlib.blake2b(pixels, digest_size=8).hexdigest(),
+            "fingerprint": fingerprint(self.x, None),
         }
 
 
@@ -269,7 +268,7 @@ def open_run(folder: Path) -> tuple[dict[str, Any], GAN | VAE]:
 # --- Training ----------------------------------------------------------------------------------
 
 
-def train(recipe: Any, options: argparse.Namespace, strategy: Any) -> int:
+def train(recipe: recipes.Recipe, options: argparse.Namespace, strategy: Any) -> int:
     """Trains in the folder ``options.out``, and measures what comes out.
 
     Args:
@@ -305,7 +304,7 @@ def train(recipe: Any, options: argparse.Namespace, strategy: Any) -> int:
         return 0
 
 
-def _wanted(recipe: Any, options: argparse.Namespace, images: Images) -> dict[str, Any]:
+def _wanted(recipe: recipes.Recipe, options: argparse.Namespace, images: Images) -> dict[str, Any]:
     """What fixes a training, as its record says it; another one does not go on with it."""
     if recipe.conditional and images.y is None:
         raise UsageError(
@@ -318,20 +317,14 @@ def _wanted(recipe: Any, options: argparse.Namespace, images: Images) -> dict[st
             f"but {options.data!r} has only {len(images.x)}"
         )
     steps = recipes.count_steps(recipe, len(images.x), steps=options.steps, epochs=options.epochs)
-    settings = {
-        key: value
-        for key, value in vars(recipe).items()
-        if isinstance(value, str | int | float | Mapping | None)
-        and key not in ("name", "summary", "steps", "gpu_steps")
-    }
     wanted = {
         "recipe": recipe.name,
-        "settings": settings,
+        "settings": recipe.record(),
         "seed": options.seed,
         "length": {"steps": steps} if options.seconds is None else {"seconds": options.seconds},
         **images.identity(),
     }
-    return json.loads(json.dumps(wanted, default=dict))
+    return json.loads(json.dumps(wanted))  # as the file will hold it
 
 
 def _finished_steps(
@@ -357,7 +350,9 @@ def _finished_steps(
     return int(record["steps"]) if whole and not checkpoints.files() else None
 
 
-def _build(recipe: Any, options: argparse.Namespace, images: Images, strategy: Any) -> GAN | VAE:
+def _build(
+    recipe: recipes.Recipe, options: argparse.Namespace, images: Images, strategy: Any
+) -> GAN | VAE:
     """The networks, to be trained in a way that they can be."""
     with user_input(), contextlib.nullcontext() if strategy is None else strategy.scope():
         classes = 0 if images.y is None else int(images.y.max()) + 1
@@ -376,7 +371,7 @@ def _build(recipe: Any, options: argparse.Namespace, images: Images, strategy: A
 
 
 def _train(
-    recipe: Any,
+    recipe: recipes.Recipe,
     options: argparse.Namespace,
     images: Images,
     gan: GAN | VAE,
@@ -459,7 +454,7 @@ def _moments(steps: int | None = None, seconds: float | None = None) -> dict[str
     return {"times": [seconds * i / PICTURES for i in range(1, PICTURES)]}
 
 
-def _diagnosis(recipe: Any, images: Images, seed: int) -> Diagnosis:
+def _diagnosis(recipe: recipes.Recipe, images: Images, seed: int) -> Diagnosis:
     shown = images.x
     if recipe.stack > 1:
         few = recipes.batches(shown, batch_size=1000, seed=seed, stack=recipe.stack)

@@ -404,6 +404,9 @@ def test_bad_data_is_refused(archive, digits, tmp_path, monkeypatch, capsys, tin
     monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, image_shape=(28, 28, 1)))
     refused(capsys, train(run, archive), "(28, 28, 1)")
     refused(capsys, ["train", "vae", "--out", run, "--diagnose"], "batches of 64")
+    coloured = save_images(tmp_path / "coloured.npz", channels=(3,))
+    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, stack=3))
+    refused(capsys, train(run, coloured), "grey")
     assert content(run) == {}
 
 
