@@ -383,6 +383,26 @@ def test_the_layer_is_the_one_in_which_it_began(tiny, x, simultaneous):
     assert step == "step 11"
 
 
+def test_the_networks_of_another_model_are_named_too(x):
+    recipe = recipes.VAERecipe(
+        name="vae, lost",
+        summary="for tests",
+        encoder=partial(networks.mlp_encoder, 2, widths=(8,), variational=True),
+        generator=partial(networks.mlp_generator, 2, widths=(8,)),
+        batch_size=16,
+        steps=12,
+        gpu_steps=12,
+        steps_per_execution=4,
+        schedule=lambda progress: 1e30 if progress >= 0.6 else 1.0,
+    )
+    run = recipes.train(recipe, x)
+    assert run.diverged_at == 12
+    step, where = run.origin.split(" in ", 1)
+    assert step in {"step 9", "step 10"}
+    assert "encoder" in where or "decoder" in where
+    assert int(run.gan.step_counter.numpy()) == 0
+
+
 def test_without_the_data_only_the_step_is_known(tiny, x):
     gan = tiny.build((6, 6, 1))
     gan.d_optimizer.learning_rate = 1e30
