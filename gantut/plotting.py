@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gantut import _check
 from gantut._files import atomic_write
-from gantut.data import Mixture, check_images
+from gantut.data import check_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +55,7 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "image.cmap": "gray",
+    "axes.prop_cycle": f"cycler(color={PALETTE})",
 }
 
 P = ParamSpec("P")
@@ -65,13 +66,7 @@ def use_style() -> None:
     """Sets the book's style for every figure drawn after it, your own ones included."""
     import matplotlib.pyplot as plt
 
-    plt.rcParams.update(_style())
-
-
-def _style() -> Any:
-    from cycler import cycler
-
-    return {**_STYLE, "axes.prop_cycle": cycler(color=PALETTE)}
+    plt.rcParams.update(_STYLE)
 
 
 def _styled(draw: Callable[P, T]) -> Callable[P, T]:
@@ -81,7 +76,7 @@ def _styled(draw: Callable[P, T]) -> Callable[P, T]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         import matplotlib.pyplot as plt
 
-        with plt.rc_context(_style()):
+        with plt.rc_context(_STYLE):
             return draw(*args, **kwargs)
 
     return wrapped
@@ -151,12 +146,11 @@ def save_grid(
 ) -> None:
     """Writes images side by side into a PNG file, pixel for pixel.
 
-    The file appears whole or not at all.
-
     Args:
-        images: float32 images (N, H, W, 1) or (N, H, W, 3) in [-1, 1].
-        path: The file, ending in ``.png``. Its folder is made if need be.
-        columns: Columns of the grid; about the square root of N if None.
+        images: As in `image_grid`.
+        path: The file, ending in ``.png``, which appears whole or not at all. Its folder is made
+            if need be.
+        columns: As in `image_grid`.
         scale: Each pixel becomes a square of this side.
     """
     from PIL import Image
@@ -176,9 +170,7 @@ def save_grid(
 def _drawable(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
     batch = check_images(images)
     if batch.shape[3] not in (1, 3):
-        raise ValueError(
-            f"images: wanted 1 channel (grey) or 3 (red, green, blue), got {batch.shape[3]}"
-        )
+        raise ValueError(f"images: wanted 1 channel (grey) or 3 (colour), got {batch.shape[3]}")
     return batch
 
 
@@ -273,10 +265,10 @@ def probability_curves(
 
     Args:
         history: What `GAN.fit` returned, or a mapping with the sequences ``d_real``, ``d_fake``.
-        x: Position of each value; 1, 2, ... if None.
+        x: As in `loss_curves`, like all that follow.
         x_label: Name of the horizontal axis.
-        title: Title, which stands clear of the legend.
-        ax: Where to draw; a new figure if None.
+        title: Title of the Axes.
+        ax: Where to draw.
 
     Returns:
         The Axes, from 0 to 1, with a line at 1/2, where D cannot tell them apart.
@@ -330,7 +322,7 @@ def _draw_curves(
     return ax
 
 
-# --- Classes and points --------------------------------------------------------------------------
+# --- Classes -------------------------------------------------------------------------------------
 
 
 @_styled
@@ -356,7 +348,7 @@ def class_bars(
     """
     generated = _shares(shares, "shares")
     positions = np.arange(len(generated))
-    names = [str(i) for i in positions] if names is None else [str(name) for name in names]
+    names = positions if names is None else names
     if len(names) != len(generated):
         raise ValueError(f"names: wanted {len(generated)}, one a class, got {len(names)}")
     ax = _axes() if ax is None else ax
@@ -390,57 +382,6 @@ def _shares(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
             f"and a minimum of {shares.min():.4g}"
         )
     return shares
-
-
-@_styled
-def scatter_2d(
-    samples: npt.ArrayLike,
-    mixture: Mixture | None = None,
-    *,
-    title: str | None = None,
-    ax: "Axes | None" = None,
-) -> "Axes":
-    """Draws points in the plane, and where a mixture has its modes.
-
-    Args:
-        samples: Points (N, 2).
-        mixture: The true distribution; a circle marks each mode (three standard deviations, or
-            what can be seen if that is less). Points far outside its modes are cut off; the legend
-            says how many.
-        title: Title, which stands clear of the legend.
-        ax: Where to draw; a new figure if None.
-
-    Returns:
-        The Axes, both axes in the same scale.
-    """
-    points = np.asarray(samples, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
-        raise ValueError(f"samples: wanted points of shape (N, 2), got shape {points.shape}")
-    if not np.isfinite(points).all():
-        bad = int((~np.isfinite(points)).any(axis=1).sum())
-        raise ValueError(f"samples: {bad} point(s) are NaN or infinite")
-    ax = _axes(figsize=(4.4, 4.8)) if ax is None else ax
-    label = "generated"
-    if mixture is not None:
-        low, high = mixture.centres.min(axis=0), mixture.centres.max(axis=0)
-        margin = 0.3 * max(float((high - low).max()), 6 * mixture.sigma)
-        low, high = low - margin, high + margin
-        radius = max(3 * mixture.sigma, 0.035 * float((high - low).max()))
-        angles = np.linspace(0, 2 * np.pi, 60)
-        circles = mixture.centres[:, None] + radius * np.stack(
-            [np.cos(angles), np.sin(angles)], axis=-1
-        )
-        for index, circle in enumerate(circles):
-            ax.plot(*circle.T, color=REAL, linewidth=1.3, label="_" if index else "modes")
-        ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-        outside = int(((points < low) | (points > high)).any(axis=1).sum())
-        if outside:
-            label += f" ({outside:,} outside)"
-    ax.scatter(points[:, 0], points[:, 1], s=5, color=FAKE, alpha=0.5, linewidths=0, label=label)
-    ax.set_aspect("equal")
-    ax.set(xlabel="$x_1$", ylabel="$x_2$")
-    _legend_above(ax, title)
-    return ax
 
 
 # --- Common parts --------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from gantut import plotting
-from gantut.data import grid_mixture, ring, ring_mixture
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -41,7 +40,6 @@ def draw_all(ax=None) -> list:
         plotting.loss_curves(HISTORY, **common),
         plotting.probability_curves(HISTORY, **common),
         plotting.class_bars(np.full(10, 0.1), np.full(10, 0.1), **common),
-        plotting.scatter_2d(ring(100), ring_mixture(), **common),
     ]
 
 
@@ -64,8 +62,8 @@ def test_every_function_draws_on_the_axes_given_and_never_shows(monkeypatch):
     _, ax = plt.subplots()
     assert all(drawn is ax for drawn in draw_all(ax))
     assert len(plt.get_fignums()) == 1
-    assert len({id(drawn) for drawn in draw_all()}) == 5
-    assert len(plt.get_fignums()) == 6
+    assert len({id(drawn) for drawn in draw_all()}) == 4
+    assert len(plt.get_fignums()) == 5
 
 
 def test_only_use_style_changes_settings():
@@ -296,7 +294,7 @@ def test_bad_histories(history, x, error, message):
         plotting.loss_curves(history, x=x)
 
 
-# --- Classes and points --------------------------------------------------------------------------
+# --- Classes -------------------------------------------------------------------------------------
 
 
 def test_class_bars():
@@ -326,38 +324,3 @@ def test_class_bars():
 def test_bad_shares(shares, real, names, message):
     with pytest.raises(ValueError, match=message):
         plotting.class_bars(shares, real, names=names)
-
-
-@pytest.mark.parametrize("mixture", [ring_mixture(), grid_mixture()])
-def test_scatter_circles_every_mode_and_counts_what_is_cut_off(mixture):
-    far = np.array([[100.0, 0.0], [0.0, -100.0], [100.0, 100.0]])
-    ax = plotting.scatter_2d(np.concatenate([mixture.centres, far]), mixture)
-    centres = [line.get_xydata()[:-1].mean(axis=0) for line in ax.get_lines()]
-    np.testing.assert_allclose(centres, mixture.centres, atol=1e-9)
-    for line, centre in zip(ax.get_lines(), mixture.centres, strict=True):
-        distances = np.linalg.norm(line.get_xydata() - centre, axis=1)
-        assert distances.min() >= 3 * mixture.sigma
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert sorted(labels) == ["generated (3 outside)", "modes"]
-    assert ax.get_aspect() == 1
-    assert len(ax.collections[0].get_offsets()) == len(mixture.centres) + 3
-
-
-def test_scatter_without_a_mixture():
-    ax = plotting.scatter_2d([[0, 1], [2, 3]], title="two")
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["generated"]
-    assert ax.get_title() == "two"
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        (np.zeros((3, 3)), r"\(3, 3\)"),
-        (np.zeros(2), r"got shape \(2,\)"),
-        (np.zeros((0, 2)), r"got shape \(0, 2\)"),
-        ([[0, np.nan], [1, 1]], r"1 point\(s\) are NaN or infinite"),
-    ],
-)
-def test_bad_points(bad, message):
-    with pytest.raises(ValueError, match=message):
-        plotting.scatter_2d(bad)
