@@ -7,8 +7,8 @@ the logit ``l(x) = -psi * x``. With that sign a positive logit means "real", as 
 gantut, and ``theta`` and ``psi`` are those of the paper, whose discriminator is positive on
 generated samples. The equilibrium of every game here is ``(theta, psi) = (0, 0)``.
 
-A :class:`Game` holds the two losses and the vector field by which the players move;
-:func:`simulate` follows it. Only numpy is needed. The chapter "The minimax game" uses all of it.
+A :class:`Game` holds the vector field by which the players move; :func:`simulate` follows it. Only
+numpy is needed. The chapter "The minimax game" uses all of it.
 """
 
 from collections.abc import Callable
@@ -19,24 +19,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gantut import _check
-
-__all__ = [
-    "DIRAC_STRENGTHS",
-    "UPDATES",
-    "Game",
-    "Noise",
-    "bilinear_game",
-    "dirac_gan",
-    "f",
-    "f_prime",
-    "f_second",
-    "jacobian",
-    "losses",
-    "r1_eigenvalues",
-    "simulate",
-    "step_jacobian",
-    "vector_field",
-]
 
 Array = NDArray[np.float64]
 Pair = tuple[Array, Array]
@@ -84,8 +66,6 @@ class Game:
 
     Attributes:
         name: What to call it in a figure.
-        losses: ``(theta, psi, noise) -> (generator's loss, discriminator's loss)``; each player
-            minimises its own.
         field: ``(theta, psi, noise) -> (v_theta, v_psi)``, the direction in which each player
             moves: minus the derivative of its loss with respect to its parameter.
         noise_std: Standard deviation of the instance noise; 0 for a game without.
@@ -93,7 +73,6 @@ class Game:
     """
 
     name: str
-    losses: Rule
     field: Rule
     noise_std: float = 0.0
     clip: float | None = None
@@ -114,45 +93,21 @@ def f_second(t: ArrayLike) -> Array:
     return -f_prime(t) * f_prime(np.negative(t))
 
 
-def _value(theta: Array, psi: Array) -> Array:
-    """V = log D(0) + log(1 - D(theta)) with D = sigmoid(-psi x)."""
-    return f(0.0) + f(psi * theta)
-
-
-def _gan_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-    return f(psi * theta), -_value(theta, psi)
-
-
 def _gan_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
     slope = f_prime(psi * theta)
     return -psi * slope, theta * slope
-
-
-def _non_saturating_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-    return -f(-psi * theta), -_value(theta, psi)
 
 
 def _non_saturating_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
     return -psi * f_prime(-psi * theta), theta * f_prime(psi * theta)
 
 
-def _bilinear_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-    return theta * psi, -theta * psi
-
-
 def _bilinear_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
     return -psi, theta + np.zeros_like(psi)
 
 
-def _instance_noise_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-    assert noise is not None  # as `losses`, `vector_field` and `simulate` give it
-    generated = np.tensordot(noise.weights, f(psi * (theta + noise.fake)), axes=1)
-    real = np.tensordot(noise.weights, f(-psi * noise.real), axes=1)
-    return generated, -generated - real
-
-
 def _instance_noise_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-    assert noise is not None  # as `losses`, `vector_field` and `simulate` give it
+    assert noise is not None  # as `vector_field` and `simulate` give it
     generated = theta + noise.fake
     slope_generated = f_prime(psi * generated)
     slope_real = f_prime(-psi * noise.real)
@@ -169,7 +124,7 @@ def bilinear_game() -> Game:
     Its field, ``(-psi, theta)``, is also that of the Dirac-GAN with the Wasserstein loss and no
     clipping.
     """
-    return Game("bilinear", _bilinear_losses, _bilinear_field)
+    return Game("bilinear", _bilinear_field)
 
 
 def dirac_gan(method: str = "gan", *, strength: float | None = None, target: float = 1.0) -> Game:
@@ -206,48 +161,30 @@ def dirac_gan(method: str = "gan", *, strength: float | None = None, target: flo
         if strength is not None:
             raise ValueError(f"method {method!r} has no strength to set, got {strength!r}")
         if method == "gan":
-            return Game("GAN", _gan_losses, _gan_field)
-        return Game("non-saturating", _non_saturating_losses, _non_saturating_field)
+            return Game("GAN", _gan_field)
+        return Game("non-saturating", _non_saturating_field)
     size = _check.number(default if strength is None else strength, "strength", above=0.0)
 
     if method == "wgan":
-        return Game(f"WGAN, clip {size:g}", _bilinear_losses, _bilinear_field, clip=size)
+        return Game(f"WGAN, clip {size:g}", _bilinear_field, clip=size)
 
     if method == "instance_noise":
-        return Game(
-            f"instance noise {size:g}",
-            _instance_noise_losses,
-            _instance_noise_field,
-            noise_std=size,
-        )
+        return Game(f"instance noise {size:g}", _instance_noise_field, noise_std=size)
 
     if method == "wgan_gp":
-
-        def gp_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-            penalty = 0.5 * size * (np.abs(psi) - target) ** 2
-            return theta * psi, -theta * psi + penalty
 
         def gp_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
             return -psi, theta - size * (np.abs(psi) - target) * np.sign(psi)
 
-        return Game(f"WGAN-GP, lambda {size:g}", gp_losses, gp_field)
+        return Game(f"WGAN-GP, lambda {size:g}", gp_field)
 
     if method == "r1":
-
-        def r1_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-            generator, discriminator = _gan_losses(theta, psi, noise)
-            return generator, discriminator + 0.5 * size * psi**2
 
         def r1_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
             v_theta, v_psi = _gan_field(theta, psi, noise)
             return v_theta, v_psi - size * psi
 
-        return Game(f"R1, gamma {size:g}", r1_losses, r1_field)
-
-    def consensus_losses(theta: Array, psi: Array, noise: Noise | None) -> Pair:
-        generator, discriminator = _gan_losses(theta, psi, noise)
-        penalty = 0.5 * size * f_prime(psi * theta) ** 2 * (theta**2 + psi**2)
-        return generator + penalty, discriminator + penalty
+        return Game(f"R1, gamma {size:g}", r1_field)
 
     def consensus_field(theta: Array, psi: Array, noise: Noise | None) -> Pair:
         product = psi * theta
@@ -257,12 +194,7 @@ def dirac_gan(method: str = "gan", *, strength: float | None = None, target: flo
         v_psi = theta * slope - size * slope * (curvature * theta * squared + slope * psi)
         return v_theta, v_psi
 
-    return Game(f"consensus, gamma {size:g}", consensus_losses, consensus_field)
-
-
-def _floats(theta: ArrayLike, psi: ArrayLike) -> Pair:
-    a, b = np.broadcast_arrays(np.asarray(theta, float), np.asarray(psi, float))
-    return a, b
+    return Game(f"consensus, gamma {size:g}", consensus_field)
 
 
 def _quadrature(game: Game, shape: tuple[int, ...]) -> Noise | None:
@@ -271,21 +203,6 @@ def _quadrature(game: Game, shape: tuple[int, ...]) -> Noise | None:
         return None
     nodes = (game.noise_std * _NODES).reshape(-1, *(1 for _ in shape))
     return Noise(nodes, nodes, _WEIGHTS)
-
-
-def losses(game: Game, theta: ArrayLike, psi: ArrayLike) -> Pair:
-    """The two losses at points of the plane, averaged over the instance noise if there is any.
-
-    Args:
-        game: From :func:`dirac_gan` or :func:`bilinear_game`.
-        theta: The generator's parameter, any shape.
-        psi: The discriminator's parameter, of a shape that broadcasts with it.
-
-    Returns:
-        The generator's and the discriminator's loss, in nats where the loss is a log.
-    """
-    a, b = _floats(theta, psi)
-    return game.losses(a, b, _quadrature(game, a.shape))
 
 
 def vector_field(game: Game, theta: ArrayLike, psi: ArrayLike) -> Pair:
@@ -299,7 +216,7 @@ def vector_field(game: Game, theta: ArrayLike, psi: ArrayLike) -> Pair:
     Returns:
         ``(v_theta, v_psi)``, each of the common shape.
     """
-    a, b = _floats(theta, psi)
+    a, b = np.broadcast_arrays(np.asarray(theta, float), np.asarray(psi, float))
     return game.field(a, b, _quadrature(game, a.shape))
 
 
@@ -398,43 +315,12 @@ def simulate(
     return path
 
 
-def _differences(rule: Callable[[Array, Array], Pair], point: ArrayLike, epsilon: float) -> Array:
-    """Central differences of a map of the plane: column j is the derivative along axis j."""
-    centre = np.asarray(point, float)
-    if centre.shape != (2,):
-        raise ValueError(f"point must have the shape (2,), got {centre.shape}")
-    shifts = epsilon * np.eye(2)
-    columns = [
-        (np.stack(rule(*(centre + d))) - np.stack(rule(*(centre - d)))) / (2 * epsilon)
-        for d in shifts
-    ]
-    return np.stack(columns, axis=-1)
-
-
-def jacobian(game: Game, point: ArrayLike = (0.0, 0.0), *, epsilon: float = 1e-5) -> Array:
-    """The Jacobian of the (mean) field at a point, by central differences.
-
-    Eigenvalues with negative real parts at an equilibrium mean that the flow
-    ``w' = v(w)`` comes in, and at a linear rate.
-
-    Args:
-        game: From :func:`dirac_gan` or :func:`bilinear_game`.
-        point: ``(theta, psi)``.
-        epsilon: Half the distance of the two points of a difference.
-
-    Returns:
-        float64 (2, 2); rows are ``v_theta`` and ``v_psi``, columns ``theta`` and ``psi``.
-    """
-    return _differences(lambda a, b: vector_field(game, a, b), point, epsilon)
-
-
 def step_jacobian(
     game: Game,
     point: ArrayLike = (0.0, 0.0),
     *,
     step_size: float = 0.2,
     update: str = "simultaneous",
-    epsilon: float = 1e-5,
 ) -> Array:
     """The Jacobian of one training step at a point, by central differences.
 
@@ -446,7 +332,6 @@ def step_jacobian(
         point: ``(theta, psi)``.
         step_size: ``h`` > 0.
         update: One of ``UPDATES`` but "optimistic", whose step depends on the one before it.
-        epsilon: Half the distance of the two points of a difference.
 
     Returns:
         float64 (2, 2), the derivative of the new ``(theta, psi)`` by the old.
@@ -454,7 +339,19 @@ def step_jacobian(
     _check.one_of(update, "update", UPDATES[:3])
     h = _check.number(step_size, "step_size", above=0.0)
     noise = _quadrature(game, ())
-    return _differences(lambda a, b: _step(game, a, b, h, update, lambda: noise), point, epsilon)
+    centre = np.asarray(point, float)
+    if centre.shape != (2,):
+        raise ValueError(f"point must have the shape (2,), got {centre.shape}")
+    epsilon = 1e-5
+
+    def step(start: Array) -> Array:
+        return np.stack(_step(game, start[0], start[1], h, update, lambda: noise))
+
+    columns = [
+        (step(centre + shift) - step(centre - shift)) / (2 * epsilon)
+        for shift in epsilon * np.eye(2)
+    ]
+    return np.stack(columns, axis=-1)
 
 
 def r1_eigenvalues(gamma: float) -> NDArray[np.complex128]:
