@@ -9,11 +9,9 @@ Python and without TensorFlow. A file holds the network and its weights::
     images = export.LiteRTGenerator("fast.tflite").sample(16, seed=0)
 """
 
-import contextlib
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from gantut._files import atomic_write
 from gantut._keras import keras, tf
 from gantut.data import check_labels
 from gantut.networks import is_conditional
+from gantut.sampling import check_inputs
 
 QUANTISATIONS = ("none", "float16", "dynamic", "int8")
 """What `export_litert` can do to the weights, and to what flows between the layers."""
@@ -48,9 +47,8 @@ def export_litert(
     - ``"int8"``: both in 8 bits, with scales that are settled beforehand by `calibration`; only
       without labels, with which the converter's network draws other images and does not say so.
 
-    Latent vectors go in and images come out as float32 in all of them. (This is the quantisation
-    after training that TensorFlow's converter does:
-    https://tensorflow.org/lite/performance/post_training_quantization.)
+    Latent vectors go in and images come out as float32 in all of them. TensorFlow's converter
+    does it: https://tensorflow.org/lite/performance/post_training_quantization.
 
     Args:
         generator: A Keras model from latent vectors (batch, latent_dim), or [latents, integer
@@ -102,30 +100,23 @@ def _convert(generator: keras.Model, quantise: str, calibration: int) -> bytes:
     z = np.random.default_rng(0).standard_normal(
         (calibration, 1, generator.inputs[0].shape[-1]), dtype=np.float32
     )
-    with tempfile.TemporaryDirectory() as folder, _no_news():
-        generator.export(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if quantise != "none":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantise == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if quantise == "int8":
-            converter.representative_dataset = lambda: ([row] for row in z)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        with warnings.catch_warnings():
-            # In and out stay float32, which the converter finds worth a warning.
-            warnings.simplefilter("ignore")
-            return converter.convert()
-
-
-@contextlib.contextmanager
-def _no_news() -> Iterator[None]:
-    """Keeps TensorFlow from telling in a notebook which temporary files it writes."""
     logger = tf.get_logger()
     level = logger.level
+    # TensorFlow tells in a notebook which temporary files it writes, and the converter warns that
+    # what goes in and comes out stays float32.
     logger.setLevel("WARNING")
     try:
-        yield
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+            generator.export(folder, verbose=False)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            if quantise != "none":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if quantise == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            if quantise == "int8":
+                converter.representative_dataset = lambda: ([row] for row in z)
+                converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            return converter.convert()
     finally:
         logger.setLevel(level)
 
@@ -136,9 +127,8 @@ def _interpreter(content: bytes, threads: int) -> Any:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         Interpreter = tf.lite.Interpreter
-    with warnings.catch_warnings():
-        # TensorFlow says that its interpreter moves to that package.
-        warnings.simplefilter("ignore")
+    # TensorFlow warns that its interpreter moves to that package.
+    with warnings.catch_warnings(action="ignore"):
         return Interpreter(model_content=content, num_threads=threads)
 
 
@@ -166,22 +156,19 @@ class LiteRTGenerator:
             raise ValueError(f"{name} holds no LiteRT network: {error}") from error
         inputs = self._network.get_input_details()
         outputs = self._network.get_output_details()
-        self._latents = [one for one in inputs if np.dtype(one["dtype"]).kind == "f"]
-        self._labels = [one for one in inputs if np.dtype(one["dtype"]).kind == "i"]
-        if (
-            len(self._latents) != 1
-            or len(self._latents[0]["shape"]) != 2
-            or len(self._labels) > 1
-            or len(outputs) != 1
-        ):
+        latents = [one for one in inputs if np.dtype(one["dtype"]).kind == "f"]
+        labels = [one for one in inputs if np.dtype(one["dtype"]).kind == "i"]
+        if [len(one["shape"]) for one in latents] != [2] or len(labels) > 1 or len(outputs) != 1:
             raise ValueError(
                 f"{name}: wanted a network from latent vectors (and labels) to images, got inputs "
                 f"{[(one['dtype'].__name__, tuple(one['shape'])) for one in inputs]}"
             )
+        self._latents: Any = latents[0]
+        self._labels: Any = labels[0] if labels else None
         self._output = outputs[0]["index"]
-        self.latent_dim = int(self._latents[0]["shape"][1])
+        self.latent_dim = int(self._latents["shape"][1])
         self.image_shape = tuple(int(n) for n in outputs[0]["shape"][1:])
-        self.conditional = bool(self._labels)
+        self.conditional = bool(labels)
         self._rows = 0
 
     def __call__(
@@ -197,59 +184,41 @@ class LiteRTGenerator:
         Returns:
             Images (n, height, width, channels) in [-1, 1].
         """
-        latents = np.asarray(z, dtype=np.float32)
-        if (
-            latents.ndim != 2
-            or not len(latents)
-            or latents.shape[1] != self.latent_dim
-            or not np.isfinite(latents).all()
-        ):
-            raise ValueError(
-                f"z must be finite latent vectors of shape (n, {self.latent_dim}), got shape "
-                f"{latents.shape}"
-            )
-        if self.conditional != (labels is not None):
-            wanted = "labels" if self.conditional else "no labels"
-            raise ValueError(f"this generator takes {wanted} beside latent vectors")
+        latents = check_inputs(z, labels, self.latent_dim, self.conditional)
         classes = None if labels is None else check_labels(labels, len(latents), None)
         batch_size = _check.integer(batch_size, "batch_size", 1)
-        return np.concatenate(list(self._batches(latents, classes, batch_size)))
-
-    def _batches(
-        self, latents: npt.NDArray[Any], labels: npt.NDArray[Any] | None, size: int
-    ) -> Iterator[npt.NDArray[np.float32]]:
-        network = self._network
-        for start in range(0, len(latents), size):
-            part = latents[start : start + size]
-            given = [(self._latents[0], part)]
-            if labels is not None:
-                (kind,) = self._labels
-                column = labels[start : start + size].astype(kind["dtype"])
-                given.append((kind, column.reshape(-1, *kind["shape"][1:])))
-            if len(part) != self._rows:
-                for kind, values in given:
-                    network.resize_tensor_input(kind["index"], values.shape)
-                network.allocate_tensors()
-                self._rows = len(part)
-            for kind, values in given:
-                network.set_tensor(kind["index"], values)
-            network.invoke()
-            yield network.get_tensor(self._output)
+        made = []
+        for start in range(0, len(latents), batch_size):
+            part = slice(start, start + batch_size)
+            given = [(self._latents, latents[part])]
+            if classes is not None:
+                column = classes[part].astype(self._labels["dtype"])
+                given.append((self._labels, column.reshape(-1, *self._labels["shape"][1:])))
+            if len(latents[part]) != self._rows:
+                for entry, values in given:
+                    self._network.resize_tensor_input(entry["index"], values.shape)
+                self._network.allocate_tensors()
+                self._rows = len(latents[part])
+            for entry, values in given:
+                self._network.set_tensor(entry["index"], values)
+            self._network.invoke()
+            made.append(self._network.get_tensor(self._output))
+        return np.concatenate(made)
 
     def sample(
         self, n: int, labels: npt.ArrayLike | None = None, *, seed: int | None = None
     ) -> npt.NDArray[np.float32]:
-        """Draws images, from the same latent vectors as `gantut.sampling.sample` with that seed.
+        """Draws n images, from the same latent vectors as `gantut.sampling.sample` with that seed.
 
         Args:
             n: How many.
-            labels: One label for all, or integers (n,), for a conditional generator.
-            seed: Fixes the latent vectors, which are drawn from N(0, I).
+            labels: As in a call.
+            seed: Fixes the latent vectors, drawn from N(0, I).
 
         Returns:
-            Images (n, height, width, channels) in [-1, 1].
+            As from a call.
         """
         n = _check.integer(n, "n", 1)
-        rng = np.random.default_rng(None if seed is None else _check.seed(seed))
+        rng = np.random.default_rng() if seed is None else _check.rng(seed)
         z = rng.standard_normal((n, self.latent_dim), dtype=np.float32)
         return self(z, labels)

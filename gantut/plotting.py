@@ -35,7 +35,7 @@ PALETTE = (REAL, FAKE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 GREY = "#595959"
 """Colour of reference lines and their names."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "figure.figsize": (6.4, 3.6),
     "figure.dpi": 110,
     "savefig.dpi": 110,
@@ -348,7 +348,7 @@ def class_bars(
     """
     generated = _shares(shares, "shares")
     positions = np.arange(len(generated))
-    names = positions if names is None else names
+    names = range(len(generated)) if names is None else names
     if len(names) != len(generated):
         raise ValueError(f"names: wanted {len(generated)}, one a class, got {len(names)}")
     ax = _axes() if ax is None else ax
@@ -366,7 +366,7 @@ def class_bars(
             edgecolor="white", linewidth=0,
         )  # fmt: skip
         _legend_above(ax, title)
-    ax.set_xticks(positions, names)
+    ax.set_xticks(positions, [str(name) for name in names])
     ax.grid(visible=False, axis="x")
     ax.set(xlabel="class", ylabel="share of samples (%)")
     return ax

@@ -18,15 +18,9 @@ Tensor: TypeAlias = tf.Tensor
 
 
 def draw_normal(real: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws from the normal distribution with the mean and the covariance of real samples.
+    """Draws n samples (n, ...) from a normal distribution.
 
-    Args:
-        real: Floats (m, ...), m >= 2.
-        n: How many to draw.
-        rng: NumPy's generator.
-
-    Returns:
-        An array (n, ...) of the same type.
+    It has the mean and the covariance of the real samples (m, ...), m >= 2, and their dtype.
     """
     mean = real.mean(axis=0)
     # Weights of N(0, 1) on the deviations give the sample covariance.
@@ -37,16 +31,31 @@ def draw_normal(real: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarra
 def in_batches(
     function: Callable[[Any], Any], array: np.ndarray, batch_size: int = 500
 ) -> np.ndarray:
-    """What a network, or another function of arrays, makes of many rows, some at a time.
+    """What a function makes of many rows (n, ...), n >= 1, ``batch_size`` of them at a time.
 
-    Args:
-        function: From rows to as many rows of an array or tensor.
-        array: Rows (n, ...), n >= 1.
-        batch_size: Rows at a time; bounds the memory.
+    It maps rows to as many rows of an array or tensor, as a network does.
     """
     batch_size = _check.integer(batch_size, "batch_size", 1)
     starts = range(0, len(array), batch_size)
     return np.concatenate([np.asarray(function(array[i : i + batch_size])) for i in starts])
+
+
+def check_inputs(
+    z: ArrayLike, labels: ArrayLike | None, latent_dim: int, conditional: bool
+) -> Float32:
+    """Checks latent vectors (n, latent_dim), n >= 1, and that labels come where they are taken.
+
+    Returns the latent vectors as float32.
+    """
+    array = np.asarray(z, dtype=np.float32)
+    if array.shape[1:] != (latent_dim,) or not len(array) or not np.isfinite(array).all():
+        raise ValueError(
+            f"z must be finite latent vectors of shape (n, {latent_dim}), got shape {array.shape}"
+        )
+    if conditional != (labels is not None):
+        wanted = "labels" if conditional else "no labels"
+        raise ValueError(f"this generator takes {wanted} beside latent vectors")
+    return array
 
 
 def sample(
@@ -64,8 +73,7 @@ def sample(
         n: How many.
         labels: For a conditional generator: one label for all, or integers of shape (n,). None
             draws them uniformly.
-        seed: Fixes the latent vectors, which are drawn from N(0, I), and drawn labels. None draws
-            others each time.
+        seed: Fixes the latent vectors, drawn from N(0, I), and drawn labels.
         batch_size: Samples made at a time; bounds the memory.
 
     Returns:
@@ -95,11 +103,11 @@ def render(
     """What a generator makes of given latent vectors.
 
     Args:
-        generator: A Keras model from latent vectors (or [latents, labels]) to samples.
+        generator: As in `sample`.
         z: Latent vectors, real numbers (n, latent_dim), n >= 1.
         labels: For a conditional generator one row each, of whatever its second input takes:
             integers (n,), or shares of classes (n, num_classes) for `networks.soft_labels`.
-        batch_size: Samples made at a time; bounds the memory.
+        batch_size: As in `sample`.
         compiled: Makes a graph of the generator at its first call, for many samples or many calls;
             for the few images of a figure that takes longer than making them.
 
@@ -107,15 +115,7 @@ def render(
         float32 of shape (n, ...), images in [-1, 1].
     """
     batch_size = _check.integer(batch_size, "batch_size", 1)
-    latent_dim = generator.inputs[0].shape[-1]
-    z = np.asarray(z, dtype=np.float32)
-    if z.ndim != 2 or not len(z) or z.shape[1] != latent_dim or not np.isfinite(z).all():
-        raise ValueError(
-            f"z must be finite latent vectors of shape (n, {latent_dim}), got shape {z.shape}"
-        )
-    if is_conditional(generator) != (labels is not None):
-        wanted = "labels" if is_conditional(generator) else "no labels"
-        raise ValueError(f"this generator takes {wanted} beside latent vectors")
+    z = check_inputs(z, labels, generator.inputs[0].shape[-1], is_conditional(generator))
     inputs = [z]
     if labels is not None:
         inputs.append(np.asarray(labels))

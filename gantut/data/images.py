@@ -107,14 +107,9 @@ def read_images(
 
 
 def resize(image: Float32, size: tuple[int, int]) -> Float32:
-    """Resizes one image with Lanczos' filter, widened for shrinking.
+    """Brings an image, float32 (height, width, channels) in [-1, 1], to another height and width.
 
-    Args:
-        image: float32 (height, width, channels) in [-1, 1].
-        size: The height and width wanted.
-
-    Returns:
-        float32 of that height and width, the same channels, in [-1, 1].
+    Lanczos' filter does it, widened for shrinking.
     """
     from PIL import Image
 
@@ -308,16 +303,18 @@ def _to_bytes(array: NDArray[Any]) -> str:
 
 def _from_npz(path: Path, size: tuple[int, int] | None, color: bool | None) -> Float32:
     array = _array_from_npz(path)
-    shapes = "(number, height, width) or (number, height, width, 1 or 3)"
-    if array.size == 0 or array.ndim not in (3, 4):
-        raise ValueError(f"{path}: wanted the shape {shapes}, got {array.shape}")
-    if array.ndim == 4 and array.shape[3] not in (1, 3):
-        hint = (
-            "; move the channels last: x.transpose(0, 2, 3, 1)" if array.shape[1] in (1, 3) else ""
+    got = str(array.shape)
+    one_image = array.ndim == 3 and array.shape[2] in (1, 3)
+    no_channels_last = array.ndim == 4 and array.shape[3] not in (1, 3)
+    if one_image:
+        got = f"one image {got}"
+    elif no_channels_last and array.shape[1] in (1, 3):
+        got += "; move the channels last: x.transpose(0, 2, 3, 1)"
+    if one_image or no_channels_last or array.size == 0 or array.ndim not in (3, 4):
+        raise ValueError(
+            f"{path}: wanted the shape (number, height, width) or (number, height, width, 1 or 3), "
+            f"got {got}"
         )
-        raise ValueError(f"{path}: wanted the shape {shapes}, got {array.shape}{hint}")
-    if array.ndim == 3 and array.shape[2] in (1, 3):
-        raise ValueError(f"{path}: wanted the shape {shapes}, got one image {array.shape}")
     if array.ndim == 3:
         array = array[..., None]
     if array.dtype == np.uint8:

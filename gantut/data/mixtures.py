@@ -30,12 +30,9 @@ def ring_mixture(*, modes: int = 8, radius: float = 1.0, sigma: float = 0.01) ->
     angles: with it, eight "modes" are seven, one of double weight.
 
     Args:
-        modes: The number of modes, at least 1.
+        modes: The number of modes, of equal weight.
         radius: The distance of the means from the origin, > 0.
         sigma: The standard deviation, > 0.
-
-    Returns:
-        The mixture, all weights equal.
     """
     modes = _check.integer(modes, "modes", 1)
     radius, sigma = _check.number(radius, "radius", above=0), _check.number(sigma, "sigma", above=0)
@@ -50,12 +47,10 @@ def grid_mixture(*, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) ->
     The defaults are PacGAN's "2D-grid" (Lin et al. 2018): 25 modes on {-4, -2, 0, 2, 4}^2.
 
     Args:
-        side: The number of modes along each axis, at least 1.
+        side: The number of modes along each axis, of equal weight; the second coordinate runs
+            fastest.
         spacing: The distance between neighbours, > 0.
         sigma: The standard deviation, > 0.
-
-    Returns:
-        The mixture, all weights equal; the second coordinate runs fastest.
     """
     side = _check.integer(side, "side", 1)
     spacing = _check.number(spacing, "spacing", above=0)
@@ -66,15 +61,12 @@ def grid_mixture(*, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) ->
 
 
 def sample_mixture(mixture: Mixture, n: int, *, seed: int = 0) -> Float32:
-    """Draws ``n`` points from a mixture.
+    """Draws ``n`` points from a mixture: float32 of shape (n, 2).
 
     Args:
         mixture: From :func:`ring_mixture`, :func:`grid_mixture` or made by hand.
         n: The number of points.
         seed: Seed of the draw.
-
-    Returns:
-        float32 of shape (n, 2).
     """
     n = _check.integer(n, "n", 1)
     random = _check.rng(seed)
@@ -96,8 +88,5 @@ def ring(
 def grid(
     n: int, *, side: int = 5, spacing: float = 2.0, sigma: float = 0.05, seed: int = 0
 ) -> Float32:
-    """Draws ``n`` points from :func:`grid_mixture`: float32 of shape (n, 2).
-
-    PacGAN's protocol draws 100,000.
-    """
+    """Draws ``n`` points from :func:`grid_mixture`, as `ring` does from its own."""
     return sample_mixture(grid_mixture(side=side, spacing=spacing, sigma=sigma), n, seed=seed)

