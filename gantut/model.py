@@ -286,6 +286,7 @@ def _refusal(verb: str, instead: str) -> Callable[..., Any]:
     def refuse(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{verb} means nothing here; {instead}")
 
+    refuse.__doc__ = f"Means nothing here; {instead}."
     return refuse
 
 

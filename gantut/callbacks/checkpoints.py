@@ -136,7 +136,7 @@ class Checkpoints(keras.callbacks.Callback):
 
         Raises:
             OtherTrainingError: the checkpoint belongs to other networks or settings.
-            DamagedError: no checkpoint can be read.
+            ValueError: no checkpoint can be read.
         """
         damaged: list[str] = []
         for path in self.files():

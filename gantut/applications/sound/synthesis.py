@@ -28,7 +28,7 @@ KINDS = (*VOWELS, "string")
 NOTES: dict[str, float] = {"C3": 130.81, "D3": 146.83, "E3": 164.81, "G3": 196.00, "A3": 220.00}
 """A scale of five notes in equal temperament, and their pitches in Hz."""
 LABELS = len(KINDS) * len(NOTES)
-"""Labels of sounds: pairs of kind and note."""
+"""The number of labels, one for each pair of kind and note."""
 _FOURTH = 3_500.0  # Hz, the same for all vowels: voices differ little there
 _BANDWIDTHS = (60.0, 90.0, 120.0, 150.0)  # Hz, of the four formants
 _TRACT = 0.04  # deviation of the log length of vocal tracts
