@@ -16,7 +16,7 @@ The recipe "plain" draws all frames at once; "split" has one part of the latent 
 moves and one for how, as MoCoGAN has (Tulyakov et al. 2018).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -48,9 +48,6 @@ _MARGIN = 2
 _FAINT = 0.1  # ink below it is haze
 
 
-# --- Clips -------------------------------------------------------------------------------------
-
-
 class Clips(NamedTuple):
     """Clips and how they were made.
 
@@ -74,9 +71,6 @@ def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
     Args:
         digits: Images (n, 28, 28, 1) in [-1, 1].
         seed: Fixes the motions.
-
-    Returns:
-        `Clips`, one for each digit.
     """
     images = check_images(digits, name="digits", channels=1, size=28)
     rng = _check.rng(seed)
@@ -87,14 +81,11 @@ def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
 
 
 def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
-    """Clips whose frames have nothing to do with each other: eight digits at eight places.
+    """Clips (n, 20, 20, 8) of unrelated frames: eight digits at eight places.
 
     Args:
         digits: Images (8 n, 28, 28, 1) in [-1, 1].
         seed: Fixes the places.
-
-    Returns:
-        float32 (n, 20, 20, 8).
     """
     images = check_images(digits, name="digits", channels=1, size=28)
     if len(images) % FRAMES:
@@ -105,15 +96,12 @@ def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
 
 
 def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
-    """Draws clips from the normal distribution with the mean and the covariance of real ones.
+    """Draws from the normal distribution with the mean and covariance of real clips, clipped.
 
     Args:
-        frames: Real clips (m, 20, 20, 8), m >= 2.
+        frames: Real clips, two at least.
         n: How many to draw.
         seed: Fixes them.
-
-    Returns:
-        float32 (n, 20, 20, 8), clipped to [-1, 1].
     """
     real = _clips(frames)
     if len(real) < 2:
@@ -123,8 +111,8 @@ def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
 
 def _halved(images: Float32) -> Float32:
     """Ink in [0, 1] (n, 14, 14), the means of 2 x 2 pixels."""
-    ink: Float32 = (images[..., 0].reshape(-1, _DIGIT, 2, _DIGIT, 2).mean(axis=(2, 4)) + 1) / 2
-    return ink
+    pixels = images.reshape(-1, _DIGIT, 2, _DIGIT, 2).mean(axis=(2, 4))
+    return np.asarray((pixels + 1) / 2)
 
 
 def _shifts(places: Float64, size: int, onto: int) -> Float32:
@@ -145,18 +133,10 @@ def _clips(frames: npt.ArrayLike) -> Float32:
     return check_images(frames, name="frames", channels=FRAMES, size=SIDE)
 
 
-# --- Measures ----------------------------------------------------------------------------------
-
-
 def tracks(frames: npt.ArrayLike) -> Float64:
-    """Follows the centre of the ink.
+    """The centre of the ink in each frame: float64 (n, 8, 2), row and column in pixels.
 
-    Args:
-        frames: Clips (n, 20, 20, 8).
-
-    Returns:
-        float64 (n, 8, 2), row and column in pixels; NaN where a frame is empty. Ink fainter than
-        a tenth does not count.
+    Ink fainter than a tenth does not count; an empty frame has NaN.
     """
     ink = (_clips(frames).astype(np.float64) + 1) / 2
     ink = np.where(ink < _FAINT, 0, ink)
@@ -186,14 +166,7 @@ class Motion(NamedTuple):
 
 
 def straight_motion(track: npt.ArrayLike) -> Motion:
-    """Fits a motion at constant velocity to each track.
-
-    Args:
-        track: (n, frames, 2), in pixels, as `tracks` gives them.
-
-    Returns:
-        `Motion`; NaN where the track has NaN.
-    """
+    """Fits a motion to each track (n, frames, 2) of `tracks`; NaN where that has NaN."""
     places = np.asarray(track, dtype=np.float64)
     if places.ndim != 3 or places.shape[1] < 3 or places.shape[2] != 2:
         raise ValueError(f"track must have the shape (n, frames >= 3, 2), got {places.shape}")
@@ -205,17 +178,12 @@ def straight_motion(track: npt.ArrayLike) -> Motion:
 
 
 def read(frames: npt.ArrayLike) -> Float64:
-    """What the judge reads in each frame, after its ink has been centred, enlarged and stretched.
+    """The probabilities of the digits that the judge reads in each frame: float64 (n, 8, 10).
 
-    To halve a digit and to move it by parts of a pixel makes it faint. Of the brightest ink of a
-    frame, what is below 23 % becomes black, and what is above 68 % white. Of the test digits the
-    judge then reads 97 % rightly, and 99 % to be the same in the first and the last frame.
-
-    Args:
-        frames: Clips (n, 20, 20, 8).
-
-    Returns:
-        float64 (n, 8, 10), probabilities of the digits. An empty frame is read as a black image.
+    Its ink is centred, enlarged and stretched before: to halve a digit and to move it by parts of a
+    pixel makes it faint. Of the brightest ink of a frame, what is below 23 % becomes black, and
+    what is above 68 % white. Of the test digits the judge then reads 97 % rightly, and 99 % to be
+    the same in the first and the last frame. An empty frame is read as a black image.
     """
     ink = (_clips(frames).transpose(0, 3, 1, 2) + 1) / 2
     # A patch's own centre is at 6.5; the shift puts the centre of the ink there.
@@ -257,14 +225,7 @@ class Measures(NamedTuple):
 
 
 def measure(frames: npt.ArrayLike) -> Measures:
-    """Measures clips.
-
-    Args:
-        frames: Clips (n, 20, 20, 8).
-
-    Returns:
-        `Measures`.
-    """
+    """Measures clips."""
     motion, seen = straight_motion(tracks(frames)), read(frames)
     whole = np.isfinite(motion.residuals)
     digits = seen.argmax(axis=2)
@@ -283,9 +244,6 @@ def measure(frames: npt.ArrayLike) -> Measures:
     )
 
 
-# --- Training ----------------------------------------------------------------------------------
-
-
 def split_generator(
     image_shape: Sequence[int] = (SIDE, SIDE, FRAMES),
     content_dim: int = 48,
@@ -295,10 +253,10 @@ def split_generator(
 ) -> keras.Model:
     """Draws every frame with the same weights, from what moves and where it is by then.
 
-    The first part of the latent vector, the content, is the same for all frames. The second makes
-    a code for each frame. Both meet in a perceptron that draws one frame. MoCoGAN has a recurrent
-    network for the codes and convolutions for the frames (Tulyakov et al. 2018, section 3); for
-    eight frames a linear layer does.
+    The first part of the latent vector, the content, is the same for all frames. The second, the
+    motion, makes a code for each. Both meet in a perceptron that draws one frame. MoCoGAN has a
+    recurrent network for the codes and convolutions for the frames (Tulyakov et al. 2018, section
+    3); for eight frames a linear layer does.
 
     Args:
         image_shape: (20, 20, 8), the only shape of a clip.
@@ -307,9 +265,6 @@ def split_generator(
         width: Units of the hidden layers.
         mean_image: The mean clip (20, 20, 8): the last layer's bias starts where it draws the mean
             of its frames.
-
-    Returns:
-        A model from (batch, content_dim + motion_dim) to clips (batch, 20, 20, 8) in [-1, 1].
     """
     if tuple(image_shape) != (SIDE, SIDE, FRAMES):
         raise ValueError(f"wanted clips of shape {(SIDE, SIDE, FRAMES)}, got {tuple(image_shape)}")
@@ -331,9 +286,8 @@ def split_generator(
             x = layers.Dense(width, use_bias=False, name="dense")(x)
     x = layers.Dense(SIDE * SIDE, activation="tanh", name="pixels")(x)
     x = layers.Permute((2, 1), name="frames_last")(x)
-    model = keras.Model(
-        z, layers.Reshape((SIDE, SIDE, FRAMES), name="clip")(x), name="split_generator"
-    )
+    x = layers.Reshape((SIDE, SIDE, FRAMES), name="clip")(x)
+    model = keras.Model(z, x, name="split_generator")
     if mean_image is not None:
         mean = parts.checked_mean(mean_image, (SIDE, SIDE, FRAMES)).mean(axis=-1)
         parts.start_at(model, mean)
@@ -356,9 +310,6 @@ def recipe(method: str = "split") -> recipes.GANRecipe:
     Args:
         method: "split", whose generator is `split_generator`, or "plain", where one perceptron
             draws all frames at once.
-
-    Returns:
-        A recipe; ``dataclasses.replace`` makes another from it.
     """
     fast: Any = recipes.get("fast")
     return replace(
@@ -375,26 +326,12 @@ def recipe(method: str = "split") -> recipes.GANRecipe:
     )
 
 
-def train(
-    frames: npt.ArrayLike,
-    method: str = "split",
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    callbacks: Iterable[Any] = (),
-) -> recipes.Run[GAN]:
+def train(frames: npt.ArrayLike, method: str = "split", **options: Any) -> recipes.Run[GAN]:
     """Trains a GAN on clips.
 
     Args:
-        frames: Clips (n, 20, 20, 8), n of a batch (64) at least.
+        frames: Clips, of a batch (64) at least.
         method: As in `recipe`.
-        steps: Length of the training; the recipe's own if None.
-        seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: Keras callbacks, as in `gantut.recipes.train`.
-
-    Returns:
-        A `gantut.recipes.Run`.
+        **options: ``steps``, ``seed``, ``callbacks`` and others of `gantut.recipes.train`.
     """
-    return recipes.train(
-        recipe(method), _clips(frames), steps=steps, seed=seed, callbacks=callbacks
-    )
+    return recipes.train(recipe(method), _clips(frames), **options)

@@ -75,18 +75,11 @@ class News:
 
 
 def news(n: int, seed: int = 0) -> News:
-    """Draws reports.
+    """Draws ``n`` reports of 7 to 19 words, which the seed fixes.
 
     Each names an actor, an action and its object, and another person, who reports it, before or
     behind the rest. Half of them name another object too, of another action. Openings, closings,
     adjectives and adverbs come and go.
-
-    Args:
-        n: How many.
-        seed: Fixes them.
-
-    Returns:
-        `News` of sentences with 7 to 19 words.
     """
     rng = _check.rng(seed)
 
@@ -148,22 +141,15 @@ def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[
     return codes
 
 
-# --- Summarisers -------------------------------------------------------------------------------
-
-
-def marker(units: int = 48) -> keras.Model:
+def marker() -> keras.Model:
     """The network that marks the words to keep: each word is judged with three on each side.
 
-    Args:
-        units: Filters of both convolutions.
-
-    Returns:
-        A model from documents (batch, LENGTH) to logits of the same shape.
+    It goes from documents (batch, LENGTH) to logits of the same shape.
     """
     words = keras.Input((LENGTH,), dtype="int32", name="words")
     x = keras.layers.Embedding(len(vocabulary()) + 1, 24, name="embedding")(words)
     for i, width in enumerate((5, 3), start=1):
-        x = keras.layers.Conv1D(units, width, padding="same", name=f"conv_{i}")(x)
+        x = keras.layers.Conv1D(48, width, padding="same", name=f"conv_{i}")(x)
         x = keras.layers.LeakyReLU(negative_slope=0.2, name=f"leaky_{i}")(x)
     # One word in four or so at the start: summaries of everything teach nothing.
     bias = keras.initializers.Constant(-1.0)
@@ -171,20 +157,16 @@ def marker(units: int = 48) -> keras.Model:
     return keras.Model(words, keras.layers.Reshape((LENGTH,), name="row")(logits), name="marker")
 
 
-def compact(words: Tensor, kept: Tensor, slots: int = SLOTS) -> Tensor:
-    """Moves the kept words together.
+def compact(words: Tensor, kept: Tensor) -> Tensor:
+    """The first kept words, moved together: symbols (batch, SLOTS), filled up with 0.
 
     Args:
         words: Documents (batch, LENGTH), 0 where there is no word.
         kept: 1 for words that are kept and 0 for others, of the same shape.
-        slots: Places of the result.
-
-    Returns:
-        Symbols (batch, slots), the first kept words, filled up with 0.
     """
     chosen = words * tf.cast(kept, words.dtype)
     order = tf.argsort(tf.cast(chosen == 0, tf.int32), axis=1, stable=True)
-    return tf.gather(chosen, order[:, :slots], batch_dims=1)
+    return tf.gather(chosen, order[:, :SLOTS], batch_dims=1)
 
 
 class Measures(NamedTuple):
@@ -220,22 +202,16 @@ def measure(made: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> M
     return Measures(*(float(np.mean(values)) for values in (right, formed, wrong, f1)))
 
 
-def lead(documents: Sequence[Words], words: int = 3) -> list[Words]:
-    """The first words of each document, the oldest of all summarisers."""
-    return [document[:words] for document in documents]
+def lead(documents: Sequence[Words]) -> list[Words]:
+    """The first three words of each document, the oldest of all summarisers."""
+    return [document[:3] for document in documents]
 
 
-def rarest(documents: Sequence[Words], counted: Sequence[Words], words: int = 3) -> list[Words]:
-    """The words of each document with the largest tf-idf, in their order.
+def rarest(documents: Sequence[Words], counted: Sequence[Words]) -> list[Words]:
+    """The three words of each document with the largest tf-idf, in their order.
 
-    Args:
-        documents: Sentences.
-        counted: The documents in which words are counted: idf is the log of their number over
-            one more than the number of those that have the word (Sparck Jones 1972).
-        words: How many to keep.
-
-    Returns:
-        A summary for each.
+    The idf is the log of the number of documents in which words are ``counted`` over one more than
+    the number of those that have the word (Sparck Jones 1972).
     """
     having = Counter(word for document in counted for word in set(document))
     made = []
@@ -245,7 +221,7 @@ def rarest(documents: Sequence[Words], counted: Sequence[Words], words: int = 3)
             word: times * np.log(len(counted) / (1 + having[word])) for word, times in count.items()
         }
         # A dict keeps the order of the document.
-        best = sorted(weight, key=weight.__getitem__, reverse=True)[:words]
+        best = sorted(weight, key=weight.__getitem__, reverse=True)[:3]
         made.append(tuple(word for word in weight if word in best))
     return made
 
@@ -274,25 +250,21 @@ class SummaryRun:
         ]
 
 
+_BATCH = 64  # documents in a step, drawn with replacement
+_TRIES = 4  # draws for a document
+
+
 @recipes.cpu_timed
-def train_tagger(
-    corpus: News, *, units: int = 48, batch_size: int = 64, steps: int = 300, seed: int = 0
-) -> SummaryRun:
-    """Trains a marker on documents with their own summaries.
+def train_tagger(corpus: News, *, steps: int = 300, seed: int = 0) -> SummaryRun:
+    """Trains a marker on documents with their own summaries, 64 a step.
 
     Args:
         corpus: Documents and the words to keep.
-        units: As in `marker`.
-        batch_size: Documents in a step, drawn with replacement.
         steps: Adam's steps, at the rate 3e-3.
         seed: Fixes the result.
-
-    Returns:
-        A `SummaryRun`.
     """
-    batch_size = _check.integer(batch_size, "batch_size", 1)
     recipes.make_deterministic(seed)
-    network, optimizer = marker(units), FusedAdam(3e-3)
+    network, optimizer = marker(), FusedAdam(3e-3)
     optimizer.build(network.trainable_variables)
     documents = tf.constant(encode(corpus.documents))
     marks = np.zeros(documents.shape, np.float32)
@@ -302,7 +274,7 @@ def train_tagger(
 
     @tf.function
     def step(number: Tensor) -> Tensor:
-        chosen = _rows(len(corpus.documents), batch_size, seed, number)
+        chosen = _rows(len(corpus.documents), seed, number)
         words = tf.gather(documents, chosen)
         there = tf.cast(words > 0, tf.float32)
         with tf.GradientTape() as tape:
@@ -326,40 +298,22 @@ def unpaired(corpus: News) -> tuple[tuple[Words, ...], tuple[Words, ...]]:
 
 
 @recipes.cpu_timed
-def train(
-    corpus: News,
-    *,
-    units: int = 48,
-    batch_size: int = 64,
-    tries: int = 4,
-    gamma: float = 0.02,
-    steps: int = 1_000,
-    seed: int = 0,
-) -> SummaryRun:
+def train(corpus: News, *, steps: int = 1_000, seed: int = 0) -> SummaryRun:
     """Trains a marker against a discriminator, without pairs.
 
-    The marker draws which words of a document to keep, each by itself with its probability. D
-    sees the kept words, moved together, beside the summaries of other documents. The marker's
-    step is REINFORCE on D's probability; the baseline of a draw is the mean reward of the other
-    draws for the same document (Kool et al. 2019).
+    The marker draws which words of a document to keep, four times, each word by itself with its
+    probability. D sees the kept words, moved together, beside the summaries of other documents. The
+    marker's step is REINFORCE on D's probability; the baseline of a draw is the mean reward of the
+    other draws for the same document (Kool et al. 2019).
 
     Args:
         corpus: Documents, two at least, used as `unpaired` says.
-        units: As in `marker`.
-        batch_size: Documents in a step, drawn with replacement, and as many summaries.
-        tries: Draws for a document, 2 at least.
-        gamma: Of the penalties R1 and R2 on D. Strong ones keep D from seeing a wrong word.
-        steps: Steps of both players.
+        steps: Steps of both players, of 64 documents and as many summaries.
         seed: Fixes the result.
-
-    Returns:
-        A `SummaryRun`.
     """
-    tries = _check.integer(tries, "tries", 2)
-    batch_size = _check.integer(batch_size, "batch_size", 1)
     recipes.make_deterministic(seed)
     symbols = len(vocabulary()) + 1
-    network, judge = marker(units), tabular.discriminator(SLOTS * symbols, (128, 64))
+    network, judge = marker(), tabular.discriminator(SLOTS * symbols, (128, 64))
     optimizers = [FusedAdam(3e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)]
     for optimizer, model in zip(optimizers, (network, judge), strict=True):
         optimizer.build(model.trainable_variables)
@@ -373,11 +327,11 @@ def train(
 
     @tf.function
     def step(number: Tensor) -> Tensor:
-        words = tf.gather(documents, _rows(len(read), batch_size, seed, 3 * number))
-        real = rows(tf.gather(summaries, _rows(len(summaries), batch_size, seed, 3 * number + 1)))
+        words = tf.gather(documents, _rows(len(read), seed, 3 * number))
+        real = rows(tf.gather(summaries, _rows(len(summaries), seed, 3 * number + 1)))
         there = tf.cast(words > 0, tf.float32)
         noise = tf.random.stateless_uniform(
-            (tries, batch_size, LENGTH), seed=tf.stack([seed, 3 * number + 2])
+            (_TRIES, _BATCH, LENGTH), seed=tf.stack([seed, 3 * number + 2])
         )
         with tf.GradientTape() as tape:
             logits = network(words, training=True)
@@ -387,17 +341,18 @@ def train(
             )
             log_p = tf.reduce_sum(log_p * there, axis=2)
             flat = tf.reshape(kept, (-1, LENGTH))
-            fake = rows(compact(tf.tile(words, (tries, 1)), flat))
-            reward = tf.reshape(tf.sigmoid(judge(fake, training=True)), (tries, batch_size))
-            others = (tf.reduce_sum(reward, axis=0) - reward) / (tries - 1)
+            fake = rows(compact(tf.tile(words, (_TRIES, 1)), flat))
+            reward = tf.reshape(tf.sigmoid(judge(fake, training=True)), (_TRIES, _BATCH))
+            others = (tf.reduce_sum(reward, axis=0) - reward) / (_TRIES - 1)
             advantage = reward - others
             advantage = tf.stop_gradient(advantage / (tf.math.reduce_std(advantage) + 1e-8))
             goal = -tf.reduce_mean(advantage * log_p)
         gradients = tape.gradient(goal, network.trainable_variables)
         with tf.GradientTape() as tape:
-            judged = fake[:batch_size]
+            judged = fake[:_BATCH]
             total = loss.discriminator(judge(real, training=True), judge(judged, training=True))
-            total += gamma * (losses.r1_penalty(judge, real) + losses.r2_penalty(judge, judged))
+            # Stronger penalties keep D from seeing a wrong word.
+            total += 0.02 * (losses.r1_penalty(judge, real) + losses.r2_penalty(judge, judged))
         judge_gradients = tape.gradient(total, judge.trainable_variables)
         with tf.control_dependencies([g for g in [*gradients, *judge_gradients] if g is not None]):
             optimizers[0].apply(gradients, network.trainable_variables)
@@ -407,23 +362,21 @@ def train(
     return SummaryRun(network, _history(step, steps, "reward"))
 
 
-def _rows(n: int, batch_size: int, seed: int, number: Tensor) -> Tensor:
+def _rows(n: int, seed: int, number: Tensor) -> Tensor:
     """Numbers of rows, drawn with replacement: a function of the seed and the step alone."""
     return tf.random.stateless_uniform(
-        (batch_size,), seed=tf.stack([seed, number]), maxval=n, dtype=tf.int32
+        (_BATCH,), seed=tf.stack([seed, number]), maxval=n, dtype=tf.int32
     )
 
 
-def _history(
-    step: Callable[[Tensor], Tensor], steps: int, name: str, every: int = 25
-) -> dict[str, list[float]]:
-    """Runs the steps, and keeps the mean of what they return."""
+def _history(step: Callable[[Tensor], Tensor], steps: int, name: str) -> dict[str, list[float]]:
+    """Runs the steps, and keeps the mean of what each 25 return."""
     history: dict[str, list[float]] = {"step": [], name: []}
     values = []
     steps = _check.integer(steps, "steps", 1)
     for number in range(1, steps + 1):
         values.append(step(tf.constant(number)))
-        if number % every == 0 or number == steps:
+        if number % 25 == 0 or number == steps:
             history["step"].append(number)
             history[name].append(float(np.mean([value.numpy() for value in values])))
             values = []

@@ -124,8 +124,6 @@ def test_no_document_comes_with_its_summary():
     [
         (lambda: summaries.news(0), "n must"),
         (lambda: summaries.train_tagger(NEWS, steps=0), "steps must"),
-        (lambda: summaries.train_tagger(NEWS, batch_size=0), "batch_size must"),
-        (lambda: summaries.train(NEWS, tries=1), "tries must"),
         (lambda: summaries.unpaired(summaries.news(1)), "two documents"),
     ],
 )

@@ -8,8 +8,8 @@
     sound.pitch(made).hertz                     # near 130.8
 
 A sound is 128 ms at 8 kHz: one of five sung vowels or a plucked string, on one of five notes of a
-scale. The pair of kind and note is its label. `sounds` makes them by the source-filter model, so
-that the truth is known, and `pitch`, `formants` and `read` find it again in any waveform.
+scale. The pair of kind and note is its label. `sounds` makes them by the source-filter model;
+`pitch`, `formants` and `read` find the truth again in any waveform, (n, samples) at 8 kHz.
 
 `train` teaches a conditional GAN in one of two ways (Donahue et al. 2019): on the waveform itself,
 with one-dimensional convolutions (WaveGAN), or on its log spectrogram (SpecGAN), from which
@@ -18,7 +18,6 @@ with one-dimensional convolutions (WaveGAN), or on its log spectrogram (SpecGAN)
 """
 
 from gantut.applications.sound.analysis import (
-    CENTS,
     CLEAR,
     Measures,
     Pitch,
@@ -34,7 +33,6 @@ from gantut.applications.sound.analysis import (
 from gantut.applications.sound.rivals import mixtures, normal_spectrograms, vocode
 from gantut.applications.sound.synthesis import (
     KINDS,
-    LABELS,
     LENGTH,
     NOTES,
     RATE,
@@ -55,10 +53,8 @@ from gantut.applications.sound.training import (
 )
 
 __all__ = [
-    "CENTS",
     "CLEAR",
     "KINDS",
-    "LABELS",
     "LENGTH",
     "NOTES",
     "RATE",

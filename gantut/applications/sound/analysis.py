@@ -7,22 +7,13 @@ import numpy.typing as npt
 from scipy import linalg
 
 from gantut import _check, metrics
-from gantut.applications.sound.synthesis import (
-    LABELS,
-    LENGTH,
-    NOTES,
-    RATE,
-    VOWELS,
-    Float64,
-    Int64,
-    scaled,
-)
+from gantut.applications.sound import synthesis
+from gantut.applications.sound.synthesis import LENGTH, NOTES, RATE, VOWELS, Float64, Int64
 from gantut.data import Float32, check_labels
 
 CLEAR = 0.8
 """Clarity (see `pitch`) from which a sound counts as having a pitch."""
-CENTS = 25.0
-"""How far from its note a pitch may be, in hundredths of a semitone."""
+_CENTS = 25.0  # how far from its note a pitch may be
 ORDER = 9  # of linear prediction: two for each formant below 4 kHz, one for the source's slope
 _FALL = -6.0  # dB from the first to the second half; strings fall by 11, vowels hardly
 _WINDOW, HOP = 256, 64  # samples of a spectrum, and from one to the next
@@ -44,20 +35,14 @@ class Pitch(NamedTuple):
 
 
 def pitch(waves: npt.ArrayLike) -> Pitch:
-    """Finds the pitch by the normalised square difference (McLeod and Wyvill 2005, section 4).
+    """Finds the pitch, between 60 and 500 Hz, by the normalised square difference.
 
-    That is::
+    That is (McLeod and Wyvill 2005, section 4)::
 
         n(lag) = 2 sum_t x_t x_(t+lag) / sum_t (x_t^2 + x_(t+lag)^2)
 
     It is 1 where the sound repeats after the lag. The pitch is that of the first peak that reaches
     0.97 of the highest, refined by a parabola through three points; clarity is its height.
-
-    Args:
-        waves: (n, samples) at 8 kHz, of any scale.
-
-    Returns:
-        `Pitch`, looked for between 60 and 500 Hz.
     """
     first, last = RATE // 500, RATE // 60 + 1
     x = _waves(waves, last + 2)
@@ -81,10 +66,7 @@ def pitch(waves: npt.ArrayLike) -> Pitch:
 
 
 def _waves(waves: npt.ArrayLike, least: int = 1, most: int | None = None) -> Float64:
-    """Finite sounds (n, samples), of a number of samples within limits."""
-    x = np.asarray(waves, dtype=np.float64)
-    if x.ndim != 2 or not x.size or not np.isfinite(x).all():
-        raise ValueError(f"waves: wanted finite sounds (n, samples), got shape {x.shape}")
+    x = _check.rows(waves, "waves")
     if not least <= x.shape[1] <= (most or x.shape[1]):
         limits = f"{least}" if most == least else f"{least} or more"
         raise ValueError(f"waves: wanted sounds of {limits} samples, got {x.shape[1]}")
@@ -98,12 +80,12 @@ def linear_prediction(waves: npt.ArrayLike, order: int = ORDER) -> Float64:
     coefficients solve the normal equations of the autocorrelation.
 
     Args:
-        waves: (n, samples).
+        waves: (n, samples) at any rate.
         order: Number of poles.
 
     Returns:
-        float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1. Each
-        sample is predicted by minus the others times the samples before it.
+        float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1. Minus
+        the others predict a sample from those before it.
     """
     x = _waves(waves, _check.integer(order, "order", 1) + 1)
     y = np.concatenate([x[:, :1], x[:, 1:] - 0.97 * x[:, :-1]], axis=1)
@@ -115,14 +97,9 @@ def linear_prediction(waves: npt.ArrayLike, order: int = ORDER) -> Float64:
 
 
 def formants(waves: npt.ArrayLike) -> Float64:
-    """The two lowest resonances of a sound: poles of `linear_prediction`.
+    """The two lowest resonances of sounds: float64 (n, 2), in Hz, ascending; NaN for missing ones.
 
-    Args:
-        waves: (n, samples) at 8 kHz.
-
-    Returns:
-        float64 (n, 2), in Hz, ascending; NaN where there are fewer. Only poles between 150 Hz
-        and 3.8 kHz with a bandwidth below 500 Hz count.
+    They are poles of `linear_prediction` between 150 Hz and 3.8 kHz, with a bandwidth below 500 Hz.
     """
     filters = linear_prediction(waves)
     found = np.full((len(filters), 2), np.nan)
@@ -136,16 +113,11 @@ def formants(waves: npt.ArrayLike) -> Float64:
 
 
 def read(waves: npt.ArrayLike) -> Int64:
-    """Says what kind of sound each one is.
+    """Says what kind each sound is: int64 (n,), places in ``KINDS``.
 
     A sound whose second half is weaker than its first by more than 6 dB is a string. Any other is
-    the vowel whose first two formants are the nearest, on a logarithmic scale.
-
-    Args:
-        waves: (n, samples) at 8 kHz.
-
-    Returns:
-        int64 (n,), places in ``KINDS``; -1 where no two resonances are found.
+    the vowel whose first two formants are the nearest, on a logarithmic scale, or -1 where no two
+    are found.
     """
     x = _waves(waves)
     found = formants(x)
@@ -160,14 +132,10 @@ def read(waves: npt.ArrayLike) -> Int64:
 
 
 def band_levels(waves: npt.ArrayLike) -> Float64:
-    """Features for a distance between sets of sounds: levels of 20 bands in 4 quarters of a sound.
+    """Features for a distance between sets of sounds, (n, 1024) with a peak of 0.9.
 
-    Args:
-        waves: (n, 1024) at 8 kHz, scaled to a peak of 0.9.
-
-    Returns:
-        float64 (n, 80), in dB. Bands are 200 Hz wide; what is more than about 40 dB below a full
-        tone counts as silence.
+    They are the levels of 20 bands of 200 Hz in 4 quarters of a sound, float64 (n, 80), in dB. What
+    is more than about 40 dB below a full tone counts as silence.
     """
     x = _waves(waves, LENGTH, LENGTH)
     quarters = x.reshape(len(x), 4, LENGTH // 4) * np.hanning(LENGTH // 4)
@@ -182,8 +150,8 @@ class Measures(NamedTuple):
 
     Attributes:
         clear: The share with a clear pitch, `CLEAR` or more.
-        note: The share with a clear pitch within `CENTS` of the note that was asked for.
-        kind: The share that `read` takes for the kind that was asked for.
+        note: The share with a clear pitch at most a quarter semitone off the note asked for.
+        kind: The share that `read` takes for the kind asked for.
         right: The share with both.
         spread: Standard deviation of the logarithm of the first two formants, over the vowels of
             one label that were read rightly, pooled over labels; NaN if there are none.
@@ -202,21 +170,18 @@ def measure(waves: npt.ArrayLike, labels: npt.ArrayLike, reference: npt.ArrayLik
     """Measures sounds.
 
     Args:
-        waves: (n, 1024) at 8 kHz.
+        waves: (n, 1024).
         labels: Integers (n,), what was asked for.
         reference: Real sounds (m, 1024), of all labels alike.
-
-    Returns:
-        `Measures`.
     """
-    x = scaled(_waves(waves))
-    asked = check_labels(labels, len(x), LABELS)
+    x = synthesis.scaled(_waves(waves))
+    asked = check_labels(labels, len(x), synthesis.LABELS)
     kinds, notes = np.divmod(asked, len(NOTES))
     heard = pitch(x)
     clear = heard.clarity >= CLEAR
     with np.errstate(invalid="ignore"):
         off = 1_200 * np.abs(np.log2(heard.hertz / np.array([*NOTES.values()])[notes]))
-        note = clear & (off < CENTS)
+        note = clear & (off < _CENTS)
     kind = read(x) == kinds
     squares, freedom = 0.0, 0
     resonances = np.log(formants(x))
@@ -255,14 +220,10 @@ def _from_spectra(spectra: npt.NDArray[np.complex128]) -> Float64:
 
 
 def spectrograms(waves: npt.ArrayLike) -> Float32:
-    """Sounds as images: the logarithm of how loud each frequency is at each time.
+    """Sounds (n, 1024) as images: the logarithm of how loud each frequency is at each time.
 
-    Args:
-        waves: (n, 1024) at 8 kHz.
-
-    Returns:
-        float32 (n, 129, 17, 1) in [-1, 1], by frequency (0 to 4 kHz in steps of 31.25 Hz) and time
-        (spectra of 32 ms, 8 ms apart): from 34 dB below to 36 dB above a sine of amplitude 1/64.
+    They are float32 (n, 129, 17, 1) in [-1, 1], by frequency (0 to 4 kHz in steps of 31.25 Hz) and
+    time (spectra of 32 ms, 8 ms apart): from 34 dB below to 36 dB above a sine of amplitude 1/64.
     """
     levels = 20 * np.log10(np.abs(_spectra(_waves(waves, LENGTH, LENGTH))) + 1e-9)
     images = np.clip((levels - _TOP) / (_RANGE / 2) + 1, -1, 1)
@@ -270,7 +231,7 @@ def spectrograms(waves: npt.ArrayLike) -> Float32:
 
 
 def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
-    """Finds sounds that have given spectrograms, by guessing their phases.
+    """Finds sounds (n, 1024), each with a peak of 0.9, for spectrograms, by guessing their phases.
 
     Griffin and Lim 1984 go to and fro: take the phases of the spectra of the sound made with the
     last phases. Perraudin et al. 2013 go 1.99 times as far each time, which needs far fewer steps.
@@ -278,9 +239,6 @@ def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
     Args:
         images: As `spectrograms` makes them. What is -1 is silence.
         seed: Fixes the first phases, which are random.
-
-    Returns:
-        float32 (n, 1024), each scaled to a peak of 0.9.
     """
     levels = np.asarray(images, dtype=np.float64)
     if levels.shape[1:] != SHAPE or not len(levels) or not np.isfinite(levels).all():
@@ -294,4 +252,4 @@ def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
         ahead = spectra + 0.99 * (spectra - last)
         last = spectra
         phases = ahead / np.maximum(np.abs(ahead), 1e-9)
-    return scaled(_from_spectra(sizes * phases))
+    return synthesis.scaled(_from_spectra(sizes * phases))

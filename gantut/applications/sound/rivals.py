@@ -5,26 +5,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from gantut import _check
-from gantut.applications.sound.analysis import (
-    HOP,
-    ORDER,
-    SHAPE,
-    from_spectrograms,
-    linear_prediction,
-    pitch,
-    spectrograms,
-)
-from gantut.applications.sound.synthesis import (
-    HIGHEST,
-    LABELS,
-    NOTES,
-    RATE,
-    Int64,
-    Sounds,
-    partials,
-    scaled,
-    series,
-)
+from gantut.applications.sound import analysis, synthesis
+from gantut.applications.sound.synthesis import LABELS, NOTES, Int64, Sounds, scaled
 from gantut.data import Float32, check_labels
 from gantut.sampling import draw_normal
 
@@ -40,27 +22,23 @@ def _of_labels(data: Sounds, labels: npt.ArrayLike) -> Int64:
 def normal_spectrograms(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     """Draws spectrograms from a normal distribution for each label, and finds their sounds.
 
-    It has the mean and the covariance of the label's own spectrograms. The same way to a waveform
-    as the GAN's; only the network is missing.
+    It has the mean and the covariance of the label's own. Only the GAN's network is missing.
 
     Args:
         data: Real sounds, two at least of each label that is asked for.
         labels: Integers (n,), what to make.
         seed: Fixes the result.
-
-    Returns:
-        float32 (n, 1024), scaled to a peak of 0.9.
     """
     asked, rng = _of_labels(data, labels), _check.rng(seed)
-    images = np.empty((len(asked), *SHAPE))
+    images = np.empty((len(asked), *analysis.SHAPE))
     for each in np.unique(asked):
-        real = spectrograms(data.waves[data.labels == each]).astype(np.float64)
+        real = analysis.spectrograms(data.waves[data.labels == each]).astype(np.float64)
         images[asked == each] = draw_normal(real, int((asked == each).sum()), rng)
-    return from_spectrograms(np.clip(images, -1, 1), seed=seed)
+    return analysis.from_spectrograms(np.clip(images, -1, 1), seed=seed)
 
 
 def mixtures(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
-    """Adds two real sounds of the label, a choir of two voices; as `normal_spectrograms`."""
+    """Adds two real sounds of the label; as `normal_spectrograms`."""
     asked, rng = _of_labels(data, labels), _check.rng(seed)
     pairs = [rng.choice(np.flatnonzero(data.labels == each), 2, replace=False) for each in asked]
     return scaled(data.waves[np.array(pairs)].sum(axis=1))
@@ -72,22 +50,22 @@ def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     What telephony has done since Atal and Hanauer 1971: `linear_prediction` takes the filter from
     a sound of the kind asked for, on whatever note; `pitch` the note from a sound of whatever kind;
     partials of that pitch go through that filter and get the loudness of the first sound over time.
-    Arguments and result are those of `normal_spectrograms`.
+    The arguments are those of `normal_spectrograms`.
     """
     asked, rng = _of_labels(data, labels), _check.rng(seed)
     kinds, notes = np.divmod(data.labels, len(NOTES))
     filters = [rng.choice(np.flatnonzero(kinds == each // len(NOTES))) for each in asked]
     voices = [rng.choice(np.flatnonzero(notes == each % len(NOTES))) for each in asked]
     sources = data.waves[filters]
-    hertz = pitch(data.waves[voices]).hertz
-    k = partials(hertz)
-    z = np.exp(-2j * np.pi * hertz[:, None] * k / RATE)
-    powers = z[..., None] ** np.arange(ORDER + 1)
-    gains = 1 / (powers * linear_prediction(sources)[:, None]).sum(axis=2)
+    hertz = analysis.pitch(data.waves[voices]).hertz
+    k = synthesis.partials(hertz)
+    z = np.exp(-2j * np.pi * hertz[:, None] * k / synthesis.RATE)
+    powers = z[..., None] ** np.arange(analysis.ORDER + 1)
+    gains = 1 / (powers * analysis.linear_prediction(sources)[:, None]).sum(axis=2)
     gains /= 1 - 0.97 * z  # undoes the pre-emphasis
-    gains[hertz[:, None] * k > HIGHEST] = 0
-    waves = series(gains, hertz, rng.random(len(asked)))
-    smooth = np.hanning(2 * HOP + 1) / HOP
+    gains[hertz[:, None] * k > synthesis.HIGHEST] = 0
+    waves = synthesis.series(gains, hertz, rng.random(len(asked)))
+    smooth = np.hanning(2 * analysis.HOP + 1) / analysis.HOP
     wanted, got = (
         ndimage.convolve1d(part.astype(np.float64) ** 2, smooth, mode="constant")
         for part in (sources, waves)

@@ -31,9 +31,7 @@ LABELS = len(KINDS) * len(NOTES)
 """The number of labels, one for each pair of kind and note."""
 _FOURTH = 3_500.0  # Hz, the same for all vowels: voices differ little there
 _BANDWIDTHS = (60.0, 90.0, 120.0, 150.0)  # Hz, of the four formants
-_TRACT = 0.04  # deviation of the log length of vocal tracts
 HIGHEST = 3_900.0  # Hz, the highest partial
-_PEAK = 0.9
 
 
 class Sounds(NamedTuple):
@@ -53,33 +51,27 @@ class Sounds(NamedTuple):
 
 
 def label(kind: str, note: str) -> int:
-    """The label of a kind of sound on a note.
+    """The label, 0 to 29, of a kind on a note; ``divmod(label, 5)`` gives their places back.
 
     Args:
         kind: One of ``KINDS``.
         note: A key of ``NOTES``.
-
-    Returns:
-        An integer from 0 to 29; ``divmod(label, 5)`` gives back the places of kind and note.
     """
     kind, note = _check.one_of(kind, "kind", KINDS), _check.one_of(note, "note", [*NOTES])
     return len(NOTES) * KINDS.index(kind) + [*NOTES].index(note)
 
 
 def sing(pitches: npt.ArrayLike, formants: npt.ArrayLike, phases: npt.ArrayLike) -> Float32:
-    """Vowels by the source-filter model, without beginning or end.
+    """Vowels (n, 1024) by the source-filter model, not scaled, without beginning or end.
 
     The glottis gives partials at all multiples k of the pitch, whose amplitudes fall as 1/k^2; the
-    lips radiate the higher ones better, by a factor of k. The vocal tract multiplies each by the
-    gain of its resonances, a pair of poles for each formant.
+    lips radiate the higher ones better, by a factor of k, up to 3.9 kHz. The vocal tract multiplies
+    each by the gain of its resonances, a pair of poles for each formant.
 
     Args:
         pitches: (n,), in Hz.
         formants: (n, m), in Hz, m <= 4; their bandwidths are 60, 90, 120 and 150 Hz.
         phases: (n,), where in its period each sound begins, in [0, 1).
-
-    Returns:
-        float32 (n, 1024), not scaled. Partials end at 3.9 kHz.
     """
     hertz, tract = _frequencies(pitches, "pitches", 1), _frequencies(formants, "formants", 2)
     if len(tract) != len(hertz) or tract.shape[1] > len(_BANDWIDTHS):
@@ -97,12 +89,9 @@ def pluck(pitches: npt.ArrayLike, phases: npt.ArrayLike, decay: float = 0.05) ->
     """Plucked strings, without beginning or end: partial k has 1/k and dies out k times as fast.
 
     Args:
-        pitches: (n,), in Hz.
-        phases: (n,), where in its period each sound begins, in [0, 1).
+        pitches: As in `sing`.
+        phases: As in `sing`.
         decay: Seconds after which the first partial has fallen to 1/e.
-
-    Returns:
-        float32 (n, 1024), not scaled.
     """
     hertz = _frequencies(pitches, "pitches", 1)
     decay = _check.number(decay, "decay", above=0)
@@ -143,7 +132,7 @@ def series(
 
 
 def _shaped(waves: Float32, attack: float, release: float) -> Float32:
-    """Fades in and out along half a cosine, and scales each sound to the same peak."""
+    """Fades in and out along half a cosine, in seconds, and scales."""
     t = np.arange(LENGTH) / RATE
     edge = np.clip(np.minimum(t / attack, (t[-1] - t) / release), 0, 1)
     return scaled(waves * (0.5 - 0.5 * np.cos(np.pi * edge)).astype(np.float32))
@@ -152,11 +141,11 @@ def _shaped(waves: Float32, attack: float, release: float) -> Float32:
 def scaled(waves: npt.NDArray[Any]) -> Float32:
     """Sounds of any scale, each with a peak of 0.9."""
     peak = np.abs(waves).max(axis=1, keepdims=True)
-    return (_PEAK * waves / np.maximum(peak, 1e-9)).astype(np.float32)
+    return (0.9 * waves / np.maximum(peak, 1e-9)).astype(np.float32)
 
 
 def sounds(n: int, seed: int = 0) -> Sounds:
-    """Draws sounds of all kinds on all notes.
+    """Draws sounds of all kinds on all notes, their labels uniform.
 
     Each voice has its own length of the vocal tract, which moves its formants together: their
     logarithm has a standard deviation of 0.04. Sounds begin anywhere in their period.
@@ -164,15 +153,12 @@ def sounds(n: int, seed: int = 0) -> Sounds:
     Args:
         n: How many.
         seed: Fixes them.
-
-    Returns:
-        `Sounds`, their labels uniform.
     """
     rng = _check.rng(seed)
     labels = rng.integers(LABELS, size=_check.integer(n, "n", 1))
     kinds, notes = np.divmod(labels, len(NOTES))
     pitches = np.array([*NOTES.values()])[notes]
-    phases, lengths = rng.random(n), np.exp(_TRACT * rng.standard_normal((n, 1)))
+    phases, lengths = rng.random(n), np.exp(0.04 * rng.standard_normal((n, 1)))
     means = np.array([*((*vowel, _FOURTH) for vowel in VOWELS.values()), [np.nan] * 4])
     tract = means[kinds] * lengths
     waves = np.empty((n, LENGTH), np.float32)

@@ -1,7 +1,7 @@
 """Two conditional GANs of sounds: of waveforms, and of log spectrograms."""
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,12 +23,9 @@ layers = keras.layers
 class PhaseShuffle(keras.layers.Layer):
     """Moves activations by a few places in time, at random, in training (Donahue et al. 2019).
 
-    Transposed convolutions leave their own pattern at fixed places, by which D could know them;
-    after the shuffle it cannot rely on places. The gap is filled by reflection, and one number of
-    places is drawn for a batch.
-
-    Args:
-        places: The largest move, to either side.
+    Transposed convolutions leave their own pattern at fixed places, by which D could know them. The
+    gap is filled by reflection, and one number of places is drawn for a batch, at most ``places``
+    to either side.
     """
 
     def __init__(self, places: int, **kwargs: Any) -> None:
@@ -59,7 +56,7 @@ def wave_generator(
     latent_dim: int = 64,
     width: int = 64,
 ) -> keras.Model:
-    """From latent vectors and labels to waveforms, by one-dimensional transposed convolutions.
+    """From [z, labels] to waveforms (batch, 1024) in [-1, 1], by transposed convolutions in time.
 
     Sixteen places of ``width`` channels become 64, and these 1,024 samples. WaveGAN takes five
     such steps of stride 4 with kernels of 25; two, the second of stride 16 and with a kernel of
@@ -70,9 +67,6 @@ def wave_generator(
         num_classes: Number of labels.
         latent_dim: Length of the latent vector.
         width: Channels.
-
-    Returns:
-        A model from [z, labels] to waveforms (batch, 1024) in [-1, 1].
     """
     width = _wave_width(image_shape, width)
     inputs, x = parts.latent_and_label(latent_dim, num_classes)
@@ -91,16 +85,13 @@ def wave_discriminator(
     width: int = 64,
     phase_shuffle: int = 0,
 ) -> keras.Model:
-    """From waveforms and labels to logits, the mirror of :func:`wave_generator`.
+    """From [waveforms, labels] to logits (batch, 1), the mirror of `wave_generator`.
 
     Args:
-        image_shape: (1024,), the only shape of a waveform.
+        image_shape: As there.
         num_classes: Number of labels, which come in by a projection.
         width: Channels.
         phase_shuffle: Places of `PhaseShuffle` between the two convolutions, each 2 ms; 0 for none.
-
-    Returns:
-        A model from [waveforms (batch, 1024), labels] to logits (batch, 1).
     """
     width = _wave_width(image_shape, width)
     wave = keras.Input((LENGTH,), name="wave")
@@ -143,9 +134,6 @@ def recipe(method: str = "spectrogram", *, phase_shuffle: int = 0) -> recipes.GA
         method: "wave" trains convolutions on waveforms, "spectrogram" the perceptrons of recipe
             ``conditional_fast`` on `spectrograms`.
         phase_shuffle: As in `wave_discriminator`; for "wave" only.
-
-    Returns:
-        A recipe; ``dataclasses.replace`` makes another from it.
     """
     fast: Any = recipes.get("conditional_fast")
     settings = dict(_check.one_of(method, "method", METHODS))
@@ -175,14 +163,11 @@ class SoundRun(recipes.Run[GAN]):
     method: str
 
     def sample(self, labels: npt.ArrayLike, seed: int = 0) -> Float32:
-        """Makes sounds.
+        """Makes sounds: float32 (n, 1024) at 8 kHz, each scaled to a peak of 0.9.
 
         Args:
             labels: Integers (n,), as `label` gives them.
             seed: Fixes them.
-
-        Returns:
-            float32 (n, 1024) at 8 kHz, scaled to a peak of 0.9.
         """
         asked = np.atleast_1d(labels)
         made = self.gan.sample(len(asked), labels=asked, seed=seed)
@@ -195,24 +180,17 @@ def train(
     method: str = "spectrogram",
     *,
     phase_shuffle: int = 0,
-    steps: int | None = None,
-    seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    **options: Any,
 ) -> SoundRun:
-    """Trains a conditional GAN on sounds.
+    """Trains a conditional GAN on sounds. Making spectrograms counts in its ``cpu_seconds``.
 
     Args:
         data: The sounds, of a batch (64) at least, every label among them.
         method: As in `recipe`.
         phase_shuffle: As in `recipe`.
-        steps: Length of the training; the recipe's own if None.
-        seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: Keras callbacks, as in `gantut.recipes.train`.
-
-    Returns:
-        A `SoundRun`. Making the spectrograms counts in its ``cpu_seconds``.
+        **options: ``steps``, ``seed``, ``callbacks`` and others of `gantut.recipes.train`.
     """
     settings = recipe(method, phase_shuffle=phase_shuffle)
     rows = data.waves if method == "wave" else spectrograms(data.waves)
-    run = recipes.train(settings, rows, data.labels, steps=steps, seed=seed, callbacks=callbacks)
+    run = recipes.train(settings, rows, data.labels, **options)
     return SoundRun.of(run, method=method)

@@ -37,7 +37,6 @@ class TableEncoder:
     Attributes:
         kinds: As given.
         sizes: Numbers that each column becomes: 1, or the number of categories. After `fit`.
-        width: Length of an encoded row, the sum of the sizes. After `fit`.
     """
 
     def __init__(
@@ -52,22 +51,14 @@ class TableEncoder:
 
     @property
     def width(self) -> int:
-        """Length of an encoded row."""
+        """Length of an encoded row, the sum of the sizes."""
         return sum(self.sizes)
 
     def fit(self, table: npt.ArrayLike) -> "TableEncoder":
-        """Reads scales, quantiles and categories from a table.
-
-        Args:
-            table: Numbers (n, columns), n >= 2.
-
-        Returns:
-            The encoder itself.
-        """
-        values = check_table(table, self.kinds, minimum=2)
+        """Reads scales, quantiles and categories from a table of two records or more."""
         columns: list[Any] = []
-        for i, kind in enumerate(self.kinds):
-            column = values[:, i]
+        values = check_table(table, self.kinds, minimum=2)
+        for i, (kind, column) in enumerate(zip(self.kinds, values.T, strict=True)):
             distinct = np.unique(column)
             if len(distinct) == 1:
                 raise ValueError(f"column {i} has one value only ({distinct[0]:g}): leave it out")
@@ -88,24 +79,26 @@ class TableEncoder:
         return self
 
     def transform(self, table: npt.ArrayLike, seed: int = 0) -> npt.NDArray[np.float32]:
-        """Encodes records.
+        """Encodes records: float32 (n, width).
 
         Args:
-            table: Numbers (n, columns), n >= 1.
+            table: The records.
             seed: Fixes the scores of values that many records share.
-
-        Returns:
-            float32 of shape (n, width).
         """
-        if not self._columns:
-            raise ValueError("the encoder has seen no table yet: call fit first")
+        self._must_be_fitted()
         values = check_table(table, self.kinds)
         rng = _check.rng(seed)
         parts = []
         for i, (kind, fitted) in enumerate(zip(self.kinds, self._columns, strict=True)):
             column = values[:, i]
             if kind == "category":
-                parts.append(np.eye(len(fitted))[_categories(column, fitted, i)])
+                index = np.minimum(np.searchsorted(fitted, column), len(fitted) - 1)
+                strange = column[fitted[index] != column]
+                if len(strange):
+                    raise ValueError(
+                        f"column {i} has the category {strange[0]:g}, which was never fitted"
+                    )
+                parts.append(np.eye(len(fitted))[index])
                 continue
             if self.scaling == "standard":
                 mean, deviation = fitted
@@ -119,16 +112,11 @@ class TableEncoder:
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def inverse(self, rows: npt.ArrayLike) -> Float64:
-        """Decodes rows: the inverse of `transform`, but for what that clips.
+        """Decodes rows (n, width): the inverse of `transform`, but for what that clips.
 
-        Args:
-            rows: Numbers (n, width). Of a category's numbers the largest counts.
-
-        Returns:
-            Records (n, columns); integer columns hold whole numbers.
+        Of a category's numbers the largest counts; integer columns are rounded.
         """
-        if not self._columns:
-            raise ValueError("the encoder has seen no table yet: call fit first")
+        self._must_be_fitted()
         values = _check.rows(rows, "rows")
         if values.shape[1] != self.width:
             raise ValueError(f"rows must have the width {self.width}, got shape {values.shape}")
@@ -147,6 +135,10 @@ class TableEncoder:
                 column = np.interp(special.ndtr(part[:, 0]), levels, quantiles)
             table[:, i] = np.rint(column) if kind == "integer" else column
         return table
+
+    def _must_be_fitted(self) -> None:
+        if not self._columns:
+            raise ValueError("the encoder has seen no table yet: call fit first")
 
 
 def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
@@ -170,11 +162,3 @@ def check_table(
         if kind == "integer" and np.any(values[:, i] != np.rint(values[:, i])):
             raise ValueError(f"{name}: column {i} is to hold integers, but has fractions")
     return values
-
-
-def _categories(column: Float64, known: Float64, i: int) -> npt.NDArray[np.int64]:
-    index = np.minimum(np.searchsorted(known, column), len(known) - 1)
-    strange = column[known[index] != column]
-    if len(strange):
-        raise ValueError(f"column {i} has the category {strange[0]:g}, which was never fitted")
-    return index

@@ -9,10 +9,8 @@ from scipy import stats
 from scipy.spatial import distance
 
 from gantut import _check, metrics
-from gantut.applications.tabular.encoding import TableEncoder, check_table
+from gantut.applications.tabular.encoding import Float64, TableEncoder, check_table
 from gantut.metrics.features import checked_pair
-
-Float64 = npt.NDArray[np.float64]
 
 
 def marginal_distances(
@@ -20,14 +18,8 @@ def marginal_distances(
 ) -> Float64:
     """How far each column's distribution is from the real one.
 
-    Args:
-        real: A table of real records.
-        synthetic: A table of synthetic ones.
-        kinds: For each column one of ``KINDS``.
-
-    Returns:
-        For each column the Wasserstein-1 distance in units of the real column's standard
-        deviation or, of a category, the total variation distance in [0, 1] of the shares.
+    That is the Wasserstein-1 distance in units of the real column's standard deviation or, of a
+    category, the total variation distance in [0, 1] of the shares.
     """
     real, synthetic = check_table(real, kinds, "real"), check_table(synthetic, kinds, "synthetic")
     distances = []
@@ -43,19 +35,15 @@ def marginal_distances(
 
 
 def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike) -> Float64:
-    """Correlations of ranks between all columns.
+    """Spearman's correlations of ranks between all columns; 0 where a column has a single value.
 
     A category stands as the 0/1 columns of its values, but for the smallest one.
 
     Args:
         table: The table to describe.
-        kinds: For each column one of ``KINDS``.
+        kinds: Of its columns.
         like: The table (the real one) whose categories count, so that matrices of two tables can
             be compared.
-
-    Returns:
-        Spearman's correlations (m, m), m the number of columns with categories so spread out; 0
-        where one of the two columns has a single value.
     """
     like, values = check_table(like, kinds, "like"), check_table(table, kinds)
     ranks = []
@@ -71,16 +59,7 @@ def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike
 def correlation_difference(
     real: npt.ArrayLike, synthetic: npt.ArrayLike, kinds: Sequence[str]
 ) -> float:
-    """Mean absolute difference of two tables' `correlations`, over all pairs of columns.
-
-    Args:
-        real: A table of real records.
-        synthetic: A table of synthetic ones.
-        kinds: For each column one of ``KINDS``, for two columns at least.
-
-    Returns:
-        A number in [0, 2].
-    """
+    """Mean absolute difference, in [0, 2], of two tables' `correlations`, over all pairs."""
     a, b = (correlations(table, kinds, like=real) for table in (real, synthetic))
     if len(a) < 2:
         raise ValueError("kinds: correlations need two columns at least")
@@ -98,9 +77,6 @@ def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     Args:
         a: Points (n, d), n >= 2, in units that make the axes comparable.
         b: Points (m, d), m >= 2.
-
-    Returns:
-        The estimate, in the unit of the points.
     """
     x, y = (points.values for points in checked_pair(a, b, least=2))
     between, within_x, within_y = distance.cdist(x, y), distance.pdist(x), distance.pdist(y)
@@ -110,21 +86,17 @@ def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 def two_sample_accuracy(
     classifier: Any, real: npt.ArrayLike, synthetic: npt.ArrayLike, *, folds: int = 5, seed: int = 0
 ) -> float:
-    """How well a classifier tells real from synthetic records that it has not seen.
+    """The share of records, unseen before, that a classifier tells rightly real from synthetic.
 
-    The classifier two-sample test (Lopez-Paz and Oquab 2017), over folds. The larger
-    table is cut to the size of the smaller, so that guessing gets 0.5.
+    The classifier two-sample test (Lopez-Paz and Oquab 2017), over folds. The larger table is cut
+    to the size of the smaller: 0.5 if the two cannot be told apart, or a little less by chance.
 
     Args:
         classifier: With scikit-learn's methods ``fit`` and ``score``.
-        real: A table (n, columns) of real records.
+        real: A table of real records.
         synthetic: A table of synthetic ones.
         folds: Parts of the data; each is judged by a classifier trained on the others.
         seed: Fixes which records are in which part.
-
-    Returns:
-        The share of right answers, 0.5 if the two cannot be told apart and 1 if they always are. A
-        little below 0.5 is chance.
     """
     folds = _check.integer(folds, "folds", 2)
     pair = checked_pair(real, synthetic, ("real", "synthetic"), least=folds)
@@ -143,20 +115,16 @@ def two_sample_accuracy(
 def train_on_synthetic(
     model: Any, synthetic: npt.ArrayLike, test: npt.ArrayLike, target: int
 ) -> float:
-    """Fits a model to one table and scores it on another: train on synthetic, test on real.
+    """Fits a model to one table and scores it on another: R^2, accuracy, or what its ``score`` is.
 
-    The measure of Esteban et al. 2017. With real records in place of the synthetic
-    ones it gives the score to compare with.
+    Train on synthetic, test on real (Esteban et al. 2017). With real records in place of the
+    synthetic ones it gives the score to compare with.
 
     Args:
         model: With scikit-learn's methods ``fit`` and ``score``.
         synthetic: The table to learn from.
         test: The table of real records, which neither the model nor the generator has seen.
         target: The column to predict from the others.
-
-    Returns:
-        What the model's ``score`` says, R^2 of scikit-learn's regressors and the accuracy of its
-        classifiers.
     """
     names = ("synthetic", "test")
     learn, held_out = (table.values for table in checked_pair(synthetic, test, names, least=2))
@@ -172,8 +140,7 @@ class ClosestRecords(NamedTuple):
         to_holdout: The same to the nearest held-out record.
         share_nearer_train: Share of the synthetic records that are nearer to a training record
             (ties count half): about 0.5 if nothing of single records was learnt, 1 for copies.
-        comparison: What `gantut.metrics.memorisation` says of ``to_train`` beside the distances
-            of held-out records to the training records.
+        comparison: `gantut.metrics.memorisation` of ``to_train`` beside the held-out records'.
     """
 
     to_train: Float64
@@ -183,10 +150,7 @@ class ClosestRecords(NamedTuple):
 
 
 def closest_records(
-    synthetic: npt.ArrayLike,
-    train: npt.ArrayLike,
-    holdout: npt.ArrayLike,
-    kinds: Sequence[str],
+    synthetic: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike, kinds: Sequence[str]
 ) -> ClosestRecords:
     """Compares synthetic records' distances to training records with those to held-out ones.
 
@@ -200,10 +164,7 @@ def closest_records(
         synthetic: A table of synthetic records.
         train: The real records that the generator saw.
         holdout: As many real records that it did not see.
-        kinds: For each column one of ``KINDS``.
-
-    Returns:
-        The distances and their summary.
+        kinds: Of the columns.
     """
     train, holdout = check_table(train, kinds, "train"), check_table(holdout, kinds, "holdout")
     made = check_table(synthetic, kinds, "synthetic")
@@ -259,14 +220,11 @@ def measure(
     """Measures a synthetic table; how useful it is says `train_on_synthetic`.
 
     Args:
-        synthetic: A table of synthetic records.
-        train: The real records that the generator saw.
-        holdout: As many real records that it did not see.
-        kinds: For each column one of ``KINDS``.
+        synthetic: As in `closest_records`.
+        train: As there.
+        holdout: As there.
+        kinds: As there.
         judge: A classifier, as in `two_sample_accuracy`.
-
-    Returns:
-        `Measures`.
     """
     closest = closest_records(synthetic, train, holdout, kinds)
     return Measures(

@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, metrics
-from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
-
-Float64 = npt.NDArray[np.float64]
+from gantut.applications.tabular.encoding import Float64, TableEncoder, check_kinds, check_table
 
 
 def independent_columns(

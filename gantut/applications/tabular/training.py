@@ -1,20 +1,17 @@
 """A small GAN of encoded rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, recipes, stabilisers
 from gantut._keras import keras, tf
-from gantut.applications.tabular.encoding import TableEncoder
+from gantut.applications.tabular.encoding import Float64, TableEncoder
 from gantut.gan import GAN
 from gantut.networks import parts
-from gantut.networks.parts import gumbel_noise
 
-Float64 = npt.NDArray[np.float64]
 Tensor: TypeAlias = tf.Tensor
 
 
@@ -41,20 +38,16 @@ class MixedOutput(keras.layers.Layer):
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         """Turns logits into soft draws."""
         x, z = inputs
-        parts = tf.split(x, self.sizes, axis=1)
+        columns = tf.split(x, self.sizes, axis=1)
         noise = _noise_size(self.sizes)
         if noise:
-            gumbel = gumbel_noise(z[:, -noise:])
+            gumbel = parts.gumbel_noise(z[:, -noise:])
             draws = iter(tf.split(gumbel, [size for size in self.sizes if size > 1], axis=1))
-            parts = [
-                part if size == 1 else tf.nn.softmax((part + next(draws)) / self.temperature)
-                for part, size in zip(parts, self.sizes, strict=True)
+            columns = [
+                column if size == 1 else tf.nn.softmax((column + next(draws)) / self.temperature)
+                for column, size in zip(columns, self.sizes, strict=True)
             ]
-        return tf.concat(parts, axis=1)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """(batch, sum of the sizes)."""
-        return (input_shape[0][0], sum(self.sizes))
+        return tf.concat(columns, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
@@ -80,15 +73,10 @@ def generator(
             more for each category of each column.
         widths: Units of the hidden layers, first to last.
         temperature: As in `MixedOutput`.
-
-    Returns:
-        A model from (batch, latent_dim + number of categories) to (batch, sum of the sizes).
     """
     sizes = parts.checked_widths(sizes)
-    z = keras.Input(
-        (_check.integer(latent_dim, "latent_dim", 1) + _noise_size(sizes),), name="latent"
-    )
-    x = z
+    latent_dim = _check.integer(latent_dim, "latent_dim", 1)
+    x = z = parts.latent_input(latent_dim + _noise_size(sizes))
     for i, units in enumerate(parts.checked_widths(widths), start=1):
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{i}")(x)
     x = keras.layers.Dense(sum(sizes), name="logits")(x)
@@ -96,18 +84,9 @@ def generator(
 
 
 def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> keras.Model:
-    """A multilayer perceptron from encoded rows to logits.
-
-    Args:
-        width: Length of a row.
-        widths: Units of the hidden layers, first to last.
-
-    Returns:
-        A model from (batch, width) to logits (batch, 1).
-    """
+    """A multilayer perceptron from rows (batch, width) to logits (batch, 1)."""
     row = keras.Input((_check.integer(width, "width", 1),), name="row")
-    x = parts.dense_layers(row, widths)
-    return keras.Model(row, parts.logit(x), name="table_d")
+    return keras.Model(row, parts.logit(parts.dense_layers(row, widths)), name="table_d")
 
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -143,9 +122,6 @@ def recipe(
         latent_dim: As in `generator`.
         widths: Units of the hidden layers of both networks.
         packing: Rows that D judges together (`gantut.stabilisers.packed`).
-
-    Returns:
-        A recipe; ``dataclasses.replace`` makes another from it.
     """
     fast: Any = recipes.get("fast")
     return replace(
@@ -174,15 +150,7 @@ class TableRun(recipes.Run[GAN]):
     encoder: TableEncoder
 
     def sample(self, n: int, seed: int = 0) -> Float64:
-        """Makes records.
-
-        Args:
-            n: How many.
-            seed: Fixes them.
-
-        Returns:
-            A table (n, columns).
-        """
+        """Makes ``n`` records, which the seed fixes."""
         return self.encoder.inverse(self.gan.sample(n, seed=seed, batch_size=4_000))
 
 
@@ -196,31 +164,26 @@ def train(
     latent_dim: int = 16,
     widths: Sequence[int] = (64, 64),
     packing: int = 1,
-    steps: int | None = None,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    **options: Any,
 ) -> TableRun:
     """Trains a GAN on a table.
 
     Args:
         table: Numbers (n, columns), n of a batch (128) at least.
-        kinds: For each column one of ``KINDS``.
-        method: A key of ``METHODS``.
+        kinds: Of the columns.
+        method: As in `recipe`.
         scaling: As in `TableEncoder`.
-        latent_dim: As in `generator`.
-        widths: Units of the hidden layers of both networks.
-        packing: Rows that D judges together.
-        steps: Length of the training; 2,000 if None.
+        latent_dim: As in `recipe`.
+        widths: As in `recipe`.
+        packing: As in `recipe`.
         seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: Keras callbacks, as in `gantut.recipes.train`.
-
-    Returns:
-        A `TableRun`.
+        **options: ``steps``, ``callbacks`` and others of `gantut.recipes.train`.
     """
     encoder = TableEncoder(kinds, scaling=scaling).fit(table)
     settings = recipe(
         method, sizes=encoder.sizes, latent_dim=latent_dim, widths=widths, packing=packing
     )
     rows = encoder.transform(table, seed)
-    run = recipes.train(settings, rows, steps=steps, seed=seed, callbacks=callbacks)
+    run = recipes.train(settings, rows, seed=seed, **options)
     return TableRun.of(run, encoder=encoder)

@@ -37,15 +37,12 @@ class Measures(NamedTuple):
 
 
 def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) -> Float64:
-    """A writer's log probability of each valid string.
+    """A writer's log probability of each valid string: (n,), in nats, as in ``corpus.valid``.
 
     Args:
         writer: A trained writer.
         corpus: The strings.
         temperature: As in `Writer.write`, above 0.
-
-    Returns:
-        (n,), in nats, in the order of ``corpus.valid``.
     """
     temperature = _check.number(temperature, "temperature", above=0)
     if (writer.length, writer.symbols) != (corpus.length, corpus.symbols):
@@ -76,14 +73,10 @@ def measure(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Mea
     """Measures a distribution over strings.
 
     Args:
-        log_p: Its log probability of each valid string, in the order of ``corpus.valid``; of a
-            writer, what `log_probabilities` says. ``np.full(n, -np.log(n))`` is the best there is,
-            and minus infinity means never.
+        log_p: As `log_probabilities` says. ``np.full(n, -np.log(n))`` is the best there is, and
+            minus infinity means never.
         corpus: The strings.
         draws: Strings in a sample, for ``distinct`` and ``coverage``.
-
-    Returns:
-        `Measures`.
     """
     logs = np.asarray(log_p, np.float64)
     n = len(corpus.valid)
@@ -109,15 +102,12 @@ def measure(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Mea
 
 
 def reply(writer: Writer, corpus: Corpus, beginnings: Sequence[str]) -> list[str]:
-    """Lets a writer finish strings, each time with the symbol that it holds most likely.
+    """What a writer puts behind beginnings, each time the symbol that it holds most likely.
 
     Args:
         writer: A trained writer.
         corpus: The corpus, for its alphabet.
-        beginnings: Such as "17+25="; shorter than the corpus' strings.
-
-    Returns:
-        What was written behind each beginning.
+        beginnings: Such as "17+25=".
     """
     codes = corpus.encode(beginnings)
     lengths = np.array([len(beginning) for beginning in beginnings])

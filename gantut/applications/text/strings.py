@@ -14,9 +14,7 @@ END = 0
 
 @dataclass(frozen=True)
 class Corpus:
-    """A finite language: all of its strings, and which of them are shown in training.
-
-    Made by `corpus`, `dates` and `sums`.
+    """A finite language, made by `corpus`, `dates` or `sums`.
 
     Attributes:
         name: What the strings are.
@@ -43,14 +41,7 @@ class Corpus:
         return self.train + self.holdout
 
     def encode(self, strings: Sequence[str]) -> npt.NDArray[np.int32]:
-        """Turns strings into symbols.
-
-        Args:
-            strings: Of at most ``length`` characters of the alphabet.
-
-        Returns:
-            Symbols (n, length), filled up with `END`.
-        """
+        """Strings as symbols (n, length), filled up with `END`."""
         codes = np.full((len(strings), self.length), END, np.int32)
         index = {character: i for i, character in enumerate(self.alphabet, start=1)}
         for row, string in zip(codes, strings, strict=True):
@@ -69,14 +60,7 @@ class Corpus:
         return one_hot.reshape(len(strings), self.length * self.symbols)
 
     def decode(self, codes: npt.ArrayLike) -> list[str]:
-        """Turns symbols into strings; what stands behind an end does not count.
-
-        Args:
-            codes: Integers (n, length).
-
-        Returns:
-            n strings.
-        """
+        """Symbols (n, length) as strings; what stands behind an end does not count."""
         array = np.asarray(codes)
         written = np.cumprod(array != END, axis=1) * array
         letters = np.array(["", *self.alphabet])
@@ -91,9 +75,6 @@ def corpus(name: str, strings: Iterable[str], train: int, seed: int = 0) -> Corp
         strings: All that are valid; each counts once.
         train: How many are drawn for training.
         seed: Fixes which.
-
-    Returns:
-        A `Corpus`.
     """
     valid, train = sorted(set(strings)), _check.integer(train, "train", 1)
     if train >= len(valid):
@@ -111,18 +92,15 @@ def corpus(name: str, strings: Iterable[str], train: int, seed: int = 0) -> Corp
 
 
 def dates(first: int = 1900, last: int = 2099, train: int = 5_000, seed: int = 0) -> Corpus:
-    """The days of the calendar, as "2026-11-21".
+    """The days of the calendar, as "2026-11-21": by default 73,049 strings.
 
     A digit depends on those before it, February 29th on all four of the year.
 
     Args:
         first: Year of the first day, 1 to 9999.
         last: Year of the last.
-        train: Days that are drawn for training.
-        seed: Fixes which.
-
-    Returns:
-        A `Corpus`; that of the default years has 73,049 strings of 10 characters.
+        train: As in `corpus`.
+        seed: As in `corpus`.
     """
     first, last = _check.integer(first, "first", 1), _check.integer(last, "last", 1)
     if not first <= last <= 9999:
@@ -136,11 +114,8 @@ def sums(largest: int = 49, train: int | None = None, seed: int = 0) -> Corpus:
 
     Args:
         largest: Both numbers are 0 to this.
-        train: Sums that are drawn for training; half of them if None.
-        seed: Fixes which.
-
-    Returns:
-        A `Corpus` of (largest + 1)^2 strings.
+        train: As in `corpus`; half of the sums if None.
+        seed: As in `corpus`.
     """
     numbers = range(_check.integer(largest, "largest", 1) + 1)
     strings = [f"{a}+{b}={a + b}" for a in numbers for b in numbers]

@@ -1,9 +1,8 @@
 """Teaching a writer: by maximum likelihood, through soft draws, or by policy gradients."""
 
 import functools
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +10,8 @@ from gantut import _check, recipes
 from gantut._keras import tf, unchanged
 from gantut.applications import tabular
 from gantut.applications.text.strings import Corpus
-from gantut.applications.text.writer import Writer, generator
+from gantut.applications.text.writer import Tensor, Writer, generator
 from gantut.gan import GAN
-
-Tensor: TypeAlias = tf.Tensor
 
 
 class PolicyGAN(GAN):
@@ -23,14 +20,9 @@ class PolicyGAN(GAN):
     Writing is a sequence of actions, and the reward of a string is D's probability that it is
     real. G's step is REINFORCE: ``-E[sum_t A_t log p(y_t | y_1 .. y_(t-1))]``. The advantage A_t is
     the reward minus a baseline (the batch's mean at place t), in units of the batch's deviation.
-    Without rollouts the string's reward counts for each of its symbols. With rollouts, as in
+    Without ``rollouts`` the string's reward counts for each of its symbols. With so many, as in
     the paper (eq. 4), the symbol at place t gets the mean reward of strings that begin with the
-    first t symbols and that the writer finishes anew.
-
-    Args:
-        *args: As in `gantut.GAN`. The generator is one that `generator` made.
-        rollouts: Continuations of each beginning; 0 for none.
-        **kwargs: As in `gantut.GAN`.
+    first t symbols and that the writer finishes anew. The generator is one of `generator`.
     """
 
     def __init__(self, *args: Any, rollouts: int = 0, **kwargs: Any) -> None:
@@ -144,9 +136,6 @@ def recipe(
         symbols: Number of symbols.
         units: Of the writer's state.
         temperature: Of soft draws.
-
-    Returns:
-        A recipe; ``dataclasses.replace`` makes another from it.
     """
     fast: Any = recipes.get("fast")
     settings = {"loss": "non_saturating", **_check.one_of(method, "method", METHODS)}
@@ -189,14 +178,9 @@ class TextRun(recipes.Run[GAN]):
             n: How many.
             seed: Fixes them.
             temperature: As in `Writer.write`, above 0.
-
-        Returns:
-            n strings.
         """
-        n, temperature = (
-            _check.integer(n, "n", 1),
-            _check.number(temperature, "temperature", above=0),
-        )
+        n = _check.integer(n, "n", 1)
+        temperature = _check.number(temperature, "temperature", above=0)
         shape = (n, self.corpus.length * self.corpus.symbols)
         z = _check.rng(seed).standard_normal(shape, dtype=np.float32)
         rows = self.writer.write(tf.constant(z), "hard", temperature).numpy()
@@ -211,9 +195,8 @@ def train(
     units: int = 48,
     temperature: float = 0.5,
     pretraining: int = 0,
-    steps: int | None = None,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    **options: Any,
 ) -> TextRun:
     """Trains a writer on a corpus.
 
@@ -222,13 +205,10 @@ def train(
         method: A key of ``METHODS``.
         units: Of the writer's state.
         temperature: Of soft draws.
-        pretraining: Steps of maximum likelihood before it, as most published text GANs have them.
-        steps: Length of the training; the method's own if None.
+        pretraining: Steps of maximum likelihood before it, as most published text GANs have them;
+            they count in ``cpu_seconds`` only.
         seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: Keras callbacks, as in `gantut.recipes.train`, for the steps of the method.
-
-    Returns:
-        A `TextRun`; its ``cpu_seconds`` include the pretraining.
+        **options: ``steps``, ``callbacks`` and others of `gantut.recipes.train`.
     """
     writer = {"length": corpus.length, "symbols": corpus.symbols, "units": units}
     settings = recipe(method, **writer, temperature=temperature)
@@ -238,5 +218,5 @@ def train(
         gan = settings.build(rows.shape[1:], seed=seed)
         for network in (gan.generator, gan.ema_generator):
             network.set_weights(before.gan.ema_generator.get_weights())
-    run = recipes.train(settings, rows, steps=steps, seed=seed, gan=gan, callbacks=callbacks)
+    run = recipes.train(settings, rows, seed=seed, gan=gan, **options)
     return TextRun.of(run, corpus=corpus)

@@ -19,8 +19,8 @@ class Writer(keras.layers.Layer):
     noise of the draws, it returns rows (batch, length * symbols). The symbol at a place is drawn
     from the softmax of the logits l there, and is the input at the next. A soft draw is
     ``softmax((l + g) / temperature)`` (Jang et al. 2017, eq. 2), which has a gradient with
-    respect to l; a hard one is the largest of ``l + g`` as a one-hot vector. Hard draws that keep
-    the soft ones' gradient are called straight-through. Behind an end there are only ends.
+    respect to l; a hard one is the largest of ``l + g`` as a one-hot vector; a straight-through
+    one is hard with the soft one's gradient. Behind an end there are only ends.
 
     Args:
         length: Places.
@@ -69,14 +69,11 @@ class Writer(keras.layers.Layer):
         return tf.zeros((batch, self.units)), tf.zeros((batch, 3 * self.units))
 
     def step(self, state: Tensor, projected: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of the unit.
+        """The new state (batch, units), and the logits (batch, symbols) of the next symbol.
 
         Args:
-            state: (batch, units).
+            state: The old state.
             projected: The last symbol, as `project` gives it.
-
-        Returns:
-            The new state, and the logits (batch, symbols) of the next symbol.
         """
         bias = tf.convert_to_tensor(self.bias)
         update, reset, new = tf.split(projected + bias[0], 3, axis=-1)
@@ -91,16 +88,13 @@ class Writer(keras.layers.Layer):
         return self.write(z, self.draws, 1.0)
 
     def write(self, z: Tensor, draws: str = "hard", temperature: float = 1.0) -> Tensor:
-        """Writes rows.
+        """Writes rows (batch, length * symbols).
 
         Args:
-            z: Standard normal numbers (batch, length * symbols).
+            z: Standard normal numbers of the same shape.
             draws: One of ``DRAWS``.
             temperature: Divides the logits, as at the end of any language model: below 1 the
                 likely becomes likelier. (Of soft draws the layer has another temperature.)
-
-        Returns:
-            Rows (batch, length * symbols).
         """
         noise = tf.reshape(gumbel_noise(z), (-1, self.length, self.symbols))
         state, projected = self.start(tf.shape(z)[0])
@@ -115,22 +109,20 @@ class Writer(keras.layers.Layer):
         return tf.concat(parts, axis=1)
 
     def _draw(self, noisy: Tensor, draws: str) -> Tensor:
+        hard = tf.one_hot(tf.argmax(noisy, axis=-1), self.symbols)
         if draws == "hard":
-            return tf.one_hot(tf.argmax(noisy, axis=-1), self.symbols)
+            return hard
         soft = tf.nn.softmax(noisy / self.temperature)
-        if draws == "soft":
-            return soft
-        return soft + tf.stop_gradient(tf.one_hot(tf.argmax(noisy, axis=-1), self.symbols) - soft)
+        return soft if draws == "soft" else soft + tf.stop_gradient(hard - soft)
 
     def log_probabilities(self, rows: Tensor, temperature: float = 1.0) -> Tensor:
-        """The log probability of each symbol of given strings, after those before it.
+        """The log probability, in nats, of each symbol of strings, after those before it.
+
+        It is (batch, length), with 0 behind an end. The sum of a row is the string's.
 
         Args:
             rows: One-hot rows (batch, length * symbols).
             temperature: As in `write`.
-
-        Returns:
-            (batch, length), in nats; 0 behind an end. The sum of a row is the string's.
         """
         x = tf.reshape(rows, (-1, self.length, self.symbols))
         projected = self.project(x)
@@ -147,15 +139,14 @@ class Writer(keras.layers.Layer):
     def continuations(self, rows: Tensor, noise: Sequence[Tensor], copies: int) -> Tensor:
         """Writes on from each beginning of given strings: Monte Carlo rollouts.
 
+        They are (length - 1, batch, copies, length * symbols); the entry i begins with the first
+        i + 1 symbols of the string.
+
         Args:
             rows: One-hot rows (batch, length * symbols).
             noise: For each place after the first standard normal numbers, of shape
                 (place * batch * copies, symbols).
             copies: Continuations of each beginning.
-
-        Returns:
-            Rows of shape (length - 1, batch, copies, length * symbols); the entry i begins with
-            the first i + 1 symbols of the string.
         """
         x = tf.stop_gradient(tf.reshape(rows, (-1, self.length, self.symbols)))
         batch = tf.shape(x)[0]
@@ -192,7 +183,7 @@ class Writer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
         names = ("length", "symbols", "units", "temperature", "draws")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 def _ended(drawn: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
@@ -204,11 +195,7 @@ def _ended(drawn: Tensor, alive: Tensor) -> tuple[Tensor, Tensor]:
 def generator(
     length: int, symbols: int, units: int = 48, *, temperature: float = 0.5, draws: str = "soft"
 ) -> keras.Model:
-    """A `Writer`, named "writer", as a generator for `gantut.GAN`; its arguments are the writer's.
-
-    Returns:
-        A model from latent vectors (batch, length * symbols) to rows of that shape.
-    """
+    """A `Writer`, named "writer", as a generator for `gantut.GAN`; the arguments are its own."""
     writer = Writer(length, symbols, units, temperature=temperature, draws=draws, name="writer")
     z = keras.Input((writer.length * writer.symbols,), name="latent")
     return keras.Model(z, writer(z), name="text_g")
