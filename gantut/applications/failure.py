@@ -87,13 +87,7 @@ def late_start(
             log.append([step, *map(float, look())])
         train_d(real)
     if together:
-        gan.fit(
-            batches,
-            steps_per_epoch=together,
-            shuffle=False,
-            verbose=0,
-            callbacks=list(callbacks),
-        )
+        gan.fit(batches, steps_per_epoch=together, shuffle=False, verbose=0, callbacks=[*callbacks])
     return gan, np.array(log)
 
 

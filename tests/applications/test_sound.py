@@ -37,9 +37,9 @@ def test_labels_are_pairs_of_kind_and_note():
 
 
 def test_a_string_is_the_sum_of_damped_partials():
-    wave = sound.pluck([200.0], [0.25], decay=0.04)[0]
+    wave = sound.pluck([200.0], [0.25])[0]
     wanted = sum(
-        np.exp(-k * T / 0.04) / k * np.cos(2 * np.pi * k * (200 * T + 0.25)) for k in range(1, 20)
+        np.exp(-k * T / 0.05) / k * np.cos(2 * np.pi * k * (200 * T + 0.25)) for k in range(1, 20)
     )
     np.testing.assert_allclose(wave, wanted, atol=2e-5)
 
@@ -225,7 +225,6 @@ def test_numpys_integers_are_integers():
         (lambda d: sound.sing([100.0, 200.0], [[500.0]], [0, 0]), "formants"),
         (lambda d: sound.pluck([100.0], [0.0, 1.0]), "phases"),
         (lambda d: sound.pluck([-1.0], [0.0]), "pitches"),
-        (lambda d: sound.pluck([100.0], [0.0], decay=0), "decay"),
         (lambda d: sound.sounds(0), "n must"),
         (lambda d: sound.pitch(np.zeros((1, 100))), "136 or more samples"),
         (lambda d: sound.pitch(np.full((1, 1024), np.nan)), "finite"),

@@ -88,7 +88,7 @@ def test_decoding_ends_at_the_first_end():
 
 def test_numpys_integers_are_integers():
     assert text.sums(np.int64(2), np.int64(4)).symbols == 8
-    assert text.dates(np.int64(9999), np.int64(9999), np.int64(5)).train[0].startswith("9999-")
+    assert len(text.dates(np.int64(5)).train) == 5
     size = np.array([2, 3, 4])
     assert text.generator(*size)(np.zeros((1, 6), np.float32)).shape == (1, 6)
     writer = text.Writer(*size)
@@ -101,8 +101,6 @@ def test_numpys_integers_are_integers():
         (lambda: text.corpus("x", ["a", "b"], 2), ValueError, "train"),
         (lambda: text.corpus("x", ["", "b"], 1), ValueError, "empty"),
         (lambda: text.corpus("x", ["a", "b"], 1.0), TypeError, "train"),
-        (lambda: text.dates(2000, 1999), ValueError, "2000 and 1999"),
-        (lambda: text.dates(2000, 10_000), ValueError, "9999"),
         (lambda: text.sums(0), ValueError, "largest"),
         (lambda: TINY.encode(["abba"]), ValueError, "at most 3 characters of 'ab', got 'abba'"),
         (lambda: TINY.encode(["c"]), ValueError, "got 'c'"),

@@ -85,18 +85,11 @@ def sing(pitches: npt.ArrayLike, formants: npt.ArrayLike, phases: npt.ArrayLike)
     return series(gains, hertz, phases)
 
 
-def pluck(pitches: npt.ArrayLike, phases: npt.ArrayLike, decay: float = 0.05) -> Float32:
-    """Plucked strings, without beginning or end: partial k has 1/k and dies out k times as fast.
-
-    Args:
-        pitches: As in `sing`.
-        phases: As in `sing`.
-        decay: Seconds after which the first partial has fallen to 1/e.
-    """
+def pluck(pitches: npt.ArrayLike, phases: npt.ArrayLike) -> Float32:
+    """Plucked strings, otherwise as `sing`: partial k has 1/k and falls to 1/e in 50/k ms."""
     hertz = _frequencies(pitches, "pitches", 1)
-    decay = _check.number(decay, "decay", above=0)
     gains = np.where(hertz[:, None] * partials(hertz) < HIGHEST, 1 / partials(hertz), 0)
-    return series(gains.astype(np.complex128), hertz, phases, 1 / decay)
+    return series(gains.astype(np.complex128), hertz, phases, damping=20)
 
 
 def partials(pitches: Float64) -> Int64:

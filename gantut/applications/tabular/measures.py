@@ -20,6 +20,11 @@ def marginal_distances(
 
     That is the Wasserstein-1 distance in units of the real column's standard deviation or, of a
     category, the total variation distance in [0, 1] of the shares.
+
+    Args:
+        real: A table of real records.
+        synthetic: A table of synthetic ones.
+        kinds: Of the columns.
     """
     real, synthetic = check_table(real, kinds, "real"), check_table(synthetic, kinds, "synthetic")
     distances = []
@@ -59,7 +64,13 @@ def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike
 def correlation_difference(
     real: npt.ArrayLike, synthetic: npt.ArrayLike, kinds: Sequence[str]
 ) -> float:
-    """Mean absolute difference, in [0, 2], of two tables' `correlations`, over all pairs."""
+    """Mean absolute difference, in [0, 2], of two tables' `correlations`, over all pairs.
+
+    Args:
+        real: As in `marginal_distances`.
+        synthetic: As there.
+        kinds: Of two columns at least.
+    """
     a, b = (correlations(table, kinds, like=real) for table in (real, synthetic))
     if len(a) < 2:
         raise ValueError("kinds: correlations need two columns at least")
@@ -93,8 +104,8 @@ def two_sample_accuracy(
 
     Args:
         classifier: With scikit-learn's methods ``fit`` and ``score``.
-        real: A table of real records.
-        synthetic: A table of synthetic ones.
+        real: As in `marginal_distances`.
+        synthetic: As there.
         folds: Parts of the data; each is judged by a classifier trained on the others.
         seed: Fixes which records are in which part.
     """

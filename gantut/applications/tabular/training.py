@@ -59,11 +59,7 @@ def _noise_size(sizes: Sequence[int]) -> int:
 
 
 def generator(
-    sizes: Sequence[int],
-    latent_dim: int = 16,
-    widths: Sequence[int] = (64, 64),
-    *,
-    temperature: float = 0.2,
+    sizes: Sequence[int], latent_dim: int = 16, widths: Sequence[int] = (64, 64)
 ) -> keras.Model:
     """A multilayer perceptron from latent vectors to encoded rows.
 
@@ -72,7 +68,6 @@ def generator(
         latent_dim: Length of the latent vector, without the entries that draw categories: one
             more for each category of each column.
         widths: Units of the hidden layers, first to last.
-        temperature: As in `MixedOutput`.
     """
     sizes = parts.checked_widths(sizes)
     latent_dim = _check.integer(latent_dim, "latent_dim", 1)
@@ -80,7 +75,7 @@ def generator(
     for i, units in enumerate(parts.checked_widths(widths), start=1):
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{i}")(x)
     x = keras.layers.Dense(sum(sizes), name="logits")(x)
-    return keras.Model(z, MixedOutput(sizes, temperature, name="row")([x, z]), name="table_g")
+    return keras.Model(z, MixedOutput(sizes, name="row")([x, z]), name="table_g")
 
 
 def discriminator(width: int, widths: Sequence[int] = (64, 64)) -> keras.Model:
