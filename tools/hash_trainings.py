@@ -145,7 +145,6 @@ def trainings() -> dict[str, Callable[[], dict[str, str]]]:
     singing = sound.sounds(150, seed=SEED)
     for method in ("wave", "spectrogram"):
         add(f"sound {method}", of_run, sound.train, singing, method, steps=20)
-    add("sound wave, shuffled", of_run, sound.train, singing, "wave", phase_shuffle=2, steps=20)
     table = records(), list(tabular.KINDS)
     for method in tabular.METHODS:
         add(f"tabular {method}", of_run, tabular.train, *table, method, packing=2, steps=50)

@@ -5,7 +5,6 @@ import pytest
 from scipy import signal
 
 from gantut import metrics
-from gantut._keras import keras
 from gantut.applications import sound
 
 T = np.arange(sound.LENGTH) / sound.RATE
@@ -178,20 +177,11 @@ def test_rivals_make_what_is_asked_for(data, real):
         np.testing.assert_array_equal(made, rival(data, LABELS, 1))
 
 
-def test_trainings_run_and_phase_shuffle_moves_activations(data):
-    run = sound.train(data, "wave", steps=2, phase_shuffle=2)
+def test_a_training_on_waves_runs(data):
+    run = sound.train(data, "wave", steps=2)
     made = run.sample([0, 29])
     assert made.shape == (2, 1024)
     np.testing.assert_allclose(np.abs(made).max(axis=1), 0.9, rtol=1e-5)
-    layer = sound.PhaseShuffle(2)
-    x = np.random.default_rng(0).standard_normal((1, 9, 1)).astype(np.float32)
-    np.testing.assert_array_equal(layer(x, training=False), x)
-    padded = np.pad(x, ((0, 0), (2, 2), (0, 0)), mode="reflect")
-    windows = {padded[:, i : i + 9].tobytes() for i in range(5)}
-    seen = {np.asarray(layer(x, training=True)).tobytes() for _ in range(60)}
-    assert seen == windows
-    again = keras.layers.deserialize(keras.layers.serialize(layer))
-    assert again.places == 2
 
 
 def test_the_spectrogram_gan_begins_at_the_mean_spectrogram(data):
@@ -209,12 +199,9 @@ def test_the_spectrogram_gan_begins_at_the_mean_spectrogram(data):
 
 def test_numpys_integers_are_integers():
     g = sound.wave_generator(num_classes=np.int64(3), latent_dim=np.int64(4), width=np.int64(2))
-    d = sound.wave_discriminator(
-        num_classes=np.int64(3), width=np.int64(2), phase_shuffle=np.int64(1)
-    )
+    d = sound.wave_discriminator(num_classes=np.int64(3), width=np.int64(2))
     z, labels = np.zeros((2, 4), np.float32), np.zeros(2, np.int32)
     assert d([g([z, labels]).numpy(), labels]).shape == (2, 1)
-    assert sound.PhaseShuffle(np.int64(2)).get_config()["places"] == 2
 
 
 @pytest.mark.parametrize(
@@ -234,7 +221,6 @@ def test_numpys_integers_are_integers():
         (lambda d: sound.from_spectrograms(np.zeros((1, 17, 129, 1))), "spectrograms"),
         (lambda d: sound.wave_generator((512,)), "1024 samples"),
         (lambda d: sound.recipe("mel"), "method"),
-        (lambda d: sound.recipe("spectrogram", phase_shuffle=2), "phase_shuffle"),
         (lambda d: sound.mixtures(d, [30]), "labels"),
         (lambda d: sound.vocode(sound.sounds(3), [7]), "two sounds"),
     ],

@@ -44,7 +44,6 @@ from gantut.applications.sound.synthesis import (
     sounds,
 )
 from gantut.applications.sound.training import (
-    PhaseShuffle,
     SoundRun,
     recipe,
     train,
@@ -60,7 +59,6 @@ __all__ = [
     "RATE",
     "VOWELS",
     "Measures",
-    "PhaseShuffle",
     "Pitch",
     "SoundRun",
     "Sounds",

@@ -1,6 +1,5 @@
 """Two conditional GANs of sounds: of waveforms, and of log spectrograms."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, recipes
-from gantut._keras import keras, tf
+from gantut._keras import keras
 from gantut.applications.sound.analysis import from_spectrograms, spectrograms
 from gantut.applications.sound.synthesis import LABELS, LENGTH, Sounds, scaled
 from gantut.data import Float32
@@ -17,37 +16,6 @@ from gantut.gan import GAN
 from gantut.networks import parts
 
 layers = keras.layers
-
-
-@keras.saving.register_keras_serializable(package="gantut")
-class PhaseShuffle(keras.layers.Layer):
-    """Moves activations by a few places in time, at random, in training (Donahue et al. 2019).
-
-    Transposed convolutions leave their own pattern at fixed places, by which D could know them. The
-    gap is filled by reflection, and one number of places is drawn for a batch, at most ``places``
-    to either side.
-    """
-
-    def __init__(self, places: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.places = _check.integer(places, "places", 1)
-        self.seed_generator = keras.random.SeedGenerator()
-
-    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Moves a batch (batch, time, channels)."""
-        if not training:
-            return x
-        padded = tf.pad(x, [[0, 0], [self.places, self.places], [0, 0]], mode="REFLECT")
-        start = keras.random.randint((), 0, 2 * self.places + 1, seed=self.seed_generator)
-        return padded[:, start : start + x.shape[1]]
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The shape stays."""
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """What makes the layer again."""
-        return {**super().get_config(), "places": self.places}
 
 
 def wave_generator(
@@ -83,7 +51,6 @@ def wave_discriminator(
     image_shape: Sequence[int] = (LENGTH,),
     num_classes: int = LABELS,
     width: int = 64,
-    phase_shuffle: int = 0,
 ) -> keras.Model:
     """From [waveforms, labels] to logits (batch, 1), the mirror of `wave_generator`.
 
@@ -91,7 +58,6 @@ def wave_discriminator(
         image_shape: As there.
         num_classes: Number of labels, which come in by a projection.
         width: Channels.
-        phase_shuffle: Places of `PhaseShuffle` between the two convolutions, each 2 ms; 0 for none.
     """
     width = _wave_width(image_shape, width)
     wave = keras.Input((LENGTH,), name="wave")
@@ -99,8 +65,6 @@ def wave_discriminator(
     x = layers.Reshape((LENGTH, 1), name="reshape")(wave)
     x = layers.Conv1D(width, 48, strides=16, padding="same", name="downsample_1")(x)
     x = parts.leaky(x, "leaky_relu_1")
-    if _check.integer(phase_shuffle, "phase_shuffle", 0):
-        x = PhaseShuffle(phase_shuffle, name="phase_shuffle")(x)
     x = layers.Conv1D(width, 8, strides=4, padding="same", name="downsample_2")(x)
     x = layers.Flatten(name="flatten")(parts.leaky(x, "leaky_relu_2"))
     return keras.Model([wave, labels], parts.project(x, one_hot), name="wave_discriminator")
@@ -120,6 +84,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "wave": {
         "summary": "waveforms of short sounds, two one-dimensional convolutions a network",
         "generator": wave_generator,
+        "discriminator": wave_discriminator,
         "penalties": {"r1": 3.0, "r2": 3.0},
         "centred": False,
     },
@@ -127,21 +92,14 @@ METHODS: dict[str, dict[str, Any]] = {
 """What a recipe has beside the settings that both share, by name."""
 
 
-def recipe(method: str = "spectrogram", *, phase_shuffle: int = 0) -> recipes.GANRecipe:
+def recipe(method: str = "spectrogram") -> recipes.GANRecipe:
     """The settings of a training, for `gantut.recipes.train`.
 
     Args:
         method: "wave" trains convolutions on waveforms, "spectrogram" the perceptrons of recipe
             ``conditional_fast`` on `spectrograms`.
-        phase_shuffle: As in `wave_discriminator`; for "wave" only.
     """
     fast: Any = recipes.get("conditional_fast")
-    settings = dict(_check.one_of(method, "method", METHODS))
-    places = _check.integer(phase_shuffle, "phase_shuffle", 0)
-    if method == "wave":
-        settings["discriminator"] = functools.partial(wave_discriminator, phase_shuffle=places)
-    elif places:
-        raise ValueError(f"phase_shuffle: method {method!r} has no phase to shuffle")
     return replace(
         fast,
         name=f"sound, {method}",
@@ -152,7 +110,7 @@ def recipe(method: str = "spectrogram", *, phase_shuffle: int = 0) -> recipes.GA
         schedule=recipes.cosine_decay(),
         ema=0.995,
         steps_per_execution=20,
-        **settings,
+        **_check.one_of(method, "method", METHODS),
     )
 
 
@@ -175,22 +133,15 @@ class SoundRun(recipes.Run[GAN]):
 
 
 @recipes.cpu_timed
-def train(
-    data: Sounds,
-    method: str = "spectrogram",
-    *,
-    phase_shuffle: int = 0,
-    **options: Any,
-) -> SoundRun:
+def train(data: Sounds, method: str = "spectrogram", **options: Any) -> SoundRun:
     """Trains a conditional GAN on sounds. Making spectrograms counts in its ``cpu_seconds``.
 
     Args:
         data: The sounds, of a batch (64) at least, every label among them.
         method: As in `recipe`.
-        phase_shuffle: As in `recipe`.
         **options: ``steps``, ``seed``, ``callbacks`` and others of `gantut.recipes.train`.
     """
-    settings = recipe(method, phase_shuffle=phase_shuffle)
+    settings = recipe(method)
     rows = data.waves if method == "wave" else spectrograms(data.waves)
     run = recipes.train(settings, rows, data.labels, **options)
     return SoundRun.of(run, method=method)
