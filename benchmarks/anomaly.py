@@ -1,7 +1,5 @@
 """Measurements behind the chapter on anomaly detection.
 
-    python benchmarks/anomaly.py
-
 All images of one digit of MNIST are the anomaly: 80 % of the others train, and the rest is judged
 together with a quarter of the test set of Zenati et al. 2018 (drawn at random, normal and anomalous
 images alike, so that their ratio is the protocol's). A seed fixes the split and the training.
@@ -10,10 +8,6 @@ Two experiments, with digits 1, 4, 5, 7 and 9 left out and three seeds each:
 
 - ``digits``: the GAN's detector, plain ones, and an autoencoder.
 - ``untrained``: the neighbours' score of the GAN's networks before any training.
-
-All of it runs on one thread. ``--only`` names experiments to run again, ``--digits`` and
-``--seeds`` what of them; other rows are kept. Writes benchmarks/results/anomaly.json after each
-digit.
 """
 
 import functools

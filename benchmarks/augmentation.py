@@ -1,7 +1,5 @@
 """Measurements behind the chapter on data augmentation.
 
-    python benchmarks/augmentation.py
-
 Of MNIST's 60,000 training images 10, 20, 50 or 100 a class keep their labels; a seed fixes which,
 and everything else. One small classifier, always trained for the same number of steps, is tested on
 the 10,000 test images. Three experiments:
@@ -14,24 +12,20 @@ the 10,000 test images. Three experiments:
 - ``plain``: the GAN with guessed labels, without any shifts.
 
 ``cpu_seconds`` are those of everything that an arm needs, its teacher included, but for the graph
-of neighbours, which is built once. All of it runs on one thread. ``--only`` names experiments to
-run again, ``--per-class`` and ``--seeds`` what of them; other rows are kept. Writes
-benchmarks/results/augmentation.json after each of them.
+of neighbours, which is built once.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from lib.recording import main, timed
+from lib.recording import Rows, main, timed
 
 from gantut import load_mnist, metrics
 from gantut.applications import augmentation, conditional
 
 PER_CLASS, SEEDS = (10, 20, 50, 100), (0, 1, 2)
 ROUNDS = 2
-
-Rows = Iterator[dict[str, Any]]
 
 
 def scored(arm: str, classify: Any, cpu_seconds: float, **more: Any) -> dict[str, Any]:

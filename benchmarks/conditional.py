@@ -1,7 +1,5 @@
 """Measurements behind the chapter on images on demand.
 
-    python benchmarks/conditional.py
-
 Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000 images:
 
 - ``train``: judge's accuracy on the class that was asked for, Frechet distance as a multiple of its
@@ -15,9 +13,7 @@ Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000
 - ``between``: images half-way between two latent vectors or two classes, beside crossfades of two
   real images.
 
-All of it runs on one thread. ``--only`` names recipes (or ``rivals``: real images, and samples
-of the pretrained ``fast`` that the judge picked) to run again, ``--seeds`` the seeds; other rows
-are kept. Writes benchmarks/results/conditional.json after each source.
+``rivals`` are real images, and samples of the pretrained ``fast`` that the judge picked.
 """
 
 import dataclasses
@@ -84,15 +80,6 @@ def recipe(name: str) -> Any:
     return dataclasses.replace(
         recipes.get("conditional_fast"), name=name, discriminator=discriminator
     )
-
-
-def picked(generator: Any, per_class: int, seed: int, confidence: float = 0.0) -> Any:
-    """Samples of an unconditional generator that the judge picked."""
-
-    def draw(n: int, seed: int) -> Any:
-        return sample(generator, n, seed=seed)
-
-    return conditional.pick_by_class(draw, per_class, confidence=confidence, seed=seed)
 
 
 def train(name: str, data: Any, seed: int) -> tuple[Any, list[dict[str, Any]]]:
@@ -206,7 +193,9 @@ def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
 
     for source, confidence in (("picked", 0.0), ("picked, confident", 0.95)):
         begin = time.process_time()
-        images, labels, drawn = picked(fast, PER_CLASS, seed, confidence)
+        images, labels, drawn = conditional.pick_by_class(
+            lambda n, seed: sample(fast, n, seed=seed), PER_CLASS, confidence=confidence, seed=seed
+        )
         yield {
             "experiment": "train",
             "source": source,

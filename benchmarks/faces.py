@@ -1,7 +1,5 @@
 """Measurements behind the chapter on faces.
 
-    python benchmarks/faces.py
-
 The 100 faces of scikit-image in five folds; each face is held out once. A fold is also the seed of
 its trainings and samples.
 
@@ -11,9 +9,6 @@ its trainings and samples.
   faces, 640 samples of each beside the 20 held-out faces.
 - ``long``: the GANs for 3,000 steps instead of 1,200, on folds 0 to 2 without and on fold 0 with
   DiffAugment.
-
-All of it runs on one thread. ``--only`` names experiments to run again, ``--folds`` the folds;
-other rows are kept. Writes benchmarks/results/faces.json after each seed.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,11 +1,7 @@
 """The failures of the chapter "Why GANs fail" and their cures, over several seeds.
 
-    python benchmarks/failure.py
-    python benchmarks/failure.py --only chase ring
-
 The experiments are the chapter's own, of `gantut.applications.failure`. Each row is five seeds.
-About twelve minutes of one processor core. Writes benchmarks/results/failure.json; a row that is
-run again takes the place of the old one.
+About twelve minutes of one processor core.
 """
 
 import dataclasses

@@ -1,9 +1,6 @@
 """What the recipe ``fast`` reaches in two minutes, over several seeds.
 
-    python benchmarks/fast.py --seeds 0 1 2
-
 Only training steps count towards the seconds. Nothing else should run on the machine meanwhile.
-Writes benchmarks/results/fast.json.
 """
 
 from collections.abc import Iterator

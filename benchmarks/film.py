@@ -1,7 +1,5 @@
 """The training film of book/play.md: the same latent vectors all through one training.
 
-    python benchmarks/film.py
-
 Trains the recipe ``conditional_fast`` on MNIST with seed 0, on one core; the generator that ships
 under that name was trained by the same command line, without the camera. Writes
 

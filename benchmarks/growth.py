@@ -1,7 +1,5 @@
 """Processor seconds and peak memory of training and of measuring, as what they are given grows.
 
-    python benchmarks/growth.py
-
 Each point is a process of its own on one thread, which notes its memory before the work and the
 highest that it had since (Linux counts both), and the processor seconds of all that it did:
 
@@ -14,8 +12,7 @@ highest that it had since (Linux counts both), and the processor seconds of all 
 
 Seconds are the least of several runs, because other work on the machine can only add to them; a
 training's are those of a step, from executions of 16 steps without the first, which compiles.
-``prepare_seconds`` pass before that. ``--only`` names experiments to run again,
-``--values`` their values; other rows are kept. Writes benchmarks/results/growth.json after each.
+``prepare_seconds`` pass before that.
 """
 
 import dataclasses
@@ -93,16 +90,7 @@ def digits(n: int) -> Any:
 
 
 def training(recipe: Any, n: int, num_classes: int | None = None) -> dict[str, float]:
-    """The row of a training on n images.
-
-    Args:
-        recipe: A recipe.
-        n: Images.
-        num_classes: Classes of the made-up labels; None gives none.
-
-    Returns:
-        Seconds before the training, seconds a step, memory, and parameters of both networks.
-    """
+    """The row of a training on n images, with made-up labels if there are classes."""
     from gantut import recipes
     from gantut._keras import keras
 
@@ -141,15 +129,7 @@ def features(n: int) -> Any:
 
 
 def measure(what: str, value: int) -> dict[str, Any]:
-    """The row of one point, measured in this process.
-
-    Args:
-        what: A key of ``VALUES``, without ``import``.
-        value: One of its values.
-
-    Returns:
-        Seconds and memory.
-    """
+    """The row of one point of ``VALUES``, measured in this process."""
     if what in METRICS:
         from gantut import metrics
 

@@ -1,14 +1,11 @@
 """How seldom may a gradient penalty be added, where the data has many modes?
 
-    python benchmarks/lazy.py
-    python benchmarks/lazy.py --only grid --everys 1 16 --seeds 0
-
 R1 and R2 on every k-th step, k times as strong (``penalty_every``); ``every`` 0 is no penalty at
 all. Three kinds of data: the 25 modes of the grid in the plane (method ``steady`` of
 `gantut.toys`), Stacked MNIST's 1,000 with the recipe ``stacked``, and with the networks of Metz et
 al. 2017 ("small": ``stacked_small`` without its packs). 2,500 points and 25,600 images are judged,
-as in benchmarks/toys.py and benchmarks/stacked.py. One thread; ``cpu_seconds`` are the training's
-up to there, without the judging. Writes benchmarks/results/lazy.json.
+as in benchmarks/toys.py and benchmarks/stacked.py. ``cpu_seconds`` are the training's up to there,
+without the judging.
 """
 
 from collections.abc import Sequence

@@ -7,9 +7,6 @@ environment of its own under DIR, with today's TensorFlow or PyTorch where it ru
 one small thing that needs no network. Its result is the last line of that; the libraries of metrics
 are given the same numbers as `gantut.metrics`. Several gigabytes come from the package index; DIR
 may be deleted afterwards.
-
-``--libraries`` names libraries to try again; other rows are kept. Writes
-benchmarks/results/libraries.json after each library.
 """
 
 import os
@@ -75,6 +72,10 @@ b = 1.1 * rng.standard_normal((2000, 8)) + 0.1
 moments = [f(x) for x in (a, b) for f in (lambda x: x.mean(0), lambda x: np.cov(x.T))]
 """
 DISTANCE = "the Fréchet distance of two sets of features"
+COUNT = """
+gans = [name for name in dir(library.models) if "gan" in name.lower()]
+print(len(gans), "GANs among its models")
+"""
 DENSE = """
 import numpy as np, keras
 net = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(4)])
@@ -102,18 +103,14 @@ TRIALS = (
         "keras-cv",
         "vision models in Keras",
         "import it, and look for GANs among its models",
-        "import keras_cv\n"
-        'gans = [n for n in dir(keras_cv.models) if "gan" in n.lower()]\n'
-        'print(len(gans), "GANs among its models")',
+        "import keras_cv as library\n" + COUNT,
         TENSORFLOW,
     ),
     Trial(
         "keras-hub",
         "pretrained models in Keras 3",
         "import it, and look for GANs among its models",
-        "import keras_hub\n"
-        'gans = [n for n in dir(keras_hub.models) if "gan" in n.lower()]\n'
-        'print(len(gans), "GANs among its models")',
+        "import keras_hub as library\n" + COUNT,
         TENSORFLOW,
     ),
     Trial(

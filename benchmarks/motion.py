@@ -1,14 +1,9 @@
 """Measurements behind the chapter on sound and motion: the clips.
 
-    python benchmarks/motion.py
-
 A seed fixes the clips, the training and the samples. Two GANs learn from 8,000 clips for 600 steps
 each: one draws all frames at once, the other has a part of its latent vector for the motion. They
 and three rivals make 1,000 clips: digits of the generator ``fast`` that ships with the package,
 moved by the rule of the data; the same digits without motion; and a normal distribution of clips.
-
-All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
-benchmarks/results/motion.json after each seed.
 """
 
 from collections.abc import Iterator

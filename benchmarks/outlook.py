@@ -1,14 +1,9 @@
 """Measurements behind the chapter on tools and outlook: the shipped generator, quantised.
 
-    python benchmarks/outlook.py
-
 The generator ``fast`` is exported as a LiteRT file in four ways. From the same latent vectors,
 10,000 per seed, Keras and each file make images; recorded are their Frechet distance as a multiple
 of the floor, how far they are from Keras' and how often a judge reads the same digit in both. Then
 each makes single images, in turns, so that what else the machine does falls on all alike.
-
-All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
-benchmarks/results/outlook.json after each seed.
 """
 
 import functools

@@ -1,6 +1,5 @@
 """Time to quality: the Frechet distance by steps, for what a second of two cores pays for.
 
-    python benchmarks/quality.py
     python benchmarks/quality.py --only recipe --methods tutorial_dcgan --checkpoints runs/quality
 
 Each row is one generator at one step of one training: 10,000 samples of its averaged weights where
@@ -14,7 +13,6 @@ Two kinds of row ("kind"): "recipe", recipes of ours and what they are measured 
 the recipe ``fast`` with one of its choices undone, or with something added that was tried.
 
 A training of some hours can be stopped and started again with ``--checkpoints``.
-Writes benchmarks/results/quality.json.
 """
 
 import time

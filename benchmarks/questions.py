@@ -1,7 +1,5 @@
 """Measurements behind the chapter of questions and answers.
 
-    python benchmarks/questions.py
-
 Five experiments, each a set of rows:
 
 - ``pair``: the recipes ``fast`` and ``vae``, which have the same generator, for the same processor
@@ -12,10 +10,6 @@ Five experiments, each a set of rows:
   before D; three seeds.
 - ``sevens``: the same small GAN on 20,000 images without sevens; three seeds.
 - ``cost``: weights, multiply-adds, and processor time of training and of sampling, for each recipe.
-
-All of it runs on one thread, so that processor seconds mean the same in each row. ``--only``
-names experiments to run again; the rows of the others are kept. Writes
-benchmarks/results/questions.json after each row.
 """
 
 import base64

@@ -1,16 +1,11 @@
 """Measurements behind the chapter on restoration.
 
-    python benchmarks/restoration.py
-
 For each of three seeds one network learns to mend four kinds of damage from 24,000 pairs: 600
 steps with the absolute error alone ("start"), and from there 500 more steps, with the absolute
 error alone (weight 0) or with an adversarial loss of several weights. The filters and the linear
 regression of `gantut.applications.restoration.rivals` see the same images. All are measured on
 1,000 test images; the other 9,000 are the real digits of the Frechet distance. Even seeds take the
 first 24,000 training images, odd ones the next.
-
-All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
-benchmarks/results/restoration.json after each seed.
 """
 
 from collections.abc import Iterator

@@ -1,14 +1,9 @@
 """Measurements behind the chapter on sound and motion: the sounds.
 
-    python benchmarks/sound.py
-
 A seed fixes the data, the training and the samples. From 8,000 sounds learn a GAN of spectrograms,
 for 600 and for 2,000 steps, and a GAN of waveforms, for a little longer than the latter. They and
 three rivals are asked for 40 sounds of every label. Real sounds, and real ones whose phases were
 thrown away and guessed again, say what the measures themselves lose.
-
-All of it runs on one thread. ``--seeds`` names seeds to run again; other rows are kept. Writes
-benchmarks/results/sound.json after each seed.
 """
 
 from collections.abc import Iterator

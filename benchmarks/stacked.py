@@ -1,16 +1,10 @@
 """Stacked MNIST: modes and KL of several methods against CPU seconds.
 
-    python benchmarks/stacked.py
-    python benchmarks/stacked.py --only small small_plain --seeds 0 1
-
 Two settings. "small": the networks of Metz et al. 2017 (G, and a D of a quarter of its channels),
 the same CPU seconds for each method. "free": networks of our choice. 25,600 samples are measured
 by `gantut.evaluation.stacked_modes`. The budget counts the processor time of training steps, of all
 threads together; measuring is no part of it. TensorFlow is held to one thread a pool, so that CPU
 seconds are nearly the seconds of one quiet core.
-
-Writes benchmarks/results/stacked.json after each training. Rows that are there already and are
-not asked for stay.
 """
 
 import shlex

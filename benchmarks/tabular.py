@@ -1,7 +1,5 @@
 """Measurements behind the chapter on densities and tables.
 
-    python benchmarks/tabular.py
-
 Three experiments, five seeds each. A seed fixes the split, the training and the samples.
 
 - ``density``: 2,000 points of two moons and of a spiral. GANs, kernel density estimates and the
@@ -11,9 +9,6 @@ Three experiments, five seeds each. A seed fixes the split, the training and the
   beside the held-out half. Every synthetic table has as many records as the training half; each
   method draws three, and their mean counts.
 - ``classes``: on ``breast cancer`` a Gaussian copula for each of the two classes, the same way.
-
-All of it runs on one thread. ``--only`` names experiments to run again, ``--seeds`` the seeds;
-other rows are kept. Writes benchmarks/results/tabular.json after each seed.
 """
 
 import time

@@ -1,7 +1,5 @@
 """Measurements behind the chapter on text.
 
-    python benchmarks/text.py
-
 Three experiments. A seed fixes the strings shown, the training and the samples.
 
 - ``dates``: writers of calendar dates, three seeds: by maximum likelihood, with soft and with
@@ -10,9 +8,6 @@ Three experiments. A seed fixes the strings shown, the training and the samples.
 - ``sums``: three of them on sums, three seeds; also what they answer to questions.
 - ``summaries``: the adversarial summariser, taggers that were given a few pairs, and two
   baselines, five seeds.
-
-All of it runs on one thread. ``--only`` names experiments to run again, ``--seeds`` the seeds;
-other rows are kept. Writes benchmarks/results/text.json after each seed.
 """
 
 from collections.abc import Iterator

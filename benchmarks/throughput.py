@@ -1,7 +1,5 @@
 """Images a second of several ways to write the same training step, side by side in one run.
 
-    python benchmarks/throughput.py
-
 Needs PyTorch for its rows: ``pip install -e ".[peers]"``. Nothing else should run on the machine.
 Rows by "group":
 
@@ -14,7 +12,6 @@ Rows by "group":
   done, and for each step after them.
 
 The peak is measured in the same turns: products of 2048 x 2048 matrices by each library.
-Writes benchmarks/results/throughput.json.
 """
 
 import os
@@ -383,10 +380,6 @@ class Worker:
         self.process.stdin.flush()  # type: ignore[union-attr]
         return float(self.process.stdout.readline())  # type: ignore[union-attr]
 
-    def close(self) -> None:
-        """Ends the process."""
-        self.process.communicate()
-
 
 def operations(name: str, at_once: bool) -> int:
     """Floating-point operations a step does for each image of the batch, with the plain loss.
@@ -422,7 +415,7 @@ def rows(kind: str, group: str) -> Iterator[dict[str, Any]]:
             task = tasks[(i + turn) % len(tasks)]
             turns[task].append(workers[task].turn() / workers[task].steps)
     for worker in workers.values():
-        worker.close()
+        worker.process.communicate()
     middle = {task: statistics.median(seconds) for task, seconds in turns.items()}
     peak = max((PRODUCT / middle[t] for t in tasks if t.startswith("peak/")), default=None)
     for task in tasks:

@@ -1,12 +1,10 @@
 """How many modes of the ring and the grid each method finds, over ten seeds.
 
-    python benchmarks/toys.py
     python benchmarks/toys.py --only ring --methods steady "steady, leaky G"
 
 The protocol of PacGAN (Lin et al. 2018, section 4.1): 100,000 points of data, and of each trained
 generator 2,500 samples, which count when they lie within three standard deviations of the nearest
-mode. One thread; all seeds of a row are members of one network. Writes
-benchmarks/results/toys.json after each row; rows that are not asked for stay as they are there.
+mode. All seeds of a row are members of one network.
 """
 
 import dataclasses

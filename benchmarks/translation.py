@@ -1,7 +1,5 @@
 """Measurements behind the chapter on image translation.
 
-    python benchmarks/translation.py
-
 Three experiments, each for three seeds.
 
 - "strokes", with pairs: 8,000 thin strokes and their digits. One network with the absolute error
@@ -16,9 +14,7 @@ Three experiments, each for three seeds.
   nothing, the linear transport of colours, and the network trained on pairs. All are measured on a
   fifth photograph.
 
-Even seeds take the first 16,000 training digits, odd ones the next. All of it runs on one thread.
-``--only`` and ``--seeds`` name what to run again; other rows are kept. Writes
-benchmarks/results/translation.json after each experiment and seed.
+Even seeds take the first 16,000 training digits, odd ones the next.
 """
 
 from collections.abc import Callable, Iterator

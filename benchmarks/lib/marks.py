@@ -11,12 +11,7 @@ Judge = Callable[[Any], Mapping[str, Any]]
 
 
 class Marks(keras.callbacks.Callback, Resumable):
-    """Judges the model each time that the training reaches one of the steps.
-
-    Args:
-        marks: The steps.
-        judge: From the model to the columns of its row.
-    """
+    """Judges the model, for the columns of a row, each time that a step is reached."""
 
     STATE = ("rows", "spent")
 

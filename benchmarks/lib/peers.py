@@ -111,17 +111,11 @@ def _batch_norm(layer: Any) -> Any:
 
 
 def to_torch(model: Any) -> Any:
-    """A PyTorch module with the layers and the weights of a Keras model.
+    """A ``torch.nn.Sequential`` in training mode with a Keras model's layers and weights.
 
-    Args:
-        model: One chain of dense layers, convolutions with padding "same", batch normalisation,
-            LeakyReLU, dropout, reshaping and flattening; images have the channels last.
-
-    Returns:
-        A ``torch.nn.Sequential`` in training mode. Its images have the channels first.
-
-    Raises:
-        ValueError: a layer is of another kind.
+    The model is one chain of dense layers, convolutions with padding "same", batch normalisation,
+    LeakyReLU, dropout, reshaping and flattening. Its images have the channels last, those of the
+    module first.
     """
     modules: list[Any] = []
     for layer in model.layers:
@@ -167,9 +161,6 @@ def plain_step(G: Any, D: Any, rates: tuple[float, float], beta_1: float) -> Cal
         D: The discriminator.
         rates: Adam's learning rates of D and G.
         beta_1: Its first moment decay.
-
-    Returns:
-        A function of a batch of images (batch, channels, height, width) that trains both.
     """
     d_adam = torch.optim.Adam(D.parameters(), rates[0], betas=(beta_1, 0.999))
     g_adam = torch.optim.Adam(G.parameters(), rates[1], betas=(beta_1, 0.999))
@@ -198,11 +189,7 @@ class Twin:
     """The recipe ``fast`` in PyTorch: the same networks, losses, penalties, optimizers, average.
 
     What differs: Adam's epsilon stands at another place in the formula, and the moving statistics
-    of batch normalisation also see the batches of D's step.
-
-    Args:
-        gan: A GAN that the recipe built; its weights are copied.
-        recipe: The recipe.
+    of batch normalisation also see the batches of D's step. The weights are copied from a GAN.
     """
 
     def __init__(self, gan: Any, recipe: Any) -> None:

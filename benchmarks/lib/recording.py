@@ -45,12 +45,7 @@ class Record:
             self.rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
 
     def put(self, rows: Iterable[Mapping[str, Any]], **key: Any) -> None:
-        """Puts a group of rows in the place of all old rows with its key, and writes the file.
-
-        Args:
-            rows: All rows of the group, run to their end before anything is replaced.
-            **key: What the group has in common, such as the experiment and the seed.
-        """
+        """Puts a whole group of rows in the place of all old rows with its key, and writes."""
         new = [{**key, **row} for row in rows]
         for row in new:
             print({k: v for k, v in row.items() if not isinstance(v, list | dict)}, flush=True)
@@ -83,7 +78,7 @@ def main(
     """A benchmark's command: runs what is asked for, and writes the file after each group of rows.
 
     ``--only`` names experiments, and each key has an option for the values that are to be run
-    (``--seeds`` for ``seed``); other rows of the file are kept.
+    (``--seeds`` for ``seed``); other rows of benchmarks/results/NAME.json are kept.
 
     Args:
         description: The script's own.
@@ -94,8 +89,11 @@ def main(
         one_thread: Whether TensorFlow is held to one thread.
         **head: As in `Record`.
     """
+    threads = " All of it runs on one thread." if one_thread else ""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description,
+        epilog=f"The file is written after each group of rows; others in it are kept.{threads}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", nargs="+", choices=experiments, default=[*experiments])
     for key, values in keys.items():
