@@ -9,7 +9,7 @@ that `save_grid`, which needs only Pillow, stays quick to import.
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -91,7 +91,6 @@ def image_grid(
     rows: int | None = None,
     columns: int | None = None,
     *,
-    labels: Sequence[Any] | npt.NDArray[Any] | None = None,
     title: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
@@ -101,7 +100,6 @@ def image_grid(
         images: float32 images (N, H, W, 1) or (N, H, W, 3) in [-1, 1].
         rows: Rows of the grid; as many as needed if None.
         columns: Columns of the grid; about the square root of N if `rows` is None too.
-        labels: One label per image, written above it.
         title: Title, which stands clear of the legend.
         ax: Where to draw; a new figure if None.
 
@@ -110,28 +108,11 @@ def image_grid(
     """
     batch = _drawable(images)
     rows, columns = _grid_shape(len(batch), rows, columns)
-    height, width = batch.shape[1:3]
-    if labels is not None and len(labels) != len(batch):
-        raise ValueError(f"labels: wanted one for each of {len(batch)} images, got {len(labels)}")
-    gap = _gap(height)
-    header = 0 if labels is None else max(gap, round(0.45 * height))
-    mosaic = _mosaic(batch, rows, columns, gap, header)
     if ax is None:
-        inches = 0.62 * max(1.0, (header + height) / height)
-        ax = _axes(figsize=(max(0.62 * columns, 1.2), max(inches * rows, 1.2)))
+        ax = _axes(figsize=(max(0.62 * columns, 1.2), max(0.62 * rows, 1.2)))
+    mosaic = _mosaic(batch, rows, columns)
     ax.imshow(mosaic, vmin=0, vmax=255, cmap="gray", interpolation="nearest")
     ax.set_axis_off()
-    if labels is not None:
-        for index, label in enumerate(labels):
-            row, column = divmod(index, columns)
-            ax.text(
-                column * (width + gap) + width / 2 - 0.5,
-                row * (header + height + gap) + header - 1,
-                str(label),
-                ha="center",
-                va="bottom",
-                fontsize=9.5,
-            )
     if title is not None:
         ax.set_title(title)
     return ax
@@ -161,7 +142,7 @@ def save_grid(
     batch = _drawable(images)
     rows, columns = _grid_shape(len(batch), None, columns)
     scale = _check.integer(scale, "scale", 1)
-    mosaic = _mosaic(batch, rows, columns, _gap(batch.shape[1]), 0)
+    mosaic = _mosaic(batch, rows, columns)
     mosaic = mosaic.repeat(scale, axis=0).repeat(scale, axis=1)
     with atomic_write(path) as temporary:
         Image.fromarray(mosaic).save(temporary, format="PNG")
@@ -172,10 +153,6 @@ def _drawable(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
     if batch.shape[3] not in (1, 3):
         raise ValueError(f"images: wanted 1 channel (grey) or 3 (colour), got {batch.shape[3]}")
     return batch
-
-
-def _gap(height: int) -> int:
-    return max(1, round(height / 14))
 
 
 def _grid_shape(n: int, rows: int | None, columns: int | None) -> tuple[int, int]:
@@ -192,19 +169,15 @@ def _grid_shape(n: int, rows: int | None, columns: int | None) -> tuple[int, int
     return rows, columns
 
 
-def _mosaic(
-    images: npt.NDArray[np.float32], rows: int, columns: int, gap: int, header: int
-) -> npt.NDArray[np.uint8]:
-    """Images as bytes on white, `gap` pixels apart and `header` more above each."""
+def _mosaic(images: npt.NDArray[np.float32], rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Images as bytes on white, a gap apart."""
     _, height, width, channels = images.shape
-    sheet = np.full(
-        (rows * (header + height + gap) - gap, columns * (width + gap) - gap, channels),
-        255,
-        dtype=np.uint8,
-    )
+    gap = max(1, round(height / 14))
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
+    sheet = np.full(shape, 255, dtype=np.uint8)
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        top, left = row * (header + height + gap) + header, column * (width + gap)
+        top, left = row * (height + gap), column * (width + gap)
         sheet[top : top + height, left : left + width] = np.rint((image + 1) * 127.5)
     return sheet[..., 0] if channels == 1 else sheet
 
@@ -293,11 +266,6 @@ def _draw_curves(
     from matplotlib.ticker import MaxNLocator
 
     records = getattr(history, "history", history)
-    if not isinstance(records, Mapping):
-        raise TypeError(
-            "history: wanted what fit returned or a mapping from names to sequences, "
-            f"got {type(history).__name__}"
-        )
     missing = [name for name in names if name not in records]
     if missing:
         raise ValueError(f"history: no {' and no '.join(missing)} among {sorted(records)}")
@@ -307,11 +275,7 @@ def _draw_curves(
             f"history: {' and '.join(names)} must be sequences of one length, got shapes "
             f"{real.shape} and {fake.shape}"
         )
-    positions = np.arange(1.0, len(real) + 1) if x is None else np.asarray(x, dtype=np.float64)
-    if positions.shape != real.shape:
-        raise ValueError(
-            f"x: wanted one position for each of {len(real)} values, got {positions.shape}"
-        )
+    positions = np.arange(1, len(real) + 1) if x is None else x
     ax = _axes() if ax is None else ax
     real_name, fake_name = names.values()
     ax.plot(positions, real, color=REAL, label=real_name)
@@ -330,7 +294,6 @@ def class_bars(
     shares: npt.ArrayLike,
     real: npt.ArrayLike | None = None,
     *,
-    names: Sequence[Any] | None = None,
     title: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
@@ -339,7 +302,6 @@ def class_bars(
     Args:
         shares: Shares (C,) that sum to 1, as from `gantut.metrics.class_histogram`.
         real: The same for real data, drawn as bars beside them.
-        names: Names of the classes; 0, 1, ... if None.
         title: Title, which stands clear of the legend.
         ax: Where to draw; a new figure if None.
 
@@ -348,9 +310,6 @@ def class_bars(
     """
     generated = _shares(shares, "shares")
     positions = np.arange(len(generated))
-    names = range(len(generated)) if names is None else names
-    if len(names) != len(generated):
-        raise ValueError(f"names: wanted {len(generated)}, one a class, got {len(names)}")
     ax = _axes() if ax is None else ax
     if real is None:
         ax.bar(positions, 100 * generated, width=0.7, color=FAKE)
@@ -366,7 +325,7 @@ def class_bars(
             edgecolor="white", linewidth=0,
         )  # fmt: skip
         _legend_above(ax, title)
-    ax.set_xticks(positions, [str(name) for name in names])
+    ax.set_xticks(positions)
     ax.grid(visible=False, axis="x")
     ax.set(xlabel="class", ylabel="share of samples (%)")
     return ax

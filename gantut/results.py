@@ -45,14 +45,7 @@ def load(name: str) -> dict[str, Any]:
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """The mean over runs, and its standard error (sample deviation over the root of n).
-
-    Args:
-        values: One finite number for each of n >= 2 runs.
-
-    Returns:
-        (mean, standard error), in the unit of the values.
-    """
+    """The mean over n >= 2 runs, and its standard error (sample deviation over the root of n)."""
     n = len(values)
     if n < 2:
         raise ValueError(f"a standard error needs two values at least, got {n}")
@@ -61,15 +54,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 
 
 def select(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str, Any]]:
-    """The recorded rows that have the wanted values.
-
-    Args:
-        rows: Those of a result, ``load(name)["rows"]``.
-        **wanted: The value of a key, for each key that matters.
-
-    Returns:
-        The rows, in their order.
-    """
+    """The rows of a result, such as ``load(name)["rows"]``, that have the wanted values."""
     found = [row for row in rows if all(k in row and row[k] == v for k, v in wanted.items())]
     if not found:
         raise ValueError(f"no recorded row has {wanted}")
@@ -77,14 +62,11 @@ def select(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str
 
 
 def grouped(rows: Iterable[Mapping[str, Any]], *keys: str) -> dict[Any, list[Mapping[str, Any]]]:
-    """The recorded rows by what they have in common, each group in their order.
+    """The rows of a result by what they have in common, as they come first.
 
     Args:
-        rows: Those of a result, ``load(name)["rows"]``.
+        rows: As in `select`.
         *keys: One key, whose values name the groups; or several, and tuples of values do.
-
-    Returns:
-        The groups, in the order in which they come first.
     """
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -117,15 +99,12 @@ def paired_difference(
 
 
 def plus_minus(values: Iterable[float], digits: int = 1, scale: float = 1.0) -> str:
-    """The mean over runs and its standard error (`mean_and_error`), as a table shows them.
+    """The mean over runs and its standard error (`mean_and_error`), such as "97.3 ± 0.2".
 
     Args:
-        values: One finite number for each of n >= 2 runs.
+        values: One finite number for each run.
         digits: Digits behind the point.
         scale: What to multiply the values by: 100 for shares in per cent.
-
-    Returns:
-        Such as "97.3 ± 0.2".
     """
     mean, error = mean_and_error([scale * value for value in values])
     return f"{mean:,.{digits}f} ± {error:,.{digits}f}"
@@ -145,11 +124,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
 
     Args:
         header: The names of the columns.
-        rows: The cells of each row, as many as there are columns; other things than strings
-            are written by ``str``.
-
-    Returns:
-        The lines of the table, joined.
+        rows: The cells of each row, as many as there are columns, written by ``str``.
     """
     lines = [_line(header), _line([":--", *["--:"] * (len(header) - 1)])]
     for row in rows:
@@ -170,10 +145,8 @@ def comparison(
         title: What stands above the names of the methods.
         groups: The recorded rows of each method, by the name to show, as from `select`.
         measures: By the heading of its column, how a measure is shown: its key in the rows, the
-            digits and the scale, as in `plus_minus`; or a function from rows to a cell.
-
-    Returns:
-        The table. A cell is empty where the rows have no such key.
+            digits and the scale, as in `plus_minus` (the cell is empty where the rows have no
+            such key); or a function from rows to a cell.
     """
 
     def cell(rows: Rows, measure: Measure) -> str:

@@ -36,9 +36,6 @@ def check_images(
         name: What to call them in the error message.
         channels: The number of channels they must have; any number if None.
         size: The height and width that they must have, as an int or a pair; any if None.
-
-    Returns:
-        The same images as a NumPy array (not a copy where ``x`` is one).
     """
     wanted = "float32 of shape (number, height, width, channels) in [-1, 1]"
     try:
@@ -59,22 +56,16 @@ def check_images(
         raise ValueError(f"{name}: wanted at least one image, got the empty shape {array.shape}")
     if channels is not None and array.shape[3] != channels:
         raise ValueError(
-            f"{name}: wanted {channels} channel(s) on the last axis, got {array.shape[3]} "
-            f"(shape {array.shape})"
+            f"{name}: wanted {channels} channel(s) on the last axis, got shape {array.shape}"
         )
     if size is not None and array.shape[1:3] != pair_of_sizes(size):
         height, width = pair_of_sizes(size)
-        raise ValueError(
-            f"{name}: wanted images of {height} x {width} pixels (height x width), got "
-            f"{array.shape[1]} x {array.shape[2]} (shape {array.shape})"
-        )
+        raise ValueError(f"{name}: wanted {height} x {width} pixels, got shape {array.shape}")
     low, high = float(array.min()), float(array.max())
     if math.isnan(low):
-        bad = np.isnan(array)
-        first = int(np.argmax(bad.reshape(len(array), -1).any(axis=1)))
+        bad = np.isnan(array).any(axis=(1, 2, 3))
         raise ValueError(
-            f"{name}: wanted numbers in [-1, 1], got NaN in {int(bad.sum())} place(s), "
-            f"first in image {first}"
+            f"{name}: got NaN in {bad.sum()} image(s), first in image {np.argmax(bad)}"
         )
     if low < -1 or high > 1:
         hint = "; for 0..255: x / 127.5 - 1" if low >= 0 and 2 < high <= 255 else ""
@@ -88,13 +79,10 @@ def check_alike(
     """Checks two batches of images of one height, width and number of channels.
 
     Args:
-        first: Images, as `check_images` wants them.
-        second: Others.
+        first: As `check_images` wants them.
+        second: As the first.
         names: What to call both in an error message.
         as_many: Whether there must be as many of the second as of the first.
-
-    Returns:
-        Both as NumPy arrays.
     """
     a, b = (check_images(x, name=name) for x, name in zip((first, second), names, strict=True))
     first_axis = 0 if as_many else 1
@@ -117,15 +105,12 @@ def to_float(pixels: NDArray[np.uint8]) -> Float32:
 
 
 def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
-    """Checks integer labels.
+    """Checks integer labels, and returns them as int32 of shape (n,).
 
     Args:
         labels: One integer for all samples, or integers of shape (n,).
         n: The number of samples.
         num_classes: Labels must lie in 0..num_classes - 1; None checks the lower end only.
-
-    Returns:
-        int32 of shape (n,).
     """
     array = np.asarray(labels)
     if array.ndim == 0:
@@ -147,9 +132,6 @@ def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
         x: Samples (n, ...); images, which have three axes each, are float32 in [-1, 1].
         shape: The shape of one sample.
         maker: The network that makes samples of that shape, for the message.
-
-    Returns:
-        The samples as an array.
     """
     array = np.asarray(x)
     if array.shape[1:] != shape or not array.ndim:
@@ -165,13 +147,9 @@ def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
                 stacklevel=3,
             )
         return images
-    if not len(array):
-        raise ValueError("x is empty")
-    if array.dtype != np.float32:
-        raise ValueError(f"x must be float32, got {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError("x has values that are not finite (NaN or infinity)")
-    return array
+    if not len(array) or array.dtype != np.float32:
+        raise ValueError(f"x must be float32 and not empty, got {len(array)} of {array.dtype}")
+    return _check.numbers(array, "x")
 
 
 def number_of_classes(labels: NDArray[np.integer]) -> int:

@@ -242,7 +242,7 @@ def test_nearest_faces_in_closed_form():
     assert faces.nearest_faces(flat, known).distances[0, 0] == pytest.approx(1, rel=1e-6)
     with pytest.raises(ValueError, match="leaves nothing"):
         faces.nearest_faces(x, x, shift=6)
-    with pytest.raises(ValueError, match="wanted images of 12 x 12"):
+    with pytest.raises(ValueError, match="wanted 12 x 12"):
         faces.nearest_faces(noise(2, 16), x)
 
 

@@ -36,7 +36,7 @@ def images(n: int, channels: int = 1, side: int = 28) -> np.ndarray:
 def draw_all(ax=None) -> list:
     common = {"title": "title", "ax": ax}
     return [
-        plotting.image_grid(images(6), labels=range(6), **common),
+        plotting.image_grid(images(6), **common),
         plotting.loss_curves(HISTORY, **common),
         plotting.probability_curves(HISTORY, **common),
         plotting.class_bars(np.full(10, 0.1), np.full(10, 0.1), **common),
@@ -132,22 +132,6 @@ def test_grid_shape(n, rows, columns, expected):
     assert ((shape[0] + 2) // 30, (shape[1] + 2) // 30) == expected
 
 
-def test_labels_stand_above_their_images():
-    ax = plotting.image_grid(images(4), 2, labels=["a", "b", "c", 7], title="digits")
-    assert [text.get_text() for text in ax.texts] == ["a", "b", "c", "7"]
-    assert ax.get_title() == "digits"
-    ax.figure.canvas.draw()
-    shown = ax.get_images()[0].get_array()
-    for text in ax.texts:
-        box = text.get_window_extent().transformed(ax.transData.inverted())
-        rows, columns = sorted((box.y0, box.y1)), sorted((box.x0, box.x1))
-        under = shown[
-            max(0, int(rows[0])) : int(rows[1]) + 1, int(columns[0]) : int(columns[1]) + 1
-        ]
-        assert under.size
-        assert (under == 255).all()  # nothing but white beneath the text
-
-
 def test_save_grid_writes_the_pixels(tmp_path):
     batch = images(6)
     path = tmp_path / "new" / "grid.png"
@@ -215,8 +199,6 @@ def test_bad_grids(tmp_path):
         plotting.image_grid(images(7), 0)
     with pytest.raises(TypeError, match="columns"):
         plotting.image_grid(images(7), columns=2.5)
-    with pytest.raises(ValueError, match="labels"):
-        plotting.image_grid(images(7), labels=[1, 2])
     with pytest.raises(ValueError, match="path"):
         plotting.save_grid(images(1), tmp_path / "a.jpg")
     with pytest.raises(ValueError, match="scale"):
@@ -282,11 +264,11 @@ def test_probability_curves():
 @pytest.mark.parametrize(
     ("history", "x", "error", "message"),
     [
-        ([1, 2], None, TypeError, "history"),
+        ([1, 2], None, ValueError, "history"),
         ({"loss": [1]}, None, ValueError, r"no d_loss and no g_loss among \['loss'\]"),
         ({"d_loss": [1], "g_loss": [1, 2]}, None, ValueError, r"one length, .* \(1,\) and \(2,\)"),
         ({"d_loss": [], "g_loss": []}, None, ValueError, "one length"),
-        (HISTORY, [1, 2], ValueError, r"one position for each of 5 values, got \(2,\)"),
+        (HISTORY, [1, 2], ValueError, r"\(2,\) and \(5,\)"),
     ],
 )
 def test_bad_histories(history, x, error, message):
@@ -299,10 +281,10 @@ def test_bad_histories(history, x, error, message):
 
 def test_class_bars():
     generated, real = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])
-    ax = plotting.class_bars(generated, real, names=["cat", "dog", "cow"])
+    ax = plotting.class_bars(generated, real)
     heights = [[bar.get_height() for bar in group] for group in ax.containers]
     np.testing.assert_allclose(heights, [100 * real, 100 * generated])
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["cat", "dog", "cow"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "1", "2"]
     assert "%" in ax.get_ylabel()
     alone = plotting.class_bars(generated, title="no truth")
     assert len(alone.containers) == 1
@@ -311,16 +293,15 @@ def test_class_bars():
 
 
 @pytest.mark.parametrize(
-    ("shares", "real", "names", "message"),
+    ("shares", "real", "message"),
     [
-        ([0.5, 0.6], None, None, "shares"),
-        ([1.5, -0.5], None, None, "shares: .* minimum of -0.5"),
-        ([np.nan, 1], None, None, "shares: wanted non-negative"),
-        ([[1.0]], None, None, r"shares: wanted shares of shape \(classes,\)"),
-        ([0.5, 0.5], [1.0], None, "real: wanted 2 shares, got 1"),
-        ([0.5, 0.5], None, ["a"], "names: wanted 2, one a class, got 1"),
+        ([0.5, 0.6], None, "shares"),
+        ([1.5, -0.5], None, "shares: .* minimum of -0.5"),
+        ([np.nan, 1], None, "shares: wanted non-negative"),
+        ([[1.0]], None, r"shares: wanted shares of shape \(classes,\)"),
+        ([0.5, 0.5], [1.0], "real: wanted 2 shares, got 1"),
     ],
 )
-def test_bad_shares(shares, real, names, message):
+def test_bad_shares(shares, real, message):
     with pytest.raises(ValueError, match=message):
-        plotting.class_bars(shares, real, names=names)
+        plotting.class_bars(shares, real)

@@ -89,7 +89,7 @@ def test_moments_of_an_image_without_mass_are_nan_and_of_a_veil_wide():
 
 
 def test_gaussian_helpers_refuse_what_does_not_fit():
-    with pytest.raises(ValueError, match="wanted images of 28 x 28 pixels"):
+    with pytest.raises(ValueError, match="wanted 28 x 28 pixels"):
         data.estimate_gaussian_parameters(np.zeros((2, 27, 28, 1), np.float32))
     with pytest.raises(ValueError, match=r"wanted 1 channel\(s\)"):
         data.estimate_gaussian_parameters(np.zeros((2, 28, 28, 3), np.float32))
