@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ import h5py
 import numpy as np
 
 from gantut._files import Npz, atomic_write, describe
-from gantut._keras import keras, layers_of
+from gantut._keras import keras, layers_of, tf
 
 
 class OtherTrainingError(ValueError):
@@ -190,8 +191,8 @@ _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 def load_model(path: Path) -> keras.Model:
     """Opens a network that may come from elsewhere, if it consists of plain layers only.
 
-    What is refused could run code or read another file, or would take more memory than the file
-    has bytes. How large the layers are is the file's to say.
+    What is refused could run code or read another file, or would take more memory to open than the
+    file has bytes; how much the network takes to run is the file's to say.
 
     Args:
         path: A ``.keras`` file.
@@ -209,9 +210,20 @@ def load_model(path: Path) -> keras.Model:
                 raise ValueError(f"wanted {sorted(_MEMBERS)}, not compressed, as Keras writes them")
             if members["config.json"].file_size > MAXIMUM_CONFIG:
                 raise ValueError(f"config.json is longer than {MAXIMUM_CONFIG:,} bytes")
-            _check_config(json.loads(archive.read("config.json")))
+            config = json.loads(archive.read("config.json"))
+            _check_config(config)
             with archive.open("model.weights.h5") as weights, h5py.File(weights) as file:
                 _check_weights(file)
+        # In a graph, which is never run, weights have shapes and take no memory. Those of layers
+        # that lead nowhere are made as well.
+        with tf.Graph().as_default() as graph:
+            keras.saving.deserialize_keras_object({**config, "compile_config": None})
+        made = [op for op in graph.get_operations() if op.type == "VarHandleOp"]
+        sizes = [math.prod(d.size for d in op.get_attr("shape").dim) for op in made]
+        if sum(sizes) > path.stat().st_size:
+            raise ValueError(
+                f"its layers have {sum(sizes):,} weights, more than the file has bytes"
+            )
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         cause: BaseException = error
@@ -235,8 +247,19 @@ def _check_config(part: Any) -> None:
                     f"it asks for {part['class_name']!r} of {part.get('module')!r}; only files "
                     "of plain layers are opened"
                 )
+        for call in part.get("inbound_nodes", []):
+            if not _has_tensor([call["args"], call["kwargs"]]):
+                # What is computed of constants would be computed now, at whatever size.
+                raise ValueError(f"{part.get('name')!r} is called on no tensor of the network")
         for inner in part.values():
             _check_config(inner)
+
+
+def _has_tensor(part: Any) -> bool:
+    if isinstance(part, dict) and "class_name" in part:
+        return bool(part["class_name"] == "__keras_tensor__")
+    inner = part.values() if isinstance(part, dict) else part
+    return isinstance(part, dict | list) and any(map(_has_tensor, inner))
 
 
 def _named_class(part: Mapping[str, Any]) -> Any:

@@ -156,7 +156,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "--trust-keras-file",
         action="store_true",
         help="open DIR/generator.keras as this file describes its network, for want of a recipe: "
-        "only plain layers are taken, but how much memory they need is the file's to say",
+        "only plain layers are taken, but how much memory they need to run is the file's to say",
     )
 
     sample = commands.add_parser(

@@ -215,6 +215,71 @@ def test_files_that_would_grow_are_not_opened(saved, tmp_path):
             load_model(path)
 
 
+def dense(config, number=0):
+    layers = config["config"]["layers"]
+    return [layer for layer in layers if layer["class_name"] == "Dense"][number]
+
+
+def huge_layer(config):
+    dense(config)["config"]["units"] = 2 * 10**8
+
+
+def huge_product(config):
+    """Layers of which none is large, and their weights are."""
+    for number in range(2):
+        dense(config, number)["config"]["units"] = 20_000
+        dense(config, number).pop("build_config")
+    config["config"]["layers"] = [
+        layer for layer in config["config"]["layers"] if layer["class_name"] != "Reshape"
+    ]
+    config["config"]["output_layers"] = [dense(config, 1)["name"], 0, 0]
+
+
+def huge_layer_that_leads_nowhere(config):
+    aside = json.loads(json.dumps(dense(config)))
+    aside["name"] = aside["config"]["name"] = "aside"
+    aside["config"]["units"] = 10**9
+    config["config"]["layers"].append(aside)
+
+
+def huge_input_of_a_layer(config):
+    dense(config)["build_config"] = {"input_shape": [None, 10**9]}
+
+
+def huge_constant(config):
+    value = {"class_name": "__tensor__", "config": {"value": [0.0], "dtype": "float32"}}
+    config["config"]["layers"].append(
+        {
+            "module": "keras.src.ops.numpy",
+            "class_name": "Tile",
+            "config": {"repeats": [10**9], "name": "aside"},
+            "registered_name": "Tile",
+            "name": "aside",
+            "inbound_nodes": [{"args": [value], "kwargs": {}}],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (huge_layer, "pixels"),
+        (huge_product, "400,"),
+        (huge_layer_that_leads_nowhere, "5,000,"),
+        (huge_input_of_a_layer, "dense"),
+        (huge_constant, "'aside'"),
+    ],
+)
+def test_layers_larger_than_their_file_are_not_made(change, word, saved, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("Keras made it"))
+    monkeypatch.setattr(tf, "tile", lambda *_, **__: pytest.fail("was computed"))
+    config = json.loads(saved["config.json"])
+    change(config)
+    path = put(tmp_path / "x.keras", {**saved, "config.json": json.dumps(config)})
+    with pytest.raises(ValueError, match=word):
+        load_model(path)
+
+
 def test_the_innermost_cause_is_told(saved, tmp_path):
     config = json.loads(saved["config.json"])
     config["config"]["layers"][1]["config"]["units"] = "many"
