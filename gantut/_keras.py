@@ -4,7 +4,6 @@ Where Keras runs on another backend, the import ends in an error that says so.
 """
 
 import contextlib
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -15,13 +14,9 @@ _ADVICE = (
     "before Python starts."
 )
 
-_wanted = os.environ.get("KERAS_BACKEND", "tensorflow")
-if _wanted != "tensorflow":
-    raise ImportError(f"KERAS_BACKEND is {_wanted!r}. {_ADVICE}")
-
 try:
     import keras
-except ImportError as error:  # the settings name a backend that is not installed
+except (ImportError, ValueError) as error:  # a backend that is not installed, or unknown
     raise ImportError(f"Keras cannot be imported ({error}). {_ADVICE}") from error
 
 if keras.config.backend() != "tensorflow":
@@ -29,18 +24,7 @@ if keras.config.backend() != "tensorflow":
 
 import tensorflow as tf  # noqa: E402
 
-__all__ = [
-    "blank",
-    "computed",
-    "full_precision",
-    "gradients",
-    "keras",
-    "layers_of",
-    "put_back",
-    "tf",
-    "unchanged",
-    "watched",
-]
+__all__ = ["keras", "tf"]
 
 
 def full_precision(x: Any) -> Any:
@@ -95,16 +79,9 @@ def computed(gradients: Iterable[Any]) -> Any:
 
 
 def gradients(tape: Any, loss: Any, network: Any, at: Any = None) -> list[Any]:
-    """The gradients of a loss, told in words where there can be none.
+    """The gradients of a loss by a network's trainable variables, or by tensors in their place.
 
-    Args:
-        tape: A GradientTape that has seen the loss.
-        loss: A scalar.
-        network: The Keras model whose trainable variables are meant.
-        at: Tensors in the place of these variables.
-
-    Returns:
-        A tensor for each variable, or None where the loss does not depend on it.
+    One is None where the loss does not depend on the variable.
 
     Raises:
         NotImplementedError: the loss has a gradient in it (that of a penalty), and TensorFlow

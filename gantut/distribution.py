@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 from gantut import _check
 from gantut._keras import keras, tf
-from gantut.gan import GAN
+from gantut.gan import GAN, move_towards
 
 Tensor: TypeAlias = tf.Tensor
 
@@ -101,11 +101,7 @@ def share_batches(dataset: Any, strategy: Any) -> Any:
 
 
 def worker_index() -> int:
-    """Which of several processes this is, from 0, as ``TF_CONFIG`` says.
-
-    Returns:
-        The index; 0 where there is no ``TF_CONFIG``.
-    """
+    """Which of several processes this is, as ``TF_CONFIG`` says; 0 where there is none."""
     text = os.environ.get("TF_CONFIG", "{}")
     try:
         return int(json.loads(text).get("task", {}).get("index", 0))
@@ -205,12 +201,7 @@ class ReplicatedGAN(GAN):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, plain in (("d_steps", 1), ("unroll_steps", 0), ("simultaneous", False)):
-            if getattr(self, name) != plain:
-                raise ValueError(
-                    f"a GAN with {name}={getattr(self, name)} trains on one device only: on "
-                    f"replicas D moves once in each step, and G once after it"
-                )
+        self.check_plain("replicas go with", d_steps=1, unroll_steps=0, simultaneous=False)
 
     def compile(self, *args: Any, steps_per_execution: int = 1, **kwargs: Any) -> None:
         """As `gantut.GAN.compile`, but one step is run per call, whatever is asked.
@@ -241,11 +232,5 @@ def _assign(strategy: Any, variables: list[Any], values: list[Any]) -> None:
 
 def _update_average(strategy: Any, gan: GAN) -> None:
     share = 1.0 - gan.average_decay()
-
-    def update(average: Any, weight: Any) -> Any:
-        if not average.dtype.is_floating:
-            return average.assign(weight)
-        return average.assign_sub(tf.cast(share, average.dtype) * (average - weight))
-
     for average, weight in zip(gan.ema_generator.weights, gan.generator.weights, strict=True):
-        strategy.extended.update(average.value, update, args=(weight.value,))
+        strategy.extended.update(average.value, move_towards, args=(weight.value, share))

@@ -3,7 +3,8 @@
 What it shares with other models (``fit``'s look at the data, files) is in `gantut.model`.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -12,7 +13,6 @@ import numpy as np
 from gantut import _check, losses
 from gantut._keras import blank, computed, full_precision, gradients, keras, tf, unchanged
 from gantut._state import numbered
-from gantut._unrolling import unrolled
 from gantut.model import Model, built_optimizer, check_network
 from gantut.networks import count_classes, is_conditional
 from gantut.optimizers import FusedAdam, Unrolled
@@ -37,15 +37,14 @@ class GAN(Model):
         penalty_every: Add the penalties on every k-th step only, k times as strong (lazy
             regularisation, Karras et al. 2020, appendix B).
         ema: Decay of the exponential moving average of the generator's weights, in [0, 1)
-            (Yazici et al. 2019). Samples come from the averaged weights. The average starts
-            with shorter memory, decay min(ema, (1 + t) / (10 + t)) at update t, so that it
-            forgets the initial weights. None keeps no average.
+            (Yazici et al. 2019), from which samples come. At update t it is at most
+            (1 + t) / (10 + t), so that the initial weights are forgotten. None keeps no average.
         d_steps: Discriminator steps, each on a new batch, for one generator step.
         unroll_steps: Further steps of D that G's step looks ahead, k of Metz et al. 2017 (eqs.
             6 to 8): G's loss is that of D after k more steps on the same batch, and its gradient
             goes through them. They follow the rule of D's optimizer (Adam or SGD) from its
-            present state and include the penalties, each with its plain weight whatever
-            ``penalty_every`` is; nothing of D is changed by them. 0 is the plain step.
+            present state, with the penalties' plain weights whatever ``penalty_every`` is, and
+            change nothing of D. 0 is the plain step.
         simultaneous: Both networks move at once, on one batch of samples, and G's gradient is
             that of D before its update (simultaneous instead of alternating gradient descent,
             Mescheder et al. 2018). G is run forward once less a step, and D on samples once less.
@@ -74,9 +73,12 @@ class GAN(Model):
         if self.simultaneous:
             *of_d, g_loss = self.lazily(step, partial(self.simultaneous_step, real, labels))
             g_loss_mean.update_state(g_loss)
+            return self.track(*of_d)
+        of_d = self.lazily(step, partial(self.discriminator_step, real, labels))
+        if self.d_steps == 1:
+            move_generator()
         else:
-            of_d = self.lazily(step, partial(self.discriminator_step, real, labels))
-            _on_every(self.d_steps, step + 1, move_generator)
+            tf.cond(tf.equal((step + 1) % self.d_steps, 0), move_generator, lambda: None)
         return self.track(*of_d)
 
     def discriminator_step(
@@ -119,13 +121,12 @@ class GAN(Model):
         total = tf.zeros((), real.dtype)
         for name, weight in self.penalties.items():
             if name == "r1":
-                value = losses.r1_penalty(critic, real)
+                total += weight * losses.r1_penalty(critic, real)
             elif name == "r2":
-                value = losses.r2_penalty(critic, fake)
+                total += weight * losses.r2_penalty(critic, fake)
             else:
                 alpha = self.mixing_weights(tf.shape(real)[0])
-                value = losses.gradient_penalty(critic, real, fake, alpha)
-            total += weight * value
+                total += weight * losses.gradient_penalty(critic, real, fake, alpha)
         return total
 
     def mixing_weights(self, n: Tensor) -> Tensor:
@@ -145,7 +146,7 @@ class GAN(Model):
         """G's loss, and its gradients."""
         with unchanged(self.discriminator), tf.GradientTape() as tape:
             fake = self.generate(tf.shape(real)[0], labels, training=True)
-            with unrolled(self, real, fake, labels):
+            with self.looking_ahead(real, fake, labels):
                 fake_logits = self.discriminate(fake, labels)
                 real_logits = (
                     self.discriminate(real, labels) if self.adversarial_loss.relativistic else None
@@ -157,26 +158,47 @@ class GAN(Model):
             raise ValueError(losses.NO_SLOPE)
         return loss, slopes
 
+    @contextlib.contextmanager
+    def looking_ahead(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Iterator[None]:
+        """Inside it, D is what ``unroll_steps`` more steps on this batch would make of it."""
+        if not self.unroll_steps:
+            yield
+            return
+        weights = self.discriminator.trainable_variables
+        # Moving statistics and random states go ahead with the weights.
+        others = [*self.discriminator.non_trainable_variables, self.seed_generator.state]
+        variables = [*weights, *others]
+        values = [tf.convert_to_tensor(v) for v in variables]
+        optimizer = Unrolled(self.d_optimizer, weights)
+        for _ in range(self.unroll_steps):
+            before = values[: len(weights)]
+            with tf.GradientTape() as tape:
+                tape.watch(before)
+                with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+                    loss = self.adversarial_loss.discriminator(
+                        self.discriminate(real, labels), self.discriminate(fake, labels)
+                    )
+                    if self.penalties:
+                        loss += self.penalty(real, fake, labels)
+            slopes = gradients(tape, loss, self.discriminator, before)
+            after = [scope.get_current_value(v) for v in others]
+            values = [*optimizer.step(before, slopes), *after]
+        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+            yield
+        # What was drawn at random is not drawn again by D's next step.
+        statistics = {id(v) for v in self.discriminator.non_trainable_weights}
+        for v in others:
+            if id(v) not in statistics:
+                v.assign(scope.get_current_value(v))
+
     def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
-        """What G minimises, the adversarial loss; a GAN with a further aim adds it here.
-
-        Args:
-            real: A batch of data.
-            fake: As many samples of G.
-            adversarial: The adversarial loss, a scalar.
-
-        Returns:
-            A scalar.
-        """
+        """What G minimises, the adversarial loss; a GAN with a further aim adds it here."""
         return adversarial
 
     def simultaneous_step(
         self, real: Tensor, labels: Tensor | None, with_penalty: bool
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Updates both networks from one batch of samples.
-
-        Returns what `discriminator_step` does, and G's loss.
-        """
+        """Updates both networks from one batch. Returns as `discriminator_step`, and G's loss."""
         with tf.GradientTape() as g_tape:
             fake = self.generate(tf.shape(real)[0], labels, training=True)
             with tf.GradientTape() as d_tape:
@@ -235,10 +257,7 @@ class GAN(Model):
             return
         share = 1.0 - self.average_decay()
         for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
-            if tf.as_dtype(weight.dtype).is_floating:
-                average.assign_sub(tf.cast(share, weight.dtype) * (average - weight))
-            else:
-                average.assign(weight)
+            move_towards(average, weight, share)
 
     # --- How one is made, compiled, asked and kept ------------------------------------------------
 
@@ -276,7 +295,12 @@ class GAN(Model):
         self.unroll_steps = _check.integer(unroll_steps, "unroll_steps", 0)
         self.simultaneous = simultaneous
         if simultaneous:
-            self._check_simultaneous()
+            self.check_plain("simultaneous updates go with", d_steps=1, unroll_steps=0)
+            for step in ("step", "discriminator_step", "generator_step"):
+                if getattr(type(self), step) is not getattr(GAN, step):
+                    raise ValueError(
+                        f"{type(self).__name__} has a {step} of its own, which is not simultaneous"
+                    )
         self.ema = None if ema is None else _check.number(ema, "ema", least=0, below=1)
         self.generator = generator
         self.discriminator = discriminator
@@ -292,21 +316,20 @@ class GAN(Model):
     @staticmethod
     def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
         """Raises ValueError where the networks do not fit each other."""
-        made, judged = generator.outputs[0].shape[1:], discriminator.inputs[0].shape[1:]
-        if tuple(made) != tuple(judged):
+        made, taken = generator.outputs[0].shape[1:], discriminator.inputs[0].shape[1:]
+        if made != taken:
             raise ValueError(
-                f"the generator makes samples of shape {tuple(made)}, but the discriminator takes "
-                f"{tuple(judged)}"
+                f"the generator makes samples of shape {made}, but the discriminator takes {taken}"
             )
         if len(generator.inputs[0].shape) != 2:
             raise ValueError(
                 f"the generator must take latent vectors (batch, latent_dim), "
-                f"got an input of shape {tuple(generator.inputs[0].shape)}"
+                f"got an input of shape {generator.inputs[0].shape}"
             )
-        if tuple(discriminator.outputs[0].shape[1:]) != (1,):
+        if discriminator.outputs[0].shape[1:] != (1,):
             raise ValueError(
                 f"the discriminator must return one logit a sample, shape (batch, 1), "
-                f"got {tuple(discriminator.outputs[0].shape)}"
+                f"got {discriminator.outputs[0].shape}"
             )
         inputs = len(generator.inputs), len(discriminator.inputs)
         if inputs not in ((1, 1), (2, 2)):
@@ -319,67 +342,32 @@ class GAN(Model):
         """Raises where D cannot judge ``n`` samples: where it packs them, or looks at groups."""
         self.discriminator(blank(self.discriminator, n), training=False)
 
-    def _check_simultaneous(self) -> None:
-        for name, plain in (("d_steps", 1), ("unroll_steps", 0)):
+    def check_plain(self, why: str, **settings: Any) -> None:
+        """Raises ValueError where one of the settings has another value than it must have."""
+        for name, plain in settings.items():
             if getattr(self, name) != plain:
-                raise ValueError(
-                    f"simultaneous updates go with {name}={plain}, got {getattr(self, name)}"
-                )
-        for step in ("step", "discriminator_step", "generator_step"):
-            if getattr(type(self), step) is not getattr(GAN, step):
-                raise ValueError(
-                    f"{type(self).__name__} has a {step} of its own, which is not simultaneous"
-                )
+                raise ValueError(f"{why} {name}={plain}, got {getattr(self, name)}")
 
-    def compile(
-        self,
-        d_optimizer: Any = None,
-        g_optimizer: Any = None,
-        *,
-        steps_per_execution: int = 1,
-        run_eagerly: bool = False,
-        jit_compile: bool | str = "auto",
-        **other: Any,
-    ) -> None:
+    def compile(self, d_optimizer: Any = None, g_optimizer: Any = None, **options: Any) -> None:
         """Sets the optimizers.
 
         Args:
             d_optimizer: A Keras optimizer for D, or its name; FusedAdam(2e-4, beta_1=0.5) if None.
             g_optimizer: Another for G; the same if None. Two objects: each keeps its own state.
-            steps_per_execution: Training steps run per call of the compiled graph.
-            run_eagerly: Run step by step in Python, for debugging.
-            jit_compile: As in Keras.
-            **other: Nothing: what Keras' models take beside these has no meaning here.
+            **options: ``steps_per_execution``, ``run_eagerly`` and ``jit_compile``, as in Keras.
         """
-        if other:
-            raise TypeError(
-                f"a GAN is compiled with d_optimizer and g_optimizer (its loss is an argument of "
-                f"GAN), not with {', '.join(other)}"
-            )
+        self.check_options(options, "d_optimizer and g_optimizer (its loss is an argument of GAN)")
         if d_optimizer is g_optimizer and isinstance(d_optimizer, keras.optimizers.Optimizer):
             raise ValueError(
                 "d_optimizer and g_optimizer are the same object; each network needs its own, "
                 "because an optimizer keeps moving averages of one network's gradients"
             )
         default = partial(FusedAdam, 2e-4, beta_1=0.5)
-        d_weights, g_weights = (
-            network.trainable_variables for network in (self.discriminator, self.generator)
-        )
-        self.d_optimizer = built_optimizer(d_optimizer, "d_optimizer", default, d_weights)
+        self.d_optimizer = built_optimizer(d_optimizer, "d_optimizer", default, self.discriminator)
         if self.unroll_steps:
             Unrolled.check(self.d_optimizer)
-        super().compile(
-            optimizer=built_optimizer(g_optimizer, "g_optimizer", default, g_weights),
-            steps_per_execution=_check.integer(steps_per_execution, "steps_per_execution", 1),
-            run_eagerly=run_eagerly,
-            jit_compile=jit_compile,
-            auto_scale_loss=False,
-        )
-
-    @property
-    def g_optimizer(self) -> keras.optimizers.Optimizer:
-        """The generator's optimizer, which Keras also calls ``optimizer``."""
-        return self.optimizer
+        optimizer = built_optimizer(g_optimizer, "g_optimizer", default, self.generator)
+        super().compile(optimizer, auto_scale_loss=False, **options)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Samples for given latent vectors (or [latents, labels]): the generator's output."""
@@ -392,17 +380,14 @@ class GAN(Model):
         seed: int | None = None,
         batch_size: int = 500,
     ) -> np.ndarray:
-        """Generates samples with the averaged weights.
+        """Generates samples with the averaged weights, as `gantut.sampling.sample` does.
 
         Args:
             n: How many.
             labels: For a conditional pair: one label for all, or integers of shape (n,). None
                 draws them uniformly.
-            seed: Fixes the latent vectors (and drawn labels): the same seed gives the same samples.
+            seed: Fixes the latent vectors (and drawn labels).
             batch_size: Samples made at a time; bounds the memory.
-
-        Returns:
-            float32 of shape (n, ...), images in [-1, 1].
         """
         return sample(self.ema_generator, n, labels, seed=seed, batch_size=batch_size)
 
@@ -425,14 +410,8 @@ class GAN(Model):
         return numbered(groups)
 
 
-def _on_every(k: int, step: Tensor, act: Callable[[], None]) -> None:
-    """Acts on every k-th step."""
-
-    def acted() -> Tensor:
-        act()
-        return tf.constant(True)
-
-    if k == 1:
-        act()
-    else:
-        tf.cond(tf.equal(step % k, 0), acted, lambda: tf.constant(False))
+def move_towards(average: Any, weight: Any, share: Tensor) -> Any:
+    """Moves an averaged variable part of the way to the present one; a whole number all of it."""
+    if not tf.as_dtype(weight.dtype).is_floating:
+        return average.assign(weight)
+    return average.assign_sub(tf.cast(share, weight.dtype) * (average - weight))

@@ -34,7 +34,6 @@ class Model(keras.Model):
         sample_shape: The shape of one sample.
         step_counter: The variable that counts steps.
         seed_generator: The source of training's random numbers, but for those of layers.
-        trackers: The running means that ``fit`` reports.
         on_replicas: Whether several replicas may take a step together.
     """
 
@@ -45,12 +44,7 @@ class Model(keras.Model):
     _waits = False
 
     def begin(self, seed: int | None, *means: str) -> None:
-        """Makes what counts, draws and reports, once the networks are there.
-
-        Args:
-            seed: Fixes the random numbers of training; None draws a seed.
-            *means: The names of the running means.
-        """
+        """Makes what counts, draws and reports (running means of these names)."""
         self.seed_generator = keras.random.SeedGenerator(
             None if seed is None else _check.seed(seed)
         )
@@ -73,6 +67,20 @@ class Model(keras.Model):
     def means(self) -> dict[str, Tensor]:
         """The running means so far, by name."""
         return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    @property
+    def g_optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer of what draws samples, which Keras calls ``optimizer``."""
+        return self.optimizer
+
+    @staticmethod
+    def check_options(options: dict[str, Any], taken: str) -> None:
+        """Refuses what Keras' ``compile`` takes and has no meaning here."""
+        if other := options.keys() - {"steps_per_execution", "run_eagerly", "jit_compile"}:
+            raise TypeError(f"compile takes {taken}, not {', '.join(sorted(other))}")
+        if "steps_per_execution" in options:
+            steps = options["steps_per_execution"]
+            options["steps_per_execution"] = _check.integer(steps, "steps_per_execution", 1)
 
     # --- A step, and many ------------------------------------------------------------------------
 
@@ -182,8 +190,8 @@ class Model(keras.Model):
                 self.check_rows(rows)
             return x, y
         if isinstance(x, Iterator):
-            first = next(x, None)
-            x = _put_back(first, x)
+            first, rest = next(x, None), x
+            x = (batch for part in ([first], rest) for batch in part)
         elif isinstance(x, tf.data.Dataset):
             first = next(iter(x.take(1)), None)
         elif isinstance(x, keras.utils.PyDataset):
@@ -255,14 +263,7 @@ def _known_labels(labels: Tensor, num_classes: int) -> Tensor:
 def _tells_length(data: Any) -> bool:
     if isinstance(data, tf.data.Dataset):
         return int(data.cardinality()) != tf.data.UNKNOWN_CARDINALITY
-    if isinstance(data, keras.utils.PyDataset):
-        return data.num_batches is not None
-    return isinstance(data, np.ndarray)
-
-
-def _put_back(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
+    return getattr(data, "num_batches", None) is not None or isinstance(data, np.ndarray)
 
 
 def _refuse_file(path: Path) -> None:
@@ -315,7 +316,7 @@ def check_network(network: keras.Model, name: str) -> None:
 
 
 def built_optimizer(
-    given: Any, name: str, default: Callable[[], Any], variables: list[keras.Variable]
+    given: Any, name: str, default: Callable[[], Any], network: keras.Model
 ) -> keras.optimizers.Optimizer:
     """The optimizer that ``compile`` was given (or its name, or configuration), with its slots."""
     if isinstance(given, str | Mapping):
@@ -328,10 +329,10 @@ def built_optimizer(
         )
     # Keras has no public name for the weights that an optimizer moves.
     moved = optimizer._trainable_variables if optimizer.built else []  # noqa: SLF001
-    if {id(v) for v in moved} - {id(v) for v in variables}:
+    if {id(v) for v in moved} - {id(v) for v in network.trainable_variables}:
         raise ValueError(f"{name} moves other weights already; make a new one")
     # Variables cannot be made while a graph is traced, so they are made now.
-    optimizer.build(variables)
+    optimizer.build(network.trainable_variables)
     return optimizer
 
 

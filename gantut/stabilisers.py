@@ -180,10 +180,6 @@ class InstanceNoise(keras.layers.Layer):
             name="stddev",
         )
 
-    def build(self, input_shape: Any) -> None:
-        """Has nothing to make: the only weight exists already."""
-        self.built = True
-
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         """Adds noise if ``training``."""
         if not training:
@@ -364,11 +360,7 @@ class MinibatchStdDev(keras.layers.Layer):
 
     def __init__(self, group_size: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if _check.integer(group_size, "group_size", 1) < 2:
-            raise ValueError(
-                f"group_size must be at least 2, got {group_size}: one row alone has no deviation"
-            )
-        self.group_size = _check.integer(group_size, "group_size")
+        self.group_size = _check.integer(group_size, "group_size", 2)  # one row has no deviation
 
     def call(self, x: Tensor) -> Tensor:
         """Adds the channel."""
@@ -473,10 +465,10 @@ def spectrally_normalised(discriminator: Model) -> Model:
 
 
 def _has_kernel(layer: Any) -> bool:
-    if isinstance(layer, keras.layers.SpectralNormalization):
+    kinds = keras.layers
+    if isinstance(layer, kinds.SpectralNormalization):
         layer = layer.layer
-    kinds = ("Dense", "Conv1D", "Conv2D", "Conv3D")
-    return isinstance(layer, tuple(getattr(keras.layers, kind) for kind in kinds))
+    return isinstance(layer, (kinds.Dense, kinds.Conv1D, kinds.Conv2D, kinds.Conv3D))
 
 
 def _unbuilt(layer: Any) -> Any:
@@ -541,10 +533,10 @@ def two_time_scales(
     Returns:
         D's optimizer and G's, in the order in which ``compile`` takes them.
     """
-    decays = {
-        "beta_1": _check.number(beta_1, "beta_1", least=0, below=1),
-        "beta_2": _check.number(beta_2, "beta_2", least=0, below=1),
-    }
+    decays = [
+        _check.number(value, name, least=0, below=1)
+        for name, value in (("beta_1", beta_1), ("beta_2", beta_2))
+    ]
     d_rate = _check.number(d_learning_rate, "d_learning_rate", above=0)
     g_rate = _check.number(g_learning_rate, "g_learning_rate", above=0)
-    return FusedAdam(d_rate, **decays), FusedAdam(g_rate, **decays)
+    return FusedAdam(d_rate, *decays), FusedAdam(g_rate, *decays)

@@ -64,24 +64,20 @@ def binarise(images: npt.ArrayLike, seed: int = 0) -> npt.NDArray[np.float32]:
         seed: Seed of the draw.
 
     Returns:
-        float32 of the same shape, 1 with probability (grey + 1) / 2 and -1 otherwise.
+        As many images of 1, with probability (grey + 1) / 2, and -1.
     """
-    array = check_images(images)
-    ink = np.random.default_rng(seed).random(array.shape, dtype=np.float32) < (array + 1) / 2
+    return _ink(check_images(images), np.random.default_rng(seed))
+
+
+def _ink(greys: np.ndarray, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    ink = rng.random(greys.shape, dtype=np.float32) < (greys + 1) / 2
     return np.where(ink, np.float32(1), np.float32(-1))
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, diag(exp(log_variance))) || N(0, I)), row by row.
+    """KL(N(mean, diag(exp(log_variance))) || N(0, I)), in nats: (batch, d) to (batch,).
 
     Kingma and Welling (2014), appendix B.
-
-    Args:
-        mean: float32 of shape (batch, d).
-        log_variance: The logarithms of the variances, of the same shape.
-
-    Returns:
-        float32 of shape (batch,), in nats.
     """
     return 0.5 * tf.reduce_sum(tf.exp(log_variance) + mean**2 - 1.0 - log_variance, axis=1)
 
@@ -90,8 +86,7 @@ class VAE(Model):
     """An encoder and a decoder, trained together by ``fit``.
 
     It has the attributes of a `gantut.GAN` that callbacks, recipes and the evaluation read:
-    ``generator`` and ``ema_generator`` are the decoder (no average of its weights is kept),
-    ``conditional`` is False and ``num_classes`` None.
+    ``generator`` and ``ema_generator`` are the decoder (no average of its weights is kept).
 
     Args:
         encoder: Maps samples to [mean, log_variance], each (batch, latent_dim), as
@@ -102,10 +97,7 @@ class VAE(Model):
         seed: Fixes the random numbers of training. None draws a seed.
 
     Attributes:
-        encoder: The encoder.
-        decoder: The decoder.
         latent_dim: Length of the latent vector.
-        likelihood: "bernoulli" or "normal".
         log_deviation: The variable log(sigma); None for "bernoulli".
     """
 
@@ -126,7 +118,7 @@ class VAE(Model):
         self.likelihood = _check.one_of(likelihood, "likelihood", LIKELIHOODS)
         deviation = _check.number(deviation, "deviation", above=0)
         self.encoder = encoder
-        self.decoder = decoder
+        self.decoder = self.generator = self.ema_generator = decoder
         self.latent_dim = int(decoder.inputs[0].shape[-1])
         self.sample_shape = tuple(decoder.outputs[0].shape[1:])
         self.log_deviation: Any = None
@@ -139,56 +131,22 @@ class VAE(Model):
         self.begin(seed, "loss", "reconstruction", "kl")
 
     @property
-    def generator(self) -> keras.Model:
-        """The decoder, which draws samples as a generator does."""
-        return self.decoder
-
-    @property
-    def ema_generator(self) -> keras.Model:
-        """The decoder, under the name by which a `gantut.GAN` is asked for its samples."""
-        return self.decoder
-
-    @property
-    def g_optimizer(self) -> keras.optimizers.Optimizer:
-        """The only optimizer, under the name by which callbacks know the generator's."""
-        return self.optimizer
-
-    @property
     def deviation(self) -> float | None:
         """The deviation sigma of a pixel around the decoder's output; None for "bernoulli"."""
         if self.log_deviation is None:
             return None
         return math.exp(float(self.log_deviation.numpy()))
 
-    def compile(
-        self,
-        optimizer: Any = None,
-        *,
-        steps_per_execution: int = 1,
-        run_eagerly: bool = False,
-        jit_compile: bool | str = "auto",
-        **other: Any,
-    ) -> None:
+    def compile(self, optimizer: Any = None, **options: Any) -> None:
         """Sets the optimizer.
 
         Args:
             optimizer: A Keras optimizer, or its name; FusedAdam(1e-3) if None.
-            steps_per_execution: Training steps run per call of the compiled graph.
-            run_eagerly: Run step by step in Python, for debugging.
-            jit_compile: As in Keras.
-            **other: Nothing: what Keras' models take beside these has no meaning here.
+            **options: ``steps_per_execution``, ``run_eagerly`` and ``jit_compile``, as in Keras.
         """
-        if other:
-            raise TypeError(f"a VAE is compiled with an optimizer alone, not {', '.join(other)}")
-        super().compile(
-            optimizer=built_optimizer(
-                optimizer, "optimizer", partial(FusedAdam, 1e-3), self.trainable_variables
-            ),
-            steps_per_execution=_check.integer(steps_per_execution, "steps_per_execution", 1),
-            run_eagerly=run_eagerly,
-            jit_compile=jit_compile,
-            auto_scale_loss=False,
-        )
+        self.check_options(options, "an optimizer alone")
+        optimizer = built_optimizer(optimizer, "optimizer", partial(FusedAdam, 1e-3), self)
+        super().compile(optimizer, auto_scale_loss=False, **options)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         """Reconstructions of samples: what the decoder makes of the encoder's mean."""
@@ -251,16 +209,14 @@ class VAE(Model):
             float32 of shape (n, ...), images in [-1, 1].
         """
         images = sample(self.decoder, n, seed=seed, batch_size=batch_size)
-        if noise:
-            # Another stream than that of the latent vectors, which begins with the same seed.
-            rng = np.random.default_rng(None if seed is None else [seed, 1])
-            deviation = self.deviation
-            if deviation is None:
-                ink = rng.random(images.shape, dtype=np.float32) < (images + 1) / 2
-                return np.where(ink, np.float32(1), np.float32(-1))
-            images += deviation * rng.standard_normal(images.shape, dtype=np.float32)
-            np.clip(images, -1, 1, out=images)
-        return images
+        if not noise:
+            return images
+        # Another stream than that of the latent vectors, which begins with the same seed.
+        rng = np.random.default_rng(None if seed is None else [seed, 1])
+        if self.deviation is None:
+            return _ink(images, rng)
+        images += self.deviation * rng.standard_normal(images.shape, dtype=np.float32)
+        return np.clip(images, -1, 1, out=images)
 
     def encode(self, x: npt.ArrayLike, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
         """The encoder's distribution over the latent vectors of given samples.
@@ -273,19 +229,11 @@ class VAE(Model):
             Means and standard deviations, each float32 (n, latent_dim).
         """
         parts = [self.encoder(block, training=False) for block in self._blocks(x, batch_size)]
-        means, log_variances = (np.concatenate(list(group)) for group in zip(*parts, strict=True))
+        means, log_variances = map(np.concatenate, zip(*parts, strict=True))
         return means, np.exp(0.5 * log_variances)
 
     def reconstruct(self, x: npt.ArrayLike, batch_size: int = 500) -> np.ndarray:
-        """What the decoder makes of the means of `encode`.
-
-        Args:
-            x: Samples (n, ...), images float32 in [-1, 1].
-            batch_size: Samples at a time; bounds the memory.
-
-        Returns:
-            float32 of the shape of ``x``.
-        """
+        """What the decoder makes of the means of `encode`, which takes the same arguments."""
         return np.concatenate([self(block).numpy() for block in self._blocks(x, batch_size)])
 
     def elbo(
@@ -317,16 +265,8 @@ class VAE(Model):
         bound for one draw; it never falls with more draws and comes to log p(x) with infinitely
         many. How near it is, a second estimate with more draws shows. Of a grey image, a
         "bernoulli" model estimates a bound of the mean of its binary images, looser than the mean
-        of their own estimates: pass images of `binarise` to quote a likelihood.
-
-        Args:
-            x: Samples (n, ...), images float32 in [-1, 1].
-            draws: Latent vectors drawn for a sample; the cost grows with it.
-            seed: Fixes them.
-            batch_size: Samples at a time; bounds the memory.
-
-        Returns:
-            float64 of shape (n,), in nats; see the module's description of units.
+        of their own estimates: pass images of `binarise` to quote a likelihood. Arguments and
+        result are those of `elbo`; the cost grows with ``draws``.
         """
         total: Any = -np.inf
         for log_density, log_ratio, _ in self._draws(x, draws, seed, batch_size):
@@ -354,10 +294,8 @@ class VAE(Model):
                 terms(block, *code, rng.standard_normal(code[0].shape, dtype=np.float32))
                 for block, code in zip(blocks, codes, strict=True)
             ]
-            log_density, log_ratio, kl = (
-                np.concatenate(list(group)).astype(np.float64) for group in zip(*parts, strict=True)
-            )
-            yield log_density, log_ratio, kl
+            log_density, log_ratio, kl = map(np.concatenate, zip(*parts, strict=True))
+            yield log_density.astype(np.float64), log_ratio.astype(np.float64), kl
 
     def _blocks(self, x: npt.ArrayLike, batch_size: int) -> Iterator[Tensor]:
         array = check_samples(x, self.sample_shape, maker="decoder")
@@ -385,15 +323,15 @@ class VAE(Model):
 
 
 def _check_networks(encoder: keras.Model, decoder: keras.Model) -> None:
-    read, made = tuple(encoder.inputs[0].shape[1:]), tuple(decoder.outputs[0].shape[1:])
+    read, made = encoder.inputs[0].shape[1:], decoder.outputs[0].shape[1:]
     if read != made:
         raise ValueError(f"the decoder makes samples of shape {made}, but the encoder takes {read}")
     if len(decoder.inputs) != 1 or len(decoder.inputs[0].shape) != 2:
         raise ValueError(
             "the decoder must take latent vectors (batch, latent_dim), got inputs of shape "
-            f"{', '.join(str(tuple(x.shape)) for x in decoder.inputs)}"
+            f"{', '.join(str(x.shape) for x in decoder.inputs)}"
         )
-    latent, coded = decoder.inputs[0].shape[-1], [tuple(x.shape[1:]) for x in encoder.outputs]
+    latent, coded = decoder.inputs[0].shape[-1], [x.shape[1:] for x in encoder.outputs]
     if coded != [(latent,), (latent,)]:
         raise ValueError(
             f"the encoder must return [mean, log_variance], each (batch, {latent}) as the decoder "

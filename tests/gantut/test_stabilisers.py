@@ -337,7 +337,7 @@ def test_groups_need_full_batches():
         MinibatchStdDev(4)(normal(6, 2))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"MinibatchStdDev\(4\) got a number"):
         in_graph(MinibatchStdDev(4), (2,))(normal(6, 2))
-    with pytest.raises(ValueError, match="group_size must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="group_size must be an integer >= 2, got 1"):
         MinibatchStdDev(1)
 
 
