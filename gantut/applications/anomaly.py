@@ -10,20 +10,15 @@
     scores = detector.neighbour_scores(split.train, split.test)
     anomaly.measure(scores, split.anomalous).auroc
 
-A detector sees normal images only, and gives a new image a score: the larger, the stranger. The
-GAN's detector is an f-AnoGAN (Schlegl et al. 2019): a GAN learns the normal images, then an encoder
-E learns to find the latent vector of an image, x = G(E(x)), while G and D stay as they are. An
-image has two scores: the residual of that reconstruction, as in the paper, and the angle to the
-most similar training image in the encoder's last hidden layer.
-
-Beside it stand `pca_residuals` and `neighbour_scores` on pixels or on principal components, which
-train no network, and an autoencoder of the same encoder and generator, `train_autoencoder`.
+A detector sees normal images only. The GAN's is an f-AnoGAN (Schlegl et al. 2019): a GAN learns the
+normal images, then an encoder E learns to find the latent vector of an image, x = G(E(x)), while G
+and D stay as they are. Beside it stand `pca_residuals` and `neighbour_scores` on pixels or on
+principal components, which train no network, and `train_autoencoder`.
 
 Images are float32 (n, height, width, channels) in [-1, 1], and scores are numbers (n,), larger for
 stranger images.
 """
 
-import functools
 import math
 import time
 from collections.abc import Iterable
@@ -38,14 +33,12 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from gantut import _check, networks, recipes
 from gantut._keras import keras, tf
-from gantut.data import check_images, check_labels
+from gantut.data import Float32, check_images, check_labels
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
 from gantut.sampling import in_batches
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
 
@@ -60,19 +53,12 @@ _BATCH = 1_000
 
 
 class Split(NamedTuple):
-    """Images to learn from and images to judge.
+    """Images to learn from and images to judge."""
 
-    Attributes:
-        train: Normal images (n, height, width, channels).
-        test: Images (m, ...), normal ones first.
-        labels: Their labels (m,).
-        anomalous: Which of them are anomalies, bool (m,).
-    """
-
-    train: Float32
-    test: Float32
-    labels: npt.NDArray[np.int64]
-    anomalous: Bools
+    train: Float32  # normal images (n, height, width, channels)
+    test: Float32  # images (m, ...), normal ones first
+    labels: npt.NDArray[np.int64]  # of the test images (m,)
+    anomalous: npt.NDArray[np.bool_]  # which of them are anomalies (m,)
 
 
 def leave_one_out(
@@ -85,16 +71,15 @@ def leave_one_out(
 ) -> Split:
     """One class is the anomaly (Zenati et al. 2018, section 4.1, on MNIST).
 
-    80 % of the images of all other classes are for training, rounded down. The other 20 % and all
-    images of the class that was left out are for testing.
+    80 % of the images of all other classes are for training, rounded down; all else is for testing.
 
     Args:
         images: All images: for the protocol MNIST's training and test set together.
         labels: Their labels, integers (n,) from 0.
         digit: The label that was left out.
         seed: Fixes which images train.
-        test_share: Keeps a share of the test set, in (0, 1], drawn at random. Normal and
-            anomalous images are thinned out alike, so the prevalence stays as it is.
+        test_share: Share of the test set that is kept, in (0, 1], of normal and anomalous images
+            alike.
     """
     images = check_images(images)
     labels = check_labels(labels, len(images), None)
@@ -106,8 +91,7 @@ def leave_one_out(
     cut = int(0.8 * len(normal))
     if not cut or not len(strange):
         raise ValueError(f"wanted images with the label {digit} and others, got no split of them")
-    held_out = normal[cut:]
-    kept = [part[: max(1, round(test_share * len(part)))] for part in (held_out, strange)]
+    kept = [part[: max(1, round(test_share * len(part)))] for part in (normal[cut:], strange)]
     test = np.concatenate(kept)
     return Split(
         train=images[normal[:cut]],
@@ -125,10 +109,10 @@ class Areas(NamedTuple):
 
     Attributes:
         auroc: Area under the ROC curve: the chance that an anomaly scores above a normal image,
-            where ties count half; 0.5 is what scores without information reach.
+            ties counting half; 0.5 without information.
         auprc: Area under precision over recall, points joined by straight lines, as in the code of
-            Zenati et al. 2018. Scores without information reach the share of anomalies, the worst
-            ones `smallest_auprc`.
+            Zenati et al. 2018; the share of anomalies without information, at worst
+            `smallest_auprc`.
     """
 
     auroc: float
@@ -152,11 +136,8 @@ def measure(scores: npt.ArrayLike, anomalous: npt.ArrayLike) -> Areas:
 def smallest_auprc(prevalence: float) -> float:
     """The AUPRC of the worst ranking, all anomalies last (Boyd et al. 2012, theorem 2).
 
-    With a share p of anomalies, precision at recall r is then p r / (p r + 1 - p), and its
-    integral over r is 1 + (1 - p) log(1 - p) / p.
-
-    Args:
-        prevalence: The share p of anomalies in the test set, in (0, 1).
+    With a share p of anomalies (``prevalence``, in (0, 1)), precision at recall r is then
+    p r / (p r + 1 - p), and its integral over r is 1 + (1 - p) log(1 - p) / p.
     """
     p = _check.number(prevalence, "prevalence", above=0, below=1)
     return 1.0 + (1.0 - p) * math.log1p(-p) / p
@@ -165,7 +146,7 @@ def smallest_auprc(prevalence: float) -> float:
 # --- Without a network -------------------------------------------------------------------------
 
 
-def _flat(train: npt.ArrayLike, test: npt.ArrayLike) -> tuple[Float32, Float32]:
+def _flat(train: npt.ArrayLike, test: npt.ArrayLike) -> list[Float32]:
     """Both as finite rows of one width."""
     rows = []
     for name, x in (("train", train), ("test", test)):
@@ -177,21 +158,18 @@ def _flat(train: npt.ArrayLike, test: npt.ArrayLike) -> tuple[Float32, Float32]:
         rows.append(array.reshape(len(array), -1))
     if rows[0].shape[1] != rows[1].shape[1]:
         raise ValueError(f"test must have {rows[0].shape[1]} numbers a row as train has")
-    return rows[0], rows[1]
+    return rows
 
 
 def principal_components(
     train: npt.ArrayLike, test: npt.ArrayLike, components: int
 ) -> tuple[Float32, Float32]:
-    """Coordinates along the directions in which the training images vary most.
+    """Coordinates (n, components) and (m, components) where the training images vary most.
 
     Args:
         train: Images or rows (n, ...), which also give mean and directions.
         test: Others (m, ...) of the same shape.
         components: Directions to keep, from 1 to the numbers in a row.
-
-    Returns:
-        float32 of shape (n, components) and (m, components).
     """
     a, b = _flat(train, test)
     mean, axes = _principal_axes(a, components)
@@ -211,9 +189,9 @@ def pca_residuals(train: npt.ArrayLike, test: npt.ArrayLike, components: int = 8
     """Mean squared difference between an image and its projection on principal components.
 
     Args:
-        train: Images (n, ...), which give mean and directions.
+        train: As in `principal_components`.
         test: Images (m, ...) to judge.
-        components: Directions to keep.
+        components: As in `principal_components`.
     """
     a, b = _flat(train, test)
     mean, axes = _principal_axes(a, components)
@@ -227,8 +205,7 @@ def neighbour_scores(train: npt.ArrayLike, test: npt.ArrayLike, *, angle: bool =
     Args:
         train: Images or rows (n, ...).
         test: Images or rows (m, ...) to judge.
-        angle: Compare directions only: rows are brought to length 1 first, so that the distance
-            is 2 sin(angle / 2).
+        angle: Bring rows to length 1 first, so that the distance is 2 sin(angle / 2).
     """
     a, b = _flat(train, test)
     if angle:
@@ -243,9 +220,8 @@ def neighbour_scores(train: npt.ArrayLike, test: npt.ArrayLike, *, angle: bool =
 def recipe(latent_dim: int = 64) -> recipes.GANRecipe:
     """The GAN of normal images: recipe `fast`, a twelfth as long.
 
-    Args:
-        latent_dim: Length of the latent vector. The shorter, the fewer images that are not normal
-            can G draw, and the less can the encoder say of an image.
+    The shorter the latent vector, the fewer images that are not normal can G draw, and the less can
+    the encoder say of an image.
     """
     latent_dim = _check.integer(latent_dim, "latent_dim", 1)
     fast: Any = recipes.get("fast")
@@ -259,13 +235,9 @@ def recipe(latent_dim: int = 64) -> recipes.GANRecipe:
 
 
 class _Reconstruction(keras.Model):
-    """Trains an encoder to give an image back: before a GAN's generator, or with a decoder.
+    """An encoder and a decoder, which learns too where there are no features of D to compare.
 
-    Args:
-        encoder: From images to codes.
-        decoder: From codes to images. It learns too where there are no features.
-        features: Of a GAN: from images to what D sees in them, which the loss compares as well.
-        radius: The length that codes are brought to; None leaves them as they are.
+    Codes are brought to the length ``radius``, if there is one.
     """
 
     def __init__(
@@ -323,12 +295,12 @@ class _Reconstruction(keras.Model):
 class Detector(recipes.Run[GAN | None]):
     """Networks that reconstruct normal images, and the scores they give.
 
+    As a `gantut.recipes.Run` it is that of the GAN's training; of an autoencoder ``gan`` is None,
+    and the history has its mean ``loss``.
+
     Attributes:
         reconstruction: The Keras model from images to reconstructions, with ``encoder`` and
             ``decoder`` (of a GAN the generator).
-
-    The rest is as in `gantut.recipes.Run`, of the GAN's training; of an autoencoder ``gan`` is
-    None, and the history has its mean ``loss``.
     """
 
     reconstruction: Model
@@ -344,14 +316,11 @@ class Detector(recipes.Run[GAN | None]):
             images: The images.
             kappa: The weight of D's features beside the pixels. An autoencoder has none.
         """
-        score = functools.partial(self.reconstruction.residuals, kappa=kappa)
+        score = partial(self.reconstruction.residuals, kappa=kappa)
         return in_batches(score, check_images(images), _BATCH).astype(np.float64)
 
     def features(self, images: npt.ArrayLike) -> list[Float32]:
-        """What the networks see in images, an array (n, units) each.
-
-        It is the last hidden layer of the encoder, and of a GAN the first hidden layer of D.
-        """
+        """The encoder's last hidden layer, and of a GAN D's first, an array (n, units) each."""
         images = check_images(images)
         layers = [(self.reconstruction.encoder, FEATURES)]
         if self.gan is not None:
@@ -359,10 +328,9 @@ class Detector(recipes.Run[GAN | None]):
         return [in_batches(_layer(model, name), images, _BATCH) for model, name in layers]
 
     def neighbour_scores(self, train: npt.ArrayLike, test: npt.ArrayLike) -> Float64:
-        """How different an image is from the training image that the networks find most alike.
+        """Log distance of ``test`` to the nearest of ``train`` by the angle of `features`.
 
-        The distance of ``test`` to the nearest of ``train`` by the angle of `features`, and of
-        two kinds of features the geometric mean; the scores are its logarithms.
+        Of two kinds of features it is the geometric mean.
         """
         pairs = zip(self.features(train), self.features(test), strict=True)
         # An image of the training set is at distance 0.
@@ -395,15 +363,14 @@ def train(
 ) -> Detector:
     """Trains a GAN on normal images, and then an encoder for its generator.
 
-    The encoder's loss is "izi_f" of Schlegl et al. 2019 (section 2.2.3) with kappa = 1: the score
-    of `Detector.residuals` on training images, with the features of D's last hidden layer, G and D
-    held. Codes are brought to the length sqrt(latent_dim), which nearly all latent vectors have, so
-    that the encoder cannot leave the region in which G was trained; the paper bounds each
-    coordinate instead.
+    The encoder's loss is "izi_f" of Schlegl et al. 2019 (section 2.2.3) with kappa = 1, as in
+    `Detector.residuals`, with the features of D's last hidden layer. Codes are brought to the
+    length sqrt(latent_dim), which nearly all latent vectors have, so that the encoder cannot leave
+    the region in which G was trained; the paper bounds each coordinate instead.
 
     Args:
         images: Normal images, at least 64.
-        latent_dim: Length of the latent vector.
+        latent_dim: As in `recipe`.
         steps: Steps of the GAN; None takes those of `recipe`.
         encoder_steps: Steps of the encoder, on batches of 64.
         seed: Fixes the result, as in `gantut.recipes`.
@@ -418,7 +385,6 @@ def train(
 
 
 def _inverse(gan: GAN, mean_image: Float32) -> _Reconstruction:
-    """A new encoder before a GAN's generator."""
     encoder = networks.mlp_encoder(gan.latent_dim, mean_image.shape, mean_image=mean_image)
     features = _layer(gan.discriminator, FEATURES)
     return _Reconstruction(encoder, gan.ema_generator, features, math.sqrt(gan.latent_dim))
@@ -430,7 +396,7 @@ def untrained(images: npt.ArrayLike, *, latent_dim: int = 64, seed: int = 0) -> 
 
     Args:
         images: Normal images. Their mean is all that the networks know of them.
-        latent_dim: Length of the latent vector.
+        latent_dim: As in `recipe`.
         seed: Fixes the weights.
     """
     images = check_images(images)
@@ -455,7 +421,7 @@ def train_autoencoder(
         seed: Fixes the result, as in `gantut.recipes`.
     """
     images = check_images(images)
-    latent_dim, steps = _check.sizes(latent_dim=latent_dim, steps=steps)
+    steps = _check.integer(steps, "steps", 1)
     recipes.make_deterministic(seed)
     mean, shape = images.mean(axis=0), images.shape[1:]
     decoder = networks.mlp_generator(latent_dim, shape, mean_image=mean, **_GENERATOR)

@@ -13,10 +13,10 @@ The whole of it::
     student = augmentation.train(few.images, few.labels, extra=made.extra, augment=True)
 
 The classifier is that of the classification accuracy score (`gantut.applications.conditional`), and
-its training has one length, whatever it learns from. With further images half of each batch is
-theirs. They can come from a conditional GAN (`gan_samples`); what tells its merit apart from that
-of the unlabelled images is to take these images themselves, with guessed labels (`self_training`)
-or with labels that spread from neighbour to neighbour (`spread_labels`).
+its training has one length, whatever it learns from. Further images can come from a conditional GAN
+(`gan_samples`); what tells its merit apart from that of the unlabelled images is to take these
+themselves, with guessed labels (`self_training`) or with labels that spread from neighbour to
+neighbour (`spread_labels`).
 
 All images are float32 (n, height, width, channels) in [-1, 1].
 """
@@ -36,9 +36,8 @@ from gantut._keras import keras, tf
 from gantut.applications import conditional
 from gantut.applications.anomaly import principal_components
 from gantut.applications.conditional import Classifier, TrainedClassifier
-from gantut.data import check_alike, check_images, check_labels
+from gantut.data import Float32, check_alike, check_images, check_labels
 
-Float32 = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 STEPS = 300
@@ -46,9 +45,6 @@ STEPS = 300
 
 GAN_STEPS = 1_200
 """Batches that a GAN learns from."""
-
-BATCH_SIZE = 128
-"""Images in a batch; with further images half of them are labelled ones."""
 
 SHIFT = 2 / 28
 """Shifts go up to this share of the height and of the width, two of 28 pixels."""
@@ -72,12 +68,10 @@ class FewLabels:
     """A training set of which only a few images keep their labels.
 
     Attributes:
-        images: The labelled images, float32 (classes * per_class, height, width, channels), all
-            of class 0 first.
+        images: The labelled images (classes * per_class, ...), all of class 0 first.
         labels: Their classes, int64.
-        unlabelled: All other images (n, height, width, channels), in their order.
-        hidden: The classes (n,) of these. No method may look at them; they are there to count how
-            many guesses are right.
+        unlabelled: All other images (n, ...), in their order.
+        hidden: The classes (n,) of these, to count right guesses; no method may look at them.
         order: Where the labelled images, and after them the others, stood in the whole set.
     """
 
@@ -105,14 +99,11 @@ def few_labels(
 ) -> FewLabels:
     """Hides all labels but a few of each class, drawn at random.
 
-    For one seed the images that keep their labels at a smaller ``per_class`` keep them at a larger
-    one too.
-
     Args:
         images: The images.
         labels: Their classes, integers (n,) from 0; each class up to the largest label occurs.
         per_class: How many images of each class keep their labels.
-        seed: Fixes which.
+        seed: Fixes which; those of a smaller ``per_class`` are among those of a larger one.
     """
     x = check_images(images)
     y = check_labels(labels, len(x), None).astype(np.int64)
@@ -125,8 +116,7 @@ def few_labels(
         )
     if per_class * len(counts) == len(y):
         raise ValueError("all images would keep their labels")
-    rng = _check.rng(seed)
-    order = rng.permutation(len(y))
+    order = _check.rng(seed).permutation(len(y))
     kept = np.concatenate([order[y[order] == k][:per_class] for k in range(len(counts))])
     rest = np.setdiff1d(np.arange(len(y)), kept)
     return FewLabels(x[kept], y[kept], x[rest], y[rest], np.concatenate([kept, rest]))
@@ -144,16 +134,15 @@ def train(
     steps: int = STEPS,
     seed: int = 0,
 ) -> TrainedClassifier:
-    """Trains the small classifier of `conditional.build_classifier` on few labelled images.
+    """Trains the small classifier of `conditional.train_classifier` on few labelled images.
 
-    A step takes 128 images, however many there are: few images come again and again. With
-    ``extra`` 64 of them are labelled ones and 64 are from ``extra``. Adam from 2e-3, along half a
-    cosine to 0.
+    A step takes 128 images, however many there are: few images come again and again.
 
     Args:
         images: Labelled images.
         labels: Their classes, integers (n,) from 0.
-        extra: Further images of the same shape and their labels, which may be wrong; or None.
+        extra: Further images of the same shape and their labels, which may be wrong: half of each
+            batch is theirs. None for none.
         augment: Whether all images are shifted and rotated at random, anew in each step, by up to
             ``SHIFT`` and ``ROTATION`` each way; what comes in at the edge is -1.
         steps: Batches that it learns from.
@@ -162,15 +151,15 @@ def train(
     x = check_images(images)
     y = check_labels(labels, len(x), None)
     classes = int(y.max()) + 1
+    batch_size = conditional.BATCH_SIZE
     if extra is None:
-        batches = recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
+        batches = recipes.batches(x, y, batch_size=batch_size, seed=seed)
     else:
         _, more_x = check_alike(x, extra[0], ("images", "extra images"))
         more_y = check_labels(extra[1], len(more_x), classes)
-        half = BATCH_SIZE // 2
         batches = tf.data.Dataset.zip(
-            recipes.batches(x, y, batch_size=half, seed=seed),
-            recipes.batches(more_x, more_y, batch_size=half, seed=seed),
+            recipes.batches(x, y, batch_size=batch_size // 2, seed=seed),
+            recipes.batches(more_x, more_y, batch_size=batch_size // 2, seed=seed),
         ).map(
             lambda a, b: tuple(tf.concat(pair, 0) for pair in zip(a, b, strict=True)),
             num_parallel_calls=1,
@@ -216,11 +205,8 @@ def guess_labels(
     Args:
         classify: From images to logits, one row each.
         images: The images.
-        confidence: An image is kept if the softmax of its logits gives its class this probability
-            at least, in [0, 1]; 0 keeps all.
-
-    Returns:
-        A `Guessed` of the rows that were kept, which can be none.
+        confidence: The least probability, in [0, 1], that the softmax gives the class of an image
+            that is kept.
     """
     x = check_images(images)
     confidence = _check.number(confidence, "confidence", least=0, most=1)
@@ -241,12 +227,9 @@ def self_training(
 ) -> list[TrainedClassifier]:
     """What needs no GAN: a classifier learns from the unlabelled images that another one labelled.
 
-    In each round a new classifier learns from the labelled images and from those unlabelled ones
-    of whose labels the one before was confident; the next round's teacher is that classifier.
-
     Args:
         few: The images.
-        teacher: The first classifier, from images to logits.
+        teacher: The first classifier, from images to logits; each round's is the next one's.
         rounds: How many classifiers are trained.
         confidence: As in `guess_labels`.
         augment: As in `train`, and so are the others.
@@ -287,8 +270,6 @@ def neighbour_graph(images: npt.ArrayLike, *, neighbours: int = 7, components: i
     """
     x = check_images(images)
     neighbours = _check.integer(neighbours, "neighbours", 1)
-    if neighbours >= len(x):
-        raise ValueError(f"{len(x)} images have at most {len(x) - 1} neighbours each")
     coordinates, _ = principal_components(x, x[:1], components)
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(coordinates)
     graph = search.kneighbors_graph()
@@ -312,7 +293,7 @@ def spread_labels(
         steps: How often.
 
     Returns:
-        Labels (n - m,) of the other nodes. One that nothing reaches gets 0.
+        Labels (n - m,) of the other nodes; 0 for one that nothing reaches.
     """
     n = graph.shape[0]
     y = check_labels(labels, len(np.asarray(labels)), None)
@@ -342,7 +323,7 @@ class Samples(NamedTuple):
 
     @property
     def extra(self) -> tuple[Float32, Integers]:
-        """The images and their labels, for `train`."""
+        """Both, for `train`."""
         return self.images, self.labels
 
 
@@ -359,8 +340,7 @@ def gan_samples(
     """Trains the recipe ``conditional_fast`` on images and labels, and asks it for each class.
 
     Args:
-        images: At least 64: the labelled ones alone, or with others whose labels were guessed, as
-            `FewLabels.with_guessed` gives them.
+        images: At least 64, such as `FewLabels.with_guessed` gives.
         labels: Their classes, right or guessed, integers (n,) from 0.
         per_class: How many images it makes of each class.
         steps: Steps of the GAN, on batches of 64.

@@ -8,10 +8,9 @@
     images, labels = conditional.sample(gan.ema_generator, 100)
     conditional.accuracy(images, labels)
 
-The recipes are ``conditional_fast``, ``mini_biggan`` and the older ``conditional_mlp`` and
-``conditional_dcgan``. Here is what one does with a trained generator: a grid with a class in each
-row, the truncation trick and its curve, ways between latent vectors and between classes, and the
-classification accuracy score. The rival that needs no labels in training is `pick_by_class`.
+Here is what one does with a trained generator: a grid with a class in each row, the truncation
+trick and its curve, ways between latent vectors and between classes, and the classification
+accuracy score. The rival that needs no labels in training is `pick_by_class`.
 """
 
 import functools
@@ -25,18 +24,17 @@ from scipy import special
 
 from gantut import _check, judge, metrics, recipes
 from gantut._keras import keras
-from gantut.data import check_alike, check_images, check_labels
-from gantut.networks import NUM_CLASSES, classes_of, soft_labels
+from gantut.data import Float32, check_alike, check_images, check_labels
+from gantut.networks import classes_of, soft_labels
 from gantut.sampling import in_batches, render
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Model: TypeAlias = keras.Model
 Classifier = Callable[[Float32], npt.NDArray[Any]]
 
 BATCH_SIZE = 128
-"""Images in a step of the classifier behind the classification accuracy score."""
+"""Images in a step of the classifier."""
 
 
 # --- Asking ------------------------------------------------------------------------------------
@@ -48,14 +46,13 @@ def truncated_latents(
     """Draws latent vectors whose coordinates keep within a threshold (Brock et al. 2019, 3.1).
 
     Each coordinate is standard normal on condition that it lies in [-threshold, threshold], which
-    is what drawing again whatever lies beyond comes to. It is the normal quantile of a uniform
-    number, so that one seed gives the same vectors, pulled towards 0, for every threshold.
+    is what drawing again whatever lies beyond comes to.
 
     Args:
         n: How many.
         latent_dim: Their length.
         threshold: Above 0; None (or infinity) draws from N(0, I).
-        seed: Fixes the vectors.
+        seed: Fixes the vectors, which a smaller threshold pulls towards 0.
     """
     n, latent_dim = _check.sizes(n=n, latent_dim=latent_dim)
     limit = np.inf if threshold is None else float(threshold)
@@ -83,10 +80,9 @@ def sample(
         Images float32 (num_classes * per_class, ...) in [-1, 1] and the classes asked for, int64,
         all of class 0 first.
     """
-    classes = classes_of(generator)
-    per_class = _check.integer(per_class, "per_class", 1)
-    labels = np.repeat(np.arange(classes), per_class)
-    z = truncated_latents(len(labels), _latent_dim(generator), threshold=threshold, seed=seed)
+    classes, latent_dim = classes_of(generator), generator.inputs[0].shape[-1]
+    labels = np.repeat(np.arange(classes), _check.integer(per_class, "per_class", 1))
+    z = truncated_latents(len(labels), latent_dim, threshold=threshold, seed=seed)
     return render(generator, z, labels), labels
 
 
@@ -105,42 +101,30 @@ def class_grid(
         Images float32 (num_classes * columns, ...), row by row, for
         ``gantut.plotting.image_grid(images, columns=columns)``.
     """
-    classes = classes_of(generator)
-    columns = _check.integer(columns, "columns", 1)
-    z = truncated_latents(columns, _latent_dim(generator), threshold=threshold, seed=seed)
+    classes, latent_dim = classes_of(generator), generator.inputs[0].shape[-1]
+    z = truncated_latents(columns, latent_dim, threshold=threshold, seed=seed)
     return render(generator, np.tile(z, (classes, 1)), np.repeat(np.arange(classes), columns))
-
-
-def _latent_dim(generator: Model) -> int:
-    return int(generator.inputs[0].shape[-1])
 
 
 # --- Did one get it? ---------------------------------------------------------------------------
 
 
 def accuracy(
-    images: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    classify: Classifier = judge.probabilities,
-    num_classes: int = NUM_CLASSES,
+    images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier = judge.probabilities
 ) -> float:
     """Share of images in which a classifier reads the class that was asked for.
 
     Args:
         images: float32 images (n, height, width, channels) in [-1, 1].
         labels: Classes asked for, integers (n,).
-        classify: From images to one row of scores each, the largest for the class that is read.
-        num_classes: Number of classes.
+        classify: From images to scores (n, num_classes), the largest for the class that is read.
     """
-    asked, read = _asked_and_read(images, labels, classify, num_classes)
+    asked, read, _ = _asked_and_read(images, labels, classify)
     return float(np.mean(asked == read))
 
 
 def confusion_matrix(
-    images: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    classify: Classifier = judge.probabilities,
-    num_classes: int = NUM_CLASSES,
+    images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier = judge.probabilities
 ) -> Float64:
     """The classes that a classifier reads, for each class that was asked for.
 
@@ -148,32 +132,31 @@ def confusion_matrix(
         images: As in `accuracy`, and so are the others.
         labels: Classes asked for.
         classify: The classifier.
-        num_classes: Number of classes.
 
     Returns:
         Shares (num_classes, num_classes), a row for each class asked for and a column for each
-        that is read. A row sums to 1, or is 0 where its class was not asked for. The mean of the
-        diagonal is the accuracy, if each class was asked for equally often.
+        that is read. A row sums to 1, or is 0 where its class was not asked for.
     """
-    asked, read = _asked_and_read(images, labels, classify, num_classes)
-    classes = np.arange(num_classes)
+    asked, read, classes = _asked_and_read(images, labels, classify)
     found = sklearn.metrics.confusion_matrix(asked, read, labels=classes, normalize="true")
     return np.asarray(found, np.float64)
 
 
 def _asked_and_read(
-    images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier, num_classes: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Classes asked for, classes read, and all classes."""
     x = check_images(images)
-    asked = check_labels(labels, len(x), num_classes)
-    return asked, _scores(x, classify, num_classes).argmax(axis=1)
+    scores = _scores(x, classify)
+    asked = check_labels(labels, len(x), scores.shape[1])
+    return asked, scores.argmax(axis=1), np.arange(scores.shape[1])
 
 
-def _scores(x: Float32, classify: Classifier, num_classes: int) -> npt.NDArray[Any]:
+def _scores(x: Float32, classify: Classifier) -> npt.NDArray[Any]:
     scores = np.asarray(classify(x))
-    if scores.shape != (len(x), num_classes):
+    if scores.ndim != 2 or len(scores) != len(x):
         raise ValueError(
-            f"classify must return scores of shape ({len(x)}, {num_classes}), got {scores.shape}"
+            f"classify must return scores of shape ({len(x)}, num_classes), got {scores.shape}"
         )
     return scores
 
@@ -201,15 +184,13 @@ def truncation_curve(
         generator: A conditional generator of MNIST's digits.
         real: Features of real digits (m, 64), as from `gantut.judge.features`; take as many as
             there are samples, since recall depends on both numbers.
-        thresholds: As in `truncated_latents`, in any order; infinity for none.
+        thresholds: As in `truncated_latents`; infinity for none.
         per_class: Samples of each class at each threshold.
-        seed: Fixes the latent vectors, which are the same but for the threshold.
+        seed: As in `truncated_latents`.
 
     Returns:
         One point a threshold, with 5 nearest neighbours as in `gantut.evaluate`.
     """
-    if not len(thresholds):
-        raise ValueError("thresholds is empty")
     points = []
     for threshold in thresholds:
         images, labels = sample(generator, per_class, threshold=threshold, seed=seed)
@@ -224,19 +205,15 @@ def truncation_curve(
 
 
 def slerp(start: npt.ArrayLike, end: npt.ArrayLike, shares: npt.ArrayLike) -> Float64:
-    """The way from one latent vector to another along a great circle (White 2016).
+    """The way (steps, ..., latent_dim) between latent vectors along a great circle (White 2016).
 
-    A straight line between two draws from N(0, I) passes through vectors that are shorter than any
-    draw is likely to be. Here the direction turns evenly, and the length goes evenly from one
-    length to the other.
+    The direction turns evenly, and the length goes evenly from one length to the other; a straight
+    line passes through vectors that are shorter than any draw from N(0, I) is likely to be.
 
     Args:
         start: Vectors (..., latent_dim).
         end: Vectors of the same shape.
         shares: How far to go, (steps,), from 0 (start) to 1 (end).
-
-    Returns:
-        Vectors (steps, ..., latent_dim).
     """
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     t = np.asarray(shares, np.float64)
@@ -268,7 +245,7 @@ def between_latents(
     labels: npt.ArrayLike,
     steps: int = 9,
 ) -> Float32:
-    """Images on the way from some latent vectors to others, at fixed classes.
+    """Images (n, steps, ...) on the way from some latent vectors to others, at fixed classes.
 
     Args:
         generator: As in `sample`.
@@ -276,9 +253,6 @@ def between_latents(
         end: Latent vectors of the same shape.
         labels: Classes, integers (n,).
         steps: Images on the way, both ends included; at least 2.
-
-    Returns:
-        float32 (n, steps, height, width, channels).
     """
     steps = _check.integer(steps, "steps", 2)
     classes = classes_of(generator)
@@ -298,16 +272,14 @@ def between_classes(
     second: npt.ArrayLike,
     steps: int = 9,
 ) -> Float32:
-    """Images on the way from one class to another, at fixed latent vectors.
-
-    The generator is given shares of two classes, which it never met in training.
+    """Images (n, steps, ...) on the way from one class to another, at fixed latent vectors.
 
     Args:
-        generator: As in `sample`.
+        generator: As in `sample`. It is given shares of two classes.
         z: Latent vectors (n, latent_dim).
         first: Classes at the start, integers (n,).
         second: Classes at the end, integers (n,).
-        steps: As in `between_latents`, and so is what is returned.
+        steps: As in `between_latents`.
     """
     steps = _check.integer(steps, "steps", 2)
     classes = classes_of(generator)
@@ -324,12 +296,12 @@ def between_classes(
 
 
 def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float32:
-    """What needs no generator: one image fades out while another fades in.
+    """What needs no generator: one image fades out while another fades in, (n, steps, ...).
 
     Args:
         start: Images (n, height, width, channels) in [-1, 1].
         end: Images of the same shape.
-        steps: As in `between_latents`, and so is what is returned.
+        steps: As in `between_latents`.
     """
     steps = _check.integer(steps, "steps", 2)
     a, b = check_alike(start, end, ("start", "end"), as_many=True)
@@ -354,7 +326,6 @@ def pick_by_class(
     *,
     classify: Classifier = judge.probabilities,
     confidence: float = 0.0,
-    num_classes: int = NUM_CLASSES,
     batch_size: int = 2_000,
     most: int = 200_000,
     seed: int = 0,
@@ -362,38 +333,37 @@ def pick_by_class(
     """Gets classes out of a generator that takes none: draw, classify, keep what is wanted.
 
     Args:
-        draw: From (n, seed) to n images in [-1, 1], as ``gan.sample`` or
-            ``lambda n, seed: sampling.sample(generator, n, seed=seed)`` draw them.
+        draw: From (n, seed) to n images in [-1, 1].
         per_class: How many of each class.
         classify: From images to probabilities of the classes, one row each.
         confidence: An image is kept if its class has this probability at least, in [0, 1].
-        num_classes: Number of classes.
         batch_size: Images drawn at a time.
         most: Images drawn before it gives up.
         seed: Fixes the seeds of the draws.
 
     Returns:
-        A `Picked`. Read by ``classify`` itself it is right by construction; ask another.
+        What ``classify`` itself reads rightly by construction; ask another.
     """
     per_class, batch_size, most = _check.sizes(
         per_class=per_class, batch_size=batch_size, most=most
     )
     confidence = _check.number(confidence, "confidence", least=0, most=1)
     seed = _check.seed(seed)
-    kept: list[list[Float32]] = [[] for _ in range(num_classes)]
+    kept: list[list[Float32]] = []
     drawn = 0
-    while any(len(images) < per_class for images in kept):
+    while not kept or any(len(images) < per_class for images in kept):
         if drawn >= most:
             short = [k for k, images in enumerate(kept) if len(images) < per_class]
             raise ValueError(f"after {drawn} draws there are too few images of the classes {short}")
         # The seeds of two calls with small seeds of their own must not meet.
         x = check_images(draw(batch_size, (1_000_003 * seed + drawn // batch_size) % 2**32))
-        scores = _scores(x, classify, num_classes)
+        scores = _scores(x, classify)
+        kept = kept or [[] for _ in range(scores.shape[1])]
         for image, k, row in zip(x, scores.argmax(axis=1), scores, strict=True):
             if row[k] >= confidence and len(kept[k]) < per_class:
                 kept[k].append(image)
         drawn += len(x)
-    labels = np.repeat(np.arange(num_classes), per_class)
+    labels = np.repeat(np.arange(len(kept)), per_class)
     return Picked(np.stack([image for images in kept for image in images]), labels, drawn)
 
 
@@ -407,47 +377,6 @@ class ClassifierScore(NamedTuple):
     by_class: Float64  # (num_classes,), the same for each class; nan where it has no images
     classify: Classifier  # from images to logits (n, num_classes)
     cpu_seconds: float  # processor time of its training
-
-
-def build_classifier(image_shape: Sequence[int], num_classes: int = NUM_CLASSES) -> Model:
-    """The classifier behind the classification accuracy score: small and quickly trained.
-
-    A 4x4 convolution to 16 channels and a 3x3 convolution to 32, each of stride 2 and with ReLU,
-    64 dense units with ReLU, and logits. It is not the judge's network and knows nothing of it.
-
-    Args:
-        image_shape: (height, width, channels).
-        num_classes: Number of logits.
-    """
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            keras.Input(tuple(image_shape), name="image"),
-            layers.Conv2D(16, 4, strides=2, padding="same", activation="relu", name="conv_1"),
-            layers.Conv2D(32, 3, strides=2, padding="same", activation="relu", name="conv_2"),
-            layers.Flatten(name="flatten"),
-            layers.Dense(64, activation="relu", name="dense"),
-            layers.Dense(num_classes, name="logits"),
-        ],
-        name="classifier",
-    )
-
-
-def fit_classifier(model: Model, batches: Any, steps: int) -> None:
-    """Trains a classifier with Adam from 2e-3, along half a cosine to 0.
-
-    Args:
-        model: From images to logits (batch, num_classes).
-        batches: An endless dataset of (images, labels), as from `gantut.recipes.batches`.
-        steps: How many batches it learns from.
-    """
-    model.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        steps_per_execution=min(16, steps),
-        jit_compile=False,
-    )
-    model.fit(recipes.take(batches, steps), shuffle=False, verbose=0)
 
 
 class TrainedClassifier(NamedTuple):
@@ -467,10 +396,12 @@ def train_classifier(
     steps: int,
     seed: int = 0,
 ) -> TrainedClassifier:
-    """Trains a new `build_classifier` by `fit_classifier`.
+    """Trains a small classifier with Adam from 2e-3, along half a cosine to 0.
+
+    It is not the judge's network and knows nothing of it.
 
     Args:
-        batches: An endless dataset of (images, labels).
+        batches: An endless dataset of (images, labels), as from `gantut.recipes.batches`.
         image_shape: (height, width, channels).
         num_classes: Number of classes.
         before: Layers through which images go in training alone.
@@ -478,8 +409,26 @@ def train_classifier(
         seed: Fixes the weights, as in `gantut.recipes`.
     """
     recipes.make_deterministic(seed)
-    model = build_classifier(image_shape, num_classes)
-    fit_classifier(keras.Sequential([*before, model]) if before else model, batches, steps)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input(tuple(image_shape), name="image"),
+            layers.Conv2D(16, 4, strides=2, padding="same", activation="relu", name="conv_1"),
+            layers.Conv2D(32, 3, strides=2, padding="same", activation="relu", name="conv_2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(64, activation="relu", name="dense"),
+            layers.Dense(num_classes, name="logits"),
+        ],
+        name="classifier",
+    )
+    learner = keras.Sequential([*before, model]) if before else model
+    learner.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        steps_per_execution=min(16, steps),
+        jit_compile=False,
+    )
+    learner.fit(recipes.take(batches, steps), shuffle=False, verbose=0)
     # Uncompiled, as `render`: each training has a model of its own.
     logits = functools.partial(model, training=False)
     return TrainedClassifier(functools.partial(in_batches, logits), cpu_seconds=0.0)
@@ -497,12 +446,11 @@ def classification_accuracy_score(
     """Trains a classifier on one set of images and tests it on another (Ravuri and Vinyals 2019).
 
     With generated images for training and real ones for the test it is their classification
-    accuracy score. It punishes both images that are not of the class that was asked for and
-    kinds of images that are missing. The same classifier trained on as many real images is what
-    it is to be read against.
+    accuracy score, to be read against the same classifier trained on as many real images. It
+    punishes images that are not of the class that was asked for, and kinds that are missing.
 
     Args:
-        images: float32 training images (n, height, width, channels) in [-1, 1], n >= 128.
+        images: float32 training images (n, height, width, channels) in [-1, 1].
         labels: Their classes, integers (n,) from 0.
         test_images: Images of the same shape.
         test_labels: Their classes.
@@ -514,11 +462,9 @@ def classification_accuracy_score(
     classes = int(y.max()) + 1
     test_y = check_labels(test_labels, len(test_x), classes)
     steps = _check.integer(steps, "steps", 1)
-    if len(x) < BATCH_SIZE:
-        raise ValueError(f"a batch has {BATCH_SIZE} images, but there are only {len(x)}")
     batches = recipes.batches(x, y, batch_size=BATCH_SIZE, seed=seed)
     trained = train_classifier(batches, x.shape[1:], classes, steps=steps, seed=seed)
-    read = _scores(test_x, trained.classify, classes).argmax(axis=1)
+    read = trained.classify(test_x).argmax(axis=1)
     by_class = sklearn.metrics.recall_score(
         test_y, read, labels=np.arange(classes), average=None, zero_division=np.nan
     )

@@ -6,13 +6,9 @@
     run = faces.train(train, holdout, augment=faces.POLICY)
     made = run.sample(400)
 
-The photographs are the hundred small ones that ship with scikit-image. `load_faces` also knows two
-larger sets that scikit-learn downloads; the rest of the module does not care which it gets. Images
-are grey, float32 (n, height, width, 1) in [-1, 1]; height and width are multiples of 4.
-
-Beside the GAN stand what a practitioner has without one: `Eigenfaces`, a normal distribution in
-the space of principal components, and `jittered_copies` of the training faces. `measure` puts
-numbers on samples of any of them.
+The photographs are the hundred small ones that ship with scikit-image. Images are grey, float32
+(n, height, width, 1) in [-1, 1]; height and width are multiples of 4. Beside the GAN stand
+`Eigenfaces` and `jittered_copies`, and `measure` puts numbers on samples of any of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -44,9 +40,6 @@ POLICY = "color,translation,cutout"
 FOLDS = 5
 """Parts of the data, of which each is held out once."""
 
-_ORDER_SEED = 0  # of the order in which `split` cuts; one order, so that parts never overlap
-_PIECES = 5  # blocks of samples whose Frechet distances are averaged
-
 
 # --- Data --------------------------------------------------------------------------------------
 
@@ -59,16 +52,12 @@ def load_faces(source: str = "lfw_subset", *, size: int = SIZE) -> Float32:
 
             - "lfw_subset": 100 faces of 25 x 25 pixels from Labeled Faces in the Wild, which ship
               with scikit-image. For ``size=24`` the last row and column are cut off.
-            - "olivetti": 400 faces of 40 people, 64 x 64, which scikit-learn downloads
-              (``fetch_olivetti_faces``).
+            - "olivetti": 400 faces of 40 people, 64 x 64, which scikit-learn downloads.
             - "lfw": Labeled Faces in the Wild itself, 13,000 faces and 200 MB, which scikit-learn
-              downloads (``fetch_lfw_people``).
+              downloads.
 
-            The last two were not run when this book was made, since the machine had no way to
-            them; that the code asks scikit-learn in the right way is tested, with scikit-learn's
-            functions replaced.
-        size: Side of the images to return, a multiple of 4. Where it is not the photographs' own,
-            they are resized (Lanczos).
+            The last two were tested with scikit-learn's functions replaced, and not run.
+        size: Side of the images to return, a multiple of 4; others are resized (Lanczos).
 
     Raises:
         gantut.data.DataUnavailableError: the photographs could not be had (an ``OSError``).
@@ -77,14 +66,7 @@ def load_faces(source: str = "lfw_subset", *, size: int = SIZE) -> Float32:
 
 
 def load_non_faces(*, size: int = SIZE) -> Float32:
-    """Loads 100 pieces of background that ship with the 100 faces of scikit-image.
-
-    Args:
-        size: As in `load_faces`.
-
-    Raises:
-        gantut.data.DataUnavailableError: as `load_faces`.
-    """
+    """Loads 100 pieces of background that ship with scikit-image's faces, as `load_faces` does."""
     return _load("lfw_subset", lambda: _lfw_subset()[100:], size)
 
 
@@ -93,14 +75,21 @@ def _load(source: str, fetch: Callable[[], Any], size: int) -> Float32:
     if size % 4:
         raise ValueError(f"size must be a multiple of 4, got {size}")
     try:
-        images = fetch()
+        grey: Float32 = np.asarray(fetch(), dtype=np.float32)
     except Exception as error:  # Not installed, no network, damaged: say what helps.
         raise DataUnavailableError(
             f"the faces of {source!r} could not be had: {describe(error)}\n"
             f"Other faces: load_faces(source) with a source of {', '.join(SOURCES)}, or pictures "
             f"of your own with gantut.load_images(folder, size={SIZE}, color=False)."
         ) from error
-    return _prepared(images, size)
+    if grey.max() > 1:  # Old versions of scikit-learn gave LFW so.
+        grey = (grey / 255).astype(np.float32)
+    # Squares from the middle; a single row too many is no reason to blur all others.
+    side = min(grey.shape[1:3])
+    side = size if 0 < side - size < 4 else side
+    top, left = ((n - side) // 2 for n in grey.shape[1:3])
+    squares = (2 * grey[:, top : top + side, left : left + side] - 1)[..., None]
+    return check_images(np.stack([resize(square, (size, size)) for square in squares]))
 
 
 def _lfw_subset() -> Any:
@@ -117,32 +106,19 @@ SOURCES: dict[str, Callable[[], Any]] = {
 """The sets of faces that `load_faces` knows: functions that return grey images (n, h, w)."""
 
 
-def _prepared(images: Any, size: int) -> Float32:
-    """Grey images (n, h, w) in [0, 1], or in [0, 255], as float32 (n, size, size, 1) in [-1, 1]."""
-    grey: Float32 = np.asarray(images, dtype=np.float32)
-    if grey.max() > 1:  # Old versions of scikit-learn gave LFW so.
-        grey = (grey / 255).astype(np.float32)
-    # Squares from the middle; a single row too many is no reason to blur all others.
-    side = min(grey.shape[1:3])
-    side = size if 0 < side - size < 4 else side
-    top, left = ((n - side) // 2 for n in grey.shape[1:3])
-    squares = (2 * grey[:, top : top + side, left : left + side] - 1)[..., None]
-    return check_images(np.stack([resize(square, (size, size)) for square in squares]))
-
-
-def split(faces: npt.ArrayLike, fold: int = 0, folds: int = FOLDS) -> tuple[Float32, Float32]:
-    """Holds a part of the faces out; the parts of all folds make up the whole.
+def split(faces: npt.ArrayLike, fold: int = 0) -> tuple[Float32, Float32]:
+    """Holds a part of the faces out; the parts of all ``FOLDS`` make up the whole.
 
     Args:
-        faces: As many as ``folds`` at least.
+        faces: As many as ``FOLDS`` at least.
         fold: Which part, from 0.
-        folds: Into how many parts.
     """
     images = _faces(faces)
-    fold, folds = _check.integer(fold, "fold", 0), _check.integer(folds, "folds", 2)
-    if fold >= folds or len(images) < folds:
-        raise ValueError(f"no fold {fold} of {folds} among {len(images)} images")
-    parts = np.array_split(_check.rng(_ORDER_SEED).permutation(len(images)), folds)
+    fold = _check.integer(fold, "fold", 0)
+    if fold >= FOLDS or len(images) < FOLDS:
+        raise ValueError(f"no fold {fold} of {FOLDS} among {len(images)} images")
+    # One order, so that parts never overlap.
+    parts = np.array_split(np.random.default_rng(0).permutation(len(images)), FOLDS)
     rest = np.concatenate([part for i, part in enumerate(parts) if i != fold])
     return images[rest], images[parts[fold]]
 
@@ -161,9 +137,7 @@ def _faces(images: npt.ArrayLike, name: str = "faces") -> Float32:
 
 
 def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recipes.GANRecipe:
-    """The settings of a training on few faces, for `gantut.recipes.train`.
-
-    A small DCGAN with the relativistic loss, light R1 and R2 penalties and averaged weights.
+    """A small DCGAN with the relativistic loss, light R1 and R2 penalties and averaged weights.
 
     Args:
         augment: Policy of `gantut.stabilisers.DiffAugment`, such as ``POLICY``; "" for none.
@@ -198,8 +172,8 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
 class Overfitting(keras.callbacks.Callback):
     """Keeps what D says of training faces, held-out faces and samples over a training.
 
-    The logits are D's outside training, so without augmentation or noise at its input, and the
-    samples are those of the averaged generator, always for the same 256 latent vectors.
+    The logits are D's without augmentation or noise at its input, and the samples are those of the
+    averaged generator, always for the same 256 latent vectors.
 
     Args:
         train: Images that D is trained on.
@@ -209,8 +183,7 @@ class Overfitting(keras.callbacks.Callback):
     Attributes:
         curves: Lists by column: ``step``, the mean logits ``train``, ``holdout`` and
             ``samples``, and ``membership``: how often D gives a training face a higher logit than
-            a held-out one, over all pairs. It is 0.5 where D has learned nothing by heart, and 1
-            where its logit alone says whether a face was trained on.
+            a held-out one, over all pairs; 0.5 where D has learned nothing by heart.
     """
 
     def __init__(self, train: npt.ArrayLike, holdout: npt.ArrayLike, *, every: int = 100) -> None:
@@ -234,27 +207,21 @@ class Overfitting(keras.callbacks.Callback):
         z = tf.random.stateless_normal((256, self.model.latent_dim), seed=(0, 1))
         made = self.model.ema_generator(z, training=False)
         self.curves["step"].append(int(self.model.step_counter.numpy()))
-        logits = {
-            name: np.ravel(self.model.discriminator(images, training=False)).astype(np.float64)
-            for name, images in {**self._real, "samples": made}.items()
-        }
-        for name, values in logits.items():
+        logits = {}
+        for name, images in {**self._real, "samples": made}.items():
+            values = np.ravel(self.model.discriminator(images, training=False)).astype(np.float64)
             self.curves[name].append(float(values.mean()))
+            logits[name] = values
         lead = logits["train"][:, None] - logits["holdout"]
         self.curves["membership"].append(float(np.mean(lead > 0) + 0.5 * np.mean(lead == 0)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FaceRun(recipes.Run[GAN]):
-    """What a training on faces left.
-
-    Attributes:
-        curves: From `Overfitting`.
-
-    The rest is as in `gantut.recipes.Run`.
-    """
+    """What a training on faces left."""
 
     curves: dict[str, list[float]]
+    """Those of `Overfitting`."""
 
     def _at_the_end(self, name: str) -> float:
         """The mean of the last five rows of a curve."""
@@ -262,12 +229,10 @@ class FaceRun(recipes.Run[GAN]):
 
     @property
     def generalisation_gap(self) -> float:
-        """The share of D's lead that it learned by heart.
+        """The share of D's lead, training faces' mean logit over samples', that others lack.
 
-        D gives its training faces a mean logit above that of samples. By this share of that lead
-        held-out faces fall short: 0 if they look as real to D as those it was trained on, 1 if
-        they look no more real than samples do, above 1 if less. It means something only where D
-        tells training faces from samples.
+        It is 0 if held-out faces look as real to D as those it was trained on, and 1 if they look
+        no more real than samples do.
         """
         known, unknown, made = map(self._at_the_end, ("train", "holdout", "samples"))
         return (known - unknown) / (known - made)
@@ -319,9 +284,7 @@ def train(
 class Eigenfaces:
     """Principal components of faces, and the normal distribution over their coordinates.
 
-    Sirovich and Kirby 1987 described faces so, Turk and Pentland 1991 named them. Drawing each
-    coordinate from a normal distribution of its own variance gives a model of faces with the mean
-    and, as far as the components reach, the covariance of the training faces, and nothing else.
+    Sirovich and Kirby 1987 described faces so, Turk and Pentland 1991 named them.
 
     Args:
         faces: Training images, at least 2.
@@ -361,16 +324,13 @@ class Eigenfaces:
 def jittered_copies(
     faces: npt.ArrayLike, n: int, seed: int = 0, *, shift: int = 2, light: float = 0.1
 ) -> Float32:
-    """Copies of training faces, moved and lit a little differently: new pixels, no new people.
-
-    Each is a face drawn at random, mirrored or not, moved by whole pixels (what comes in repeats
-    the edge), with contrast and brightness changed.
+    """Copies of training faces, mirrored or not, moved and lit a little differently.
 
     Args:
         faces: Training images.
         n: Copies to make.
         seed: Fixes them.
-        shift: Largest move along each axis, in pixels.
+        shift: Largest move along each axis, in whole pixels; what comes in repeats the edge.
         light: Contrast is multiplied by 1 + U(-light, light), and U(-light, light) is added.
     """
     x = _faces(faces)
@@ -393,12 +353,10 @@ def jittered_copies(
 
 
 def edge_features(images: npt.ArrayLike) -> Float64:
-    """Histograms of oriented gradients: which way edges run, and where.
+    """Histograms of oriented gradients (Dalal and Triggs 2005), as scikit-image computes them.
 
-    Dalal and Triggs 2005, as scikit-image computes them: 8 directions in cells of 4 x 4 pixels,
-    normalised over blocks of 2 x 2 cells. They see the edges that a normal distribution over
-    pixels cannot make, and they do not see brightness. Of 24 x 24 pixels there are 800, float64
-    (n, 800); 8 x 8 is the least.
+    8 directions in cells of 4 x 4 pixels, normalised over blocks of 2 x 2 cells. Of 24 x 24 pixels
+    there are 800, float64 (n, 800); 8 x 8 is the least.
     """
     from skimage.feature import hog
 
@@ -415,8 +373,7 @@ def nearest_faces(
     """The training face that an image is most like, wherever it stands and however it is lit.
 
     Compares the inside of the image, without a margin of ``shift`` pixels, with windows of that
-    size at all places in the training faces and their mirror images. Each window's mean is
-    subtracted and its length made 1, so brightness and contrast do not count.
+    size at all places in the training faces and their mirror images.
 
     Args:
         images: The images.
@@ -424,8 +381,8 @@ def nearest_faces(
         shift: Largest move along each axis, in pixels.
 
     Returns:
-        Distances (n, 1), sqrt(2 - 2 r) with r the correlation of the pixels, which is 0 for a copy
-        and 2 for a negative; and the rows (n, 1) of ``train``.
+        Distances (n, 1), sqrt(2 - 2 r) with r the correlation of the pixels; and the rows (n, 1) of
+        ``train``.
     """
     known = _faces(train, "train")
     x = check_images(images, size=known.shape[1:3], channels=1)
@@ -435,33 +392,24 @@ def nearest_faces(
         raise ValueError(f"shift {shift} leaves nothing of images of {height} x {width} pixels")
     places = range(2 * shift + 1)
     both = with_mirrors(known)
-    inner = (height - 2 * shift, width - 2 * shift)
-    windows = np.concatenate(
-        [
-            _unit(both[:, top : top + inner[0], left : left + inner[1]])
-            for top in places
-            for left in places
-        ]
-    )
-    middle = _unit(x[:, shift : shift + inner[0], shift : shift + inner[1]])
-    found = metrics.nearest_training_images(middle, windows)
+
+    def windows(of: Float32, top: int, left: int) -> Float64:
+        window = of[:, top : top + height - 2 * shift, left : left + width - 2 * shift]
+        rows = window.reshape(len(of), -1).astype(np.float64)
+        rows -= rows.mean(axis=1, keepdims=True)
+        # A window of one grey has no direction: it stays 0, at distance 1 from all others.
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+    everywhere = np.concatenate([windows(both, top, left) for top in places for left in places])
+    found = metrics.nearest_training_images(windows(x, shift, shift), everywhere)
     return metrics.Neighbours(found.distances, found.indices % len(known))
-
-
-def _unit(windows: Float32) -> Float64:
-    rows = windows.reshape(len(windows), -1).astype(np.float64)
-    rows -= rows.mean(axis=1, keepdims=True)
-    # A window of one grey has no direction: it stays 0, at distance 1 from all others.
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
 class Measures(NamedTuple):
     """What `measure` found. Smaller is better for the first three.
 
     Attributes:
-        frechet: Squared Frechet distance to the held-out faces and their mirror images, on the
-            ten first eigenfaces of the training faces; the mean over blocks of as many samples as
-            there are training faces.
+        frechet: As `frechet`.
         told_apart: How often a classifier on edges, fitted to training faces and samples, is
             right about held-out faces and other samples; 0.5 is guessing.
         memorised: Share of samples that are nearer to a training face than nine in ten held-out
@@ -491,9 +439,7 @@ def measure(
     holdout: npt.ArrayLike,
     non_faces: npt.ArrayLike,
 ) -> Measures:
-    """Measures samples beside held-out faces. Needs scikit-image.
-
-    With 20 held-out faces each number is rough: compare means over several folds.
+    """Measures samples beside held-out faces; of 20 each number is rough. Needs scikit-image.
 
     Args:
         made: Samples, at least 4 for each training face.
@@ -533,15 +479,15 @@ def measure(
 
 
 def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -> float:
-    """The Frechet distance of `Measures`; of the training faces themselves it is the floor.
+    """Squared Frechet distance to held-out faces and their mirror images, in units of pixels.
+
+    It is taken on the ten first eigenfaces of the training faces: the mean over blocks of as many
+    samples as there are training faces. Of the training faces themselves it is the floor.
 
     Args:
         made: Samples, as many as training faces at least.
         train: The faces that the samples were made from.
         holdout: Faces that they were not.
-
-    Returns:
-        The distance, in squared units of the pixels, summed over them.
     """
     known, samples = _faces(train, "train"), _faces(made, "made")
     n = len(known)
@@ -549,7 +495,7 @@ def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -
         raise ValueError(f"made: wanted {n} samples, one a training face, got {len(samples)}")
     basis = Eigenfaces(with_mirrors(known), components=10)
     there, here = basis.project(samples), basis.project(with_mirrors(holdout))
-    blocks = [there[i * n : (i + 1) * n] for i in range(min(_PIECES, len(there) // n))]
+    blocks = [there[i * n : (i + 1) * n] for i in range(min(5, len(there) // n))]
     return float(np.mean([metrics.frechet_distance(block, here) for block in blocks]))
 
 

@@ -8,11 +8,8 @@
 The method is that of Isola et al. 2017 (pix2pix). A generator takes an image x, the source, and
 draws another, G(x), that should be like the target y which belongs to x. It minimises the mean
 absolute error to y, plus an adversarial loss: a discriminator sees a source beside an image, and
-tells the target from what G drew. With the weight 0 there is no discriminator, and the same network
-is a plain regression.
-
-There is no latent vector. Isola et al. found that G learns to ignore one, so a source has a single
-answer here.
+tells the target from what G drew. There is no latent vector: Isola et al. found that G learns to
+ignore one.
 """
 
 import dataclasses
@@ -27,14 +24,13 @@ import numpy.typing as npt
 
 from gantut import _check, networks, recipes
 from gantut._keras import keras, tf
-from gantut.data import check_images
+from gantut.data import Float32, check_images
 from gantut.gan import GAN
 from gantut.networks.parts import checked_shape, dense_layers, leaky, pixels_in_a_row
 from gantut.sampling import in_batches
 
 layers = keras.layers
 
-Float32 = npt.NDArray[np.float32]
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
 
@@ -52,9 +48,8 @@ def redrawer(
     """A small generator from images to images of the same size.
 
     Dense layers look at the whole source and draw a coarse image of half the size with several
-    channels; a transposed convolution makes the image of it. The dense layers suit images of few
-    pixels whose content is centred, where a U-Net (Isola et al. 2017) takes several times as long
-    on a processor; the convolution at the end gives smooth strokes.
+    channels; a transposed convolution makes the image of it. They suit images of few pixels whose
+    content is centred, where a U-Net takes several times as long on a processor.
 
     Args:
         source_shape: (height, width, channels) of the source, both sides even.
@@ -83,8 +78,7 @@ def redrawer(
 class Places(keras.layers.Layer):
     """Adds to each place its row and its column, as two channels from -1 to 1 (Liu et al. 2018).
 
-    A convolution does the same everywhere. With the place among its inputs, what it does can depend
-    on where it is.
+    So what a convolution does can depend on where it is.
     """
 
     def call(self, x: Tensor) -> Tensor:
@@ -94,11 +88,6 @@ class Places(keras.layers.Layer):
         column = tf.broadcast_to(tf.linspace(-1.0, 1.0, width)[None, :, None], (height, width, 1))
         place = tf.concat([row, column], axis=-1)
         return tf.concat([x, tf.repeat(place[None], tf.shape(x)[0], axis=0)], axis=-1)
-
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """Two channels more."""
-        *rest, channels = input_shape
-        return (*rest, (channels or 0) + 2)
 
 
 def restyler(
@@ -112,10 +101,9 @@ def restyler(
     """A small convolutional generator from images to images of the same size.
 
     A convolution with stride 2, residual blocks of two 3 x 3 convolutions (He et al. 2016) at half
-    the size, and a transposed convolution back. It is what Zhu et al. 2017 use, in small and
-    without normalisation. A pixel of the image depends on the source within ``4 * blocks + 4``
-    pixels at most, and what the network does at one place it does at all, which suits changes of
-    style; `redrawer` draws from the whole source at once.
+    the size, and a transposed convolution back: what Zhu et al. 2017 use, in small and without
+    normalisation. A pixel depends on the source within ``4 * blocks + 4`` pixels at most, which
+    suits changes of style; `redrawer` draws from the whole source at once.
 
     Args:
         source_shape: (height, width, channels) of the source, both sides even.
@@ -123,12 +111,11 @@ def restyler(
         filters: Channels at half the size.
         blocks: Number of residual blocks.
         places: Tell the network where it is (`Places`). Without, the weights fit any size
-            (:func:`resized`).
-        skip: Add the source before the last tanh, so that the network starts near to copying it;
-            the image then has as many channels as the source.
+            (`resized`).
+        skip: Add the source before the last tanh, so that the network starts near to copying it.
 
     Returns:
-        A model from sources to images (batch, height, width, channels) in [-1, 1].
+        As `redrawer`.
     """
     shape = checked_shape(source_shape, 2)
     channels, filters, blocks = _check.sizes(
@@ -155,17 +142,16 @@ def restyler(
 
 
 def resized(generator: Model, source_shape: Sequence[int]) -> Model:
-    """The same weights for images of another size, where a network of convolutions has no other.
+    """The weights of a network of convolutions alone for images of another size.
 
     Args:
         generator: Such as `restyler` without ``places``.
         source_shape: (height, width, channels).
     """
     shape = checked_shape(source_shape)
-    if shape[2] != generator.inputs[0].shape[-1]:
-        raise ValueError(
-            f"the generator takes {generator.inputs[0].shape[-1]} channels, got {shape[2]}"
-        )
+    channels = generator.inputs[0].shape[-1]
+    if shape[2] != channels:
+        raise ValueError(f"the generator takes {channels} channels, got {shape[2]}")
     copy = keras.models.clone_model(generator, input_tensors=keras.Input(shape))
     copy.set_weights(generator.get_weights())
     return copy
@@ -174,14 +160,11 @@ def resized(generator: Model, source_shape: Sequence[int]) -> Model:
 def image_discriminator(
     source_shape: Sequence[int] = networks.MNIST_SHAPE, width: int = 8
 ) -> Model:
-    """A small convolutional discriminator of single images.
+    """A small convolutional discriminator from single images to logits (batch, 1).
 
     Args:
         source_shape: (height, width, channels) of the images, both sides even.
         width: As in `pair_discriminator`.
-
-    Returns:
-        A model from images to logits (batch, 1).
     """
     image = keras.Input(checked_shape(source_shape, 2), name="image")
     return keras.Model(image, _critic_body(image, width), name="image_discriminator")
@@ -192,15 +175,12 @@ def pair_discriminator(
     channels: int = 1,
     width: int = 16,
 ) -> Model:
-    """A small convolutional discriminator of an image beside its source.
+    """A small convolutional discriminator from [images, sources] to logits (batch, 1).
 
     Args:
         source_shape: (height, width, channels) of the source, both sides even.
         channels: Of the image that is judged.
         width: Filters of the first layer; the second and third have twice as many.
-
-    Returns:
-        A model from [images, sources] to logits (batch, 1).
     """
     channels = _check.integer(channels, "channels", 1)
     shape = checked_shape(source_shape, 2)
@@ -228,8 +208,7 @@ class Redrawer(GAN):
     def sample(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raises a TypeError: images come from images, by ``translate``."""
         raise TypeError(
-            f"the generator of {type(self).__name__} redraws images; give it some with "
-            f"translate(images)"
+            f"{type(self).__name__} redraws images: give it some with translate(images)"
         )
 
 
@@ -270,18 +249,14 @@ class ImageToImage(Redrawer):
     @staticmethod
     def check_networks(generator: Model, discriminator: Model) -> None:
         """Raises ValueError where the networks do not fit each other."""
-        source, image = generator.inputs[0].shape[1:], generator.outputs[0].shape[1:]
-        wanted = [tuple(image), tuple(source)]
-        got = [tuple(tensor.shape[1:]) for tensor in discriminator.inputs]
-        if len(generator.inputs) != 1 or got != wanted:
+        tensors = generator.outputs[0], generator.inputs[0]
+        wanted = [*(tuple(tensor.shape[1:]) for tensor in tensors), (1,)]
+        tensors = *discriminator.inputs, discriminator.outputs[0]
+        got = [tuple(tensor.shape[1:]) for tensor in tensors]
+        if got != wanted:
             raise ValueError(
-                f"the discriminator must take [image, source] of shapes {wanted}, as the generator "
-                f"makes and takes them; got {got}"
-            )
-        if tuple(discriminator.outputs[0].shape[1:]) != (1,):
-            raise ValueError(
-                f"the discriminator must return one logit a pair, shape (batch, 1), "
-                f"got {tuple(discriminator.outputs[0].shape)}"
+                f"the discriminator must take [image, source] of the shapes that the generator "
+                f"makes and takes, and return a logit: wanted {wanted}, got {got}"
             )
 
     def check_batch(self, x: Any, y: Any) -> None:
@@ -313,15 +288,7 @@ class ImageToImage(Redrawer):
         return {"l1": self.l1_tracker.result()}
 
     def translate(self, sources: npt.ArrayLike, batch_size: int = 500) -> Float32:
-        """Redraws images, with the averaged weights.
-
-        Args:
-            sources: float32 (n, height, width, channels) in [-1, 1].
-            batch_size: Images at a time; bounds the memory.
-
-        Returns:
-            float32 images (n, height, width, channels of the targets) in [-1, 1].
-        """
+        """Redraws images by `translate`, with the averaged weights."""
         return translate(self.ema_generator, sources, batch_size)
 
 
@@ -329,12 +296,11 @@ def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -
     """Redraws images with a generator that takes images.
 
     Args:
-        generator: Maps images to images, such as one that ``ImageToImage.save`` wrote.
+        generator: Maps images to images.
         sources: float32 (n, height, width, channels) in [-1, 1].
         batch_size: Images at a time; bounds the memory.
     """
-    shape = tuple(generator.inputs[0].shape[1:])
-    array = _check_shape(sources, "sources", shape)
+    array = _check_shape(sources, "sources", tuple(generator.inputs[0].shape[1:]))
     return in_batches(functools.partial(generator, training=False), array, batch_size)
 
 
@@ -363,6 +329,8 @@ def check_pairs(
 class PairedRecipe(recipes.GameSettings):
     """Settings of a training on pairs; ``dataclasses.replace`` makes another from it.
 
+    The rest is as in `gantut.recipes.GameSettings`, with other defaults.
+
     Attributes:
         adversarial_weight: As in `ImageToImage`.
         widths: Of `redrawer`.
@@ -370,8 +338,6 @@ class PairedRecipe(recipes.GameSettings):
         generator: From (source shape, channels) to another generator than `redrawer`, such as
             `restyler`; ``widths`` and ``filters`` have no effect then.
         d_width: Of `pair_discriminator`.
-
-    The rest is as in `gantut.recipes.GameSettings`, with other defaults.
     """
 
     adversarial_weight: float = 0.03
@@ -408,16 +374,15 @@ class PairedRecipe(recipes.GameSettings):
         """
         source, target = checked_shape(source_shape, 2), checked_shape(target_shape, 2)
         if source[:2] != target[:2]:
-            raise ValueError(
-                f"sources and targets must be of one size, got {source[:2]} and {target[:2]}: "
-                f"enlarge the smaller first"
-            )
+            raise ValueError(f"sources and targets must be of one size, got {source} and {target}")
         recipes.make_deterministic(seed)
+        if self.generator is None:
+            generator = redrawer(source, target[2], self.widths, self.filters, mean_source)
+        else:
+            generator = self.generator(source, target[2])
         return self.compiled(
             ImageToImage,
-            redrawer(source, target[2], self.widths, self.filters, mean_source)
-            if self.generator is None
-            else self.generator(source, target[2]),
+            generator,
             pair_discriminator(source, target[2], self.d_width),
             adversarial_weight=self.adversarial_weight,
             seed=seed,
@@ -444,20 +409,15 @@ def train(
         recipe: The settings; `PairedRecipe()` if None.
         steps: Length of the training; the recipe's own if None.
         seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: Keras callbacks, as in `gantut.recipes.train`.
-        start: A model from whose generator (averaged weights) this one starts. A regression
-            without critic is a cheap start for an adversarial training (Ledig et al. 2017).
+        callbacks: As in `gantut.recipes.train`.
+        start: A model from whose generator (averaged weights) this one starts, such as a cheap
+            regression without critic (Ledig et al. 2017).
         **settings: Fields of the recipe that are to be others.
 
-    Returns:
-        A `gantut.recipes.Run`, whose history has the mean absolute error ``l1`` as well.
+    The history of the `gantut.recipes.Run` has the mean absolute error ``l1`` as well.
     """
     recipe = dataclasses.replace(recipe or PairedRecipe(), **settings)
     x, y = check_pairs(sources, targets, np.shape(sources)[1:], np.shape(targets)[1:])
-    if recipe.batch_size > len(x):
-        raise ValueError(
-            f"training takes batches of {recipe.batch_size} pairs, but there are only {len(x)}"
-        )
     steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
     gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
     if start is not None:

@@ -5,12 +5,11 @@
     run = image_to_image.train(restoration.damaged_mixture(x), x)
     restored = run.gan.translate(restoration.DAMAGES["noise"](x_test))
 
-``DAMAGES`` holds the four: noise, blur, a hole, and a loss of resolution. One network learns to
-mend all of them (`damaged_mixture`). Beside it, `rivals` gives for each damage the filter of a
-practitioner, who knows which damage it is, and a linear regression.
+One network learns to mend all of ``DAMAGES`` (`damaged_mixture`). Beside it, `rivals` gives for
+each damage the filters of a practitioner, who knows which damage it is, and a linear regression.
 
 All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
-shape. Filters and the linear regression are functions of images alike.
+shape.
 """
 
 from collections.abc import Callable
@@ -22,9 +21,8 @@ import numpy.typing as npt
 from scipy import ndimage, signal
 
 from gantut import _check, judge, metrics
-from gantut.data import check_alike, check_images
+from gantut.data import Float32, check_alike, check_images
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Restorer = Callable[[Float32], Float32]
 
@@ -56,8 +54,6 @@ def blur(
     images: npt.ArrayLike, seed: int = 0, *, sigma: float = BLUR, deviation: float = 0.1
 ) -> Float32:
     """Blurs with a normal kernel, black beyond the frame, and adds a little noise.
-
-    Without noise the blur could be undone, but for rounding.
 
     Args:
         images: The images.
@@ -153,14 +149,14 @@ def wiener(images: Float32, size: int) -> Float32:
     return np.nan_to_num(filtered, nan=-1.0)
 
 
-def wiener_deconvolution(images: Float32, balance: float, sigma: float = BLUR) -> Float32:
-    """Undoes a known blur in frequencies, held back by ``balance`` (scikit-image's)."""
+def wiener_deconvolution(images: Float32, balance: float) -> Float32:
+    """Undoes the blur of ``DAMAGES`` in frequencies, held back by ``balance`` (scikit-image's)."""
     from skimage import restoration
 
-    radius = int(4 * sigma + 0.5)
+    radius = int(4 * BLUR + 0.5)
     point = np.zeros((2 * radius + 1, 2 * radius + 1))
     point[radius, radius] = 1.0
-    kernel = ndimage.gaussian_filter(point, sigma)
+    kernel = ndimage.gaussian_filter(point, BLUR)
     return _one_by_one(
         lambda x: restoration.wiener(x.astype(np.float64) + 1, kernel, balance, clip=False) - 1,
         images,
@@ -168,10 +164,7 @@ def wiener_deconvolution(images: Float32, balance: float, sigma: float = BLUR) -
 
 
 def richardson_lucy(images: Float32, iterations: int, sigma: float = BLUR) -> Float32:
-    """Undoes a known blur step by step, ink staying positive (Richardson 1972, Lucy 1974).
-
-    The algorithm of scikit-image's function of this name, for all images at once.
-    """
+    """Undoes a known blur step by step, ink staying positive (Richardson 1972, Lucy 1974)."""
     y = (images.astype(np.float64) + 1) / 2
     width = (0, sigma, sigma, 0)
     x = np.full_like(y, 0.5)
@@ -181,16 +174,16 @@ def richardson_lucy(images: Float32, iterations: int, sigma: float = BLUR) -> Fl
     return (2 * np.clip(x, 0, 1) - 1).astype(np.float32)
 
 
-def biharmonic(images: Float32) -> Float32:
+def biharmonic(images: Float32, hole: float) -> Float32:
     """Fills the hole as smoothly as its edge allows (Damelin and Hoang 2018; scikit-image's)."""
     from skimage import restoration
 
     return _one_by_one(
-        lambda x: restoration.inpaint_biharmonic(x.astype(np.float64), x == GREY), images
+        lambda x: restoration.inpaint_biharmonic(x.astype(np.float64), x == hole), images
     )
 
 
-def bicubic(images: Float32, factor: int = 4) -> Float32:
+def bicubic(images: Float32, factor: int) -> Float32:
     """Cubic splines through the middles of the blocks (scipy's zoom)."""
     return _one_by_one(
         lambda x: ndimage.zoom(x, factor, order=3, mode="nearest", grid_mode=True),
@@ -209,7 +202,7 @@ FILTERS: dict[str, dict[str, tuple[Callable[..., Float32], tuple[Any, ...]]]] = 
         "Wiener": (wiener_deconvolution, (0.0003, 0.001, 0.003, 0.01)),
         "Richardson-Lucy": (richardson_lucy, (10, 20, 40, 80)),
     },
-    "hole": {"biharmonic": (lambda images, _: biharmonic(images), (None,))},
+    "hole": {"biharmonic": (biharmonic, (GREY,))},
     "7 x 7": {"bicubic": (bicubic, (4,))},
 }
 """For each damage the filters against it by name, with the settings to choose from."""
@@ -217,19 +210,12 @@ FILTERS: dict[str, dict[str, tuple[Callable[..., Float32], tuple[Any, ...]]]] = 
 
 @dataclass(frozen=True)
 class Levelled:
-    """A filter with its best setting, its answer stretched to the right black and white.
+    """A filter with its best setting, its answer stretched to the right black and white."""
 
-    Attributes:
-        apply: The filter, from (images, setting).
-        setting: What was chosen.
-        gain: Factor on the filter's answer.
-        offset: What is added then.
-    """
-
-    apply: Callable[..., Float32]
-    setting: Any
-    gain: float
-    offset: float
+    apply: Callable[..., Float32]  # the filter, from (images, setting)
+    setting: Any  # what was chosen
+    gain: float  # factor on the filter's answer
+    offset: float  # what is added then
 
     def __call__(self, images: Float32) -> Float32:
         """Restores images."""
@@ -241,9 +227,6 @@ def levelled(
     apply: Callable[..., Float32], settings: tuple[Any, ...], sources: Float32, targets: Float32
 ) -> Levelled:
     """Chooses a filter's setting, a gain and an offset by least squares on training pairs.
-
-    Clipped noise makes black pixels brighter on average, and a filter that smooths takes contrast
-    away. Two numbers mend both.
 
     Args:
         apply: The filter, from (images, setting).
@@ -260,10 +243,7 @@ def levelled(
 
 
 def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0) -> Restorer:
-    """The best linear map from all pixels of a source to those of its target.
-
-    Among all filters that are linear it has the least squared error (on the training pairs), be
-    they Wiener's or cubic splines; the ridge keeps it from learning the pairs' noise.
+    """The linear map from all pixels of a source to those of its target, by ridge regression.
 
     Args:
         sources: Damaged images (n, height, width, channels).
@@ -299,8 +279,7 @@ def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Resto
         seed: Fixes the damage of the training images.
 
     Returns:
-        By name the filters of ``FILTERS`` and "linear regression", each from damaged images to
-        restored ones. They know which damage it is.
+        By name the filters of ``FILTERS`` and "linear regression".
     """
     targets = check_images(images, channels=1)
     sources = _check.one_of(damage, "damage", DAMAGES)(targets, _seed(seed, len(DAMAGES)))
@@ -315,22 +294,13 @@ def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Resto
 
 
 class Measures(NamedTuple):
-    """Distortion and perception of restored digits, as `measure` found them.
+    """Distortion and perception of restored digits, as `measure` found them."""
 
-    Attributes:
-        psnr: How near each image is to its target: the mean in decibels.
-        ssim: The same by structural similarity, the mean.
-        accuracy: Share of images in which the judge reads the right digit.
-        frechet: How much the images as a crowd are like real ones: the distance on the judge's
-            features.
-        sharpness: The same, in units of the targets' sharpness.
-    """
-
-    psnr: float
-    ssim: float
-    accuracy: float
-    frechet: float
-    sharpness: float
+    psnr: float  # to the targets, the mean in decibels
+    ssim: float  # structural similarity to the targets, the mean
+    accuracy: float  # share of images in which the judge reads the right digit
+    frechet: float  # distance to real images as a crowd, on the judge's features
+    sharpness: float  # in units of the targets' sharpness
 
 
 def measure(

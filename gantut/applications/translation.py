@@ -6,12 +6,11 @@
     like_b = run.gan.translate(new_images_a)
     like_a = run.gan.translate_back(new_images_b)
 
-With pairs it is `gantut.applications.image_to_image` (Isola et al. 2017); here is a source for it,
-`thin_strokes`. Without pairs it is `CycleGAN` (Zhu et al. 2017): two generators, one each way, and
-two discriminators. The module makes two tasks whose answers are known: digits between upright and
-`bold_italic`, and pieces of photographs that ship with scikit-image between the photograph and a
-`painting` of it. Beside the networks stand what one would do without: `match_pixels`,
-`gaussian_transport` and `slant_and_weight`.
+With pairs it is `gantut.applications.image_to_image`; here is a source for it, `thin_strokes`.
+Without pairs it is `CycleGAN` (Zhu et al. 2017). The module makes two tasks whose answers are
+known: digits between upright and `bold_italic`, and pieces of photographs that ship with
+scikit-image between the photograph and a `painting` of it. Beside the networks stands what one
+would do without: `match_pixels`, `gaussian_transport` and `slant_and_weight`.
 
 All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
 shape. Digits have one channel and some ink, which is what is above -1.
@@ -33,9 +32,8 @@ from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
 from gantut.applications.restoration import affine
-from gantut.data import check_alike, check_images
+from gantut.data import Float32, check_alike, check_images
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
@@ -67,25 +65,21 @@ def thin_strokes(images: npt.ArrayLike) -> Float32:
 
 
 def slants(images: npt.ArrayLike) -> Float64:
-    """How far each digit's ink leans, by its second moments.
+    """How far each digit's ink leans, in pixels to the right for a pixel upwards (n,).
 
-    The slope of the line of least squares through column over row, weighted with ink, with the
-    sign of italics.
-
-    Returns:
-        Pixels to the right for a pixel upwards (n,); 0 where all ink is in one row.
+    The slope of the line of least squares through column over row, weighted with ink; 0 where all
+    ink is in one row.
     """
     ink = (check_images(images, channels=1)[..., 0].astype(np.float64) + 1) / 2
     mass = ink.sum(axis=(1, 2))
     if not np.all(mass > 0):
         raise ValueError(f"image {int(np.argmin(mass))} is blank: it has no slant")
     row, column = np.mgrid[: ink.shape[1], : ink.shape[2]]
-
-    def centred(place: npt.NDArray[Any]) -> Float64:
-        mean = (ink * place).sum(axis=(1, 2)) / mass
-        return np.asarray(place - mean[:, None, None])
-
-    up, right = -centred(row), centred(column)
+    means = ((ink * place).sum(axis=(1, 2), keepdims=True) for place in (-row, column))
+    up, right = (
+        place - mean / mass[:, None, None]
+        for place, mean in zip((-row, column), means, strict=True)
+    )
     spread = (ink * up * up).sum(axis=(1, 2))
     lean = (ink * up * right).sum(axis=(1, 2))
     return np.divide(lean, spread, out=np.zeros_like(lean), where=spread > 1e-9)
@@ -132,7 +126,7 @@ def _dilate(images: Float32) -> Float32:
 
 
 def thicken(images: Float32, setting: tuple[int, float]) -> Float32:
-    """The filter against thin strokes: widens them by some pixels to each side, and blurs.
+    """The filter against thin strokes: widens them, and blurs.
 
     Args:
         images: The images.
@@ -145,22 +139,16 @@ def thicken(images: Float32, setting: tuple[int, float]) -> Float32:
 
 
 THICKNESSES = tuple((pixels, sigma) for pixels in (0, 1, 2) for sigma in (0.4, 0.7, 1.0, 1.4))
-"""Settings of `thicken` to choose from, as `gantut.applications.restoration.levelled` does."""
+"""Settings of `thicken` for `gantut.applications.restoration.levelled` to choose from."""
 
 
 # --- Photographs and paintings -----------------------------------------------------------------
 
 
 def photograph(name: str) -> Float32:
-    """Reads a photograph that is inside scikit-image's wheel, at half its size.
+    """One of ``PHOTOGRAPHS`` at half its size, float32 (height, width, 3) in [-1, 1].
 
     Each pixel is the mean of 2 x 2, and a last row or column that has no partner is left out.
-
-    Args:
-        name: One of ``PHOTOGRAPHS``.
-
-    Returns:
-        float32 (height, width, 3) in [-1, 1].
     """
     import skimage
     from skimage import io
@@ -195,28 +183,20 @@ def tiles(image: npt.ArrayLike, size: int = 32) -> tuple[Float32, Float32]:
     return fields[white], fields[~white]
 
 
-def painting(images: npt.ArrayLike, side: int = 3) -> Float32:
+def painting(images: npt.ArrayLike) -> Float32:
     """Paints photographs: flat strokes with sharp edges, and a warm palette.
 
-    Strokes are those of the filter of Kuwahara et al. 1976: of the four squares that have a pixel
-    in a corner, the most even one gives its mean. Then the colours are mixed: more contrast, and
-    towards ochre in the light and blue in the dark.
-
-    Args:
-        images: Images in colour.
-        side: Of the squares in pixels, odd and at least 3.
+    Strokes are those of the filter of Kuwahara et al. 1976: of the four squares of 3 x 3 pixels
+    that have a pixel in a corner, the most even one gives its mean.
     """
     array = check_images(images, channels=3).astype(np.float64)
-    side = _check.integer(side, "side", 3)
-    if side % 2 == 0:
-        raise ValueError(f"side must be odd, so that a pixel has a corner; got {side}")
     grey = array.mean(axis=-1, keepdims=True)
 
     def mean(x: Float64, corner: tuple[int, int]) -> Float64:
-        size, origin = (1, side, side, 1), (0, *corner, 0)
-        return np.asarray(ndimage.uniform_filter(x, size, origin=origin, mode="nearest"))
+        origin = (0, *corner, 0)
+        return ndimage.uniform_filter(x, (1, 3, 3, 1), origin=origin, mode="nearest")
 
-    corners = [(i, j) for i in (-(side // 2), side // 2) for j in (-(side // 2), side // 2)]
+    corners = [(i, j) for i in (-1, 1) for j in (-1, 1)]
     unevenness = np.stack([mean(grey**2, c) - mean(grey, c) ** 2 for c in corners])
     colours = np.stack([mean(array, c) for c in corners])
     flat = np.take_along_axis(colours, unevenness.argmin(axis=0)[None], axis=0)[0]
@@ -225,27 +205,22 @@ def painting(images: npt.ArrayLike, side: int = 3) -> Float32:
     return np.clip(mixed, -1, 1).astype(np.float32)
 
 
-def painting_sets(size: int = 32) -> tuple[Float32, Float32, tuple[Float32, Float32]]:
-    """Photographs and paintings to learn from, without pairs and with.
+def painting_sets() -> tuple[Float32, Float32, tuple[Float32, Float32]]:
+    """Tiles of photographs and paintings to learn from.
 
-    The photographs are ``PHOTOGRAPHS`` but for the last. Each is cut by :func:`tiles`: the white
-    fields stay photographs, the black ones are cut from its :func:`painting`. So both sets show the
-    same scenes, and no painted tile has its photograph in the other set. Mirror images are added.
-
-    Args:
-        size: Side of the tiles in pixels.
+    The photographs are ``PHOTOGRAPHS`` but for the last. Each is cut by `tiles`: the white fields
+    stay photographs, the black ones are cut from its `painting`. So both sets show the same scenes,
+    and no painted tile has its photograph in the other set. Mirror images are added.
 
     Returns:
-        The photographs, the paintings, and as many pairs as there are photographs.
-        These are the first set again with its own paintings, which a method without pairs must
-        not see.
+        The photographs, the paintings, and the photographs with their own paintings, which a method
+        without pairs must not see.
     """
     photos, paintings, answers = [], [], []
     for name in PHOTOGRAPHS[:-1]:
         whole = photograph(name)
-        white, _ = tiles(whole, size)
-        painted_white, painted_black = tiles(painting(whole[None])[0], size)
-        photos.append(white)
+        photos.append(tiles(whole)[0])
+        painted_white, painted_black = tiles(painting(whole[None])[0])
         paintings.append(painted_black)
         answers.append(painted_white)
     a, b, c = (
@@ -263,24 +238,20 @@ def last_photograph() -> tuple[Float32, Float32]:
 
 
 def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int = 5) -> float:
-    """Frechet distance between the pieces of two crowds of images.
-
-    A style that is local shows in small pieces, wherever they lie. The distance is that of
-    `gantut.metrics.frechet_distance`, on the numbers of all ``size`` x ``size`` squares that do
-    not overlap.
+    """Frechet distance between the pieces of two crowds of images, where a local style shows.
 
     Args:
         images: The images.
         reference: Others with the same channels.
-        size: Side of a piece in pixels.
+        size: Side of the square pieces in pixels, which do not overlap.
     """
-
-    def pieces(crowd: npt.ArrayLike, name: str) -> Float32:
-        array = check_images(crowd, name=name)
-        both = [np.concatenate(tiles(image, size)) for image in array]
-        return np.concatenate(both).reshape(sum(map(len, both)), -1)
-
-    return metrics.frechet_distance(pieces(images, "images"), pieces(reference, "reference"))
+    pieces = []
+    for crowd in (images, reference):
+        squares = np.concatenate(
+            [part for image in check_images(crowd) for part in tiles(image, size)]
+        )
+        pieces.append(squares.reshape(len(squares), -1))
+    return metrics.frechet_distance(*pieces)
 
 
 # --- Without networks and without pairs --------------------------------------------------------
@@ -299,7 +270,6 @@ def gaussian_transport(
 ) -> Translator:
     """The linear map that gives one set the mean and the covariance of the other with least effort.
 
-    Between normal distributions it is the optimal transport for squared distances,
     ``A = Sa^-1/2 (Sa^1/2 Sb Sa^1/2)^1/2 Sa^-1/2`` (Knott and Smith 1984); on colours it is the
     linear colour transfer of Pitie and Kokaram 2007.
 
@@ -324,17 +294,14 @@ def gaussian_transport(
     inverse = (vectors / np.sqrt(values)) @ vectors.T
     values, vectors = np.linalg.eigh(root @ cov_y @ root)
     matrix = inverse @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T @ inverse
-    mean_x, mean_y = rows_x.mean(axis=0), rows_y.mean(axis=0)
-
-    return affine(mean_x, matrix, mean_y)
+    return affine(rows_x.mean(axis=0), matrix, rows_y.mean(axis=0))
 
 
 def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
-    """What a typographer would do: measures two numbers in each set, and makes them equal.
+    """What a typographer would do: makes the mean slant and the mean ink of two sets equal.
 
-    The numbers are the mean slant and the mean ink. Images are leaned by the difference of the
-    slants, and then mixed with their own dilation (or erosion) so far that the ink agrees. No pair
-    is needed, but one must know that slant and weight are what differs.
+    Images are leaned by the difference of the slants, and then mixed with their own dilation (or
+    erosion) so far that the ink agrees.
 
     Args:
         a: Digits.
@@ -368,10 +335,8 @@ class CycleGAN(image_to_image.Redrawer):
     consistency ``mean |F(G(a)) - a| + mean |G(F(b)) - b|`` (Zhu et al. 2017, eqs. 2 and 3), plus
     ``identity_weight`` times ``mean |G(b) - b| + mean |F(a) - a|`` (their section 5.2). As a
     `gantut.GAN` it has one "generator" from [a, b] to [G(a), F(b)] and one "discriminator" with
-    both critics, so averages, saving and callbacks work as there. The dataset holds (a, b), two
-    independent batches.
-
-    Critics see the newest images only; Zhu et al. keep a pool of 50 older ones.
+    both critics. The dataset holds (a, b), two independent batches. Critics see the newest images
+    only; Zhu et al. keep a pool of 50 older ones.
 
     Args:
         to_b: The generator G, from images like A to images like B.
@@ -405,12 +370,18 @@ class CycleGAN(image_to_image.Redrawer):
             raise ValueError(f"of the penalties a CycleGAN knows 'r1', got {', '.join(other)}")
         if losses.get_loss(loss).relativistic:
             raise ValueError("a CycleGAN's images have no partners that a relativistic loss needs")
-        _check_four(to_b, to_a, critic_a, critic_b)
         networks = {"to_b": to_b, "to_a": to_a, "critic_a": critic_a, "critic_b": critic_b}
+        a, b = _ends(to_b)
+        wanted = {"to_b": [a, b], "to_a": [b, a], "critic_a": [a, (1,)], "critic_b": [b, (1,)]}
+        for name, network in networks.items():
+            if _ends(network) != wanted[name]:
+                raise ValueError(
+                    f"to_b maps {a} to {b}, so {name} must map {wanted[name][0]} to "
+                    f"{wanted[name][1]}, got {_ends(network)}"
+                )
         # Layers of one model need names of their own.
         named = {k: keras.Model(n.inputs[0], n.outputs[0], name=k) for k, n in networks.items()}
-        a = keras.Input(to_b.inputs[0].shape[1:], name="a")
-        b = keras.Input(to_a.inputs[0].shape[1:], name="b")
+        a, b = keras.Input(a, name="a"), keras.Input(b, name="b")
         super().__init__(
             keras.Model([a, b], [named["to_b"](a), named["to_a"](b)], name="both_ways"),
             keras.Model([a, b], [named["critic_a"](a), named["critic_b"](b)], name="both_critics"),
@@ -489,17 +460,21 @@ class CycleGAN(image_to_image.Redrawer):
         """One step of ``fit``: both critics, then both generators."""
         return {**super().step(real, labels), "cycle": self.cycle_tracker.result()}
 
+    def averaged(self) -> tuple[Model, Model]:
+        """Both generators, from A to B and from B to A, with the averaged weights."""
+        return self.ema_generator.get_layer("to_b"), self.ema_generator.get_layer("to_a")
+
     def translate(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
         """Translates images from A to B, with the averaged weights, some at a time."""
-        return image_to_image.translate(self.ema_generator.get_layer("to_b"), images, batch_size)
+        return image_to_image.translate(self.averaged()[0], images, batch_size)
 
     def translate_back(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
-        """Translates images from B to A; as :meth:`translate`, the other way."""
-        return image_to_image.translate(self.ema_generator.get_layer("to_a"), images, batch_size)
+        """Translates images from B to A, as ``translate``."""
+        return image_to_image.translate(self.averaged()[1], images, batch_size)
 
     def at_size(self, shape: tuple[int, int, int]) -> tuple[Model, Model]:
-        """Both generators for images of another (height, width, channels), averaged weights."""
-        to_b, to_a = (self.ema_generator.get_layer(name) for name in ("to_b", "to_a"))
+        """The ``averaged`` generators for images of another (height, width, channels)."""
+        to_b, to_a = self.averaged()
         return image_to_image.resized(to_b, shape), image_to_image.resized(to_a, shape)
 
 
@@ -507,19 +482,9 @@ def _distance(x: Tensor, y: Tensor) -> Tensor:
     return tf.reduce_mean(tf.abs(x - y))
 
 
-def _check_four(to_b: Model, to_a: Model, critic_a: Model, critic_b: Model) -> None:
-    def shape(tensor: Any) -> tuple[int, ...]:
-        return tuple(tensor.shape[1:])
-
-    a, b = shape(to_b.inputs[0]), shape(to_b.outputs[0])
-    wanted = {"to_a": (b, a), "critic_a": (a, (1,)), "critic_b": (b, (1,))}
-    for (name, ends), network in zip(wanted.items(), (to_a, critic_a, critic_b), strict=True):
-        got = shape(network.inputs[0]), shape(network.outputs[0])
-        if got != ends:
-            raise ValueError(
-                f"to_b maps {a} to {b}, so {name} must map {ends[0]} to {ends[1]}; "
-                f"it maps {got[0]} to {got[1]}"
-            )
+def _ends(network: Model) -> list[tuple[int, ...]]:
+    """The shapes that a network takes and makes."""
+    return [tuple(tensor.shape[1:]) for tensor in (network.inputs[0], network.outputs[0])]
 
 
 # --- Training ----------------------------------------------------------------------------------
@@ -529,14 +494,14 @@ def _check_four(to_b: Model, to_a: Model, critic_a: Model, critic_b: Model) -> N
 class CycleRecipe(recipes.GameSettings):
     """Settings of a training without pairs; ``dataclasses.replace`` makes another from it.
 
+    The rest is as in `gantut.recipes.GameSettings`, with other defaults; the batch size counts the
+    images of each kind.
+
     Attributes:
         cycle_weight: As in `CycleGAN`.
         identity_weight: As in `CycleGAN`.
         generator: From a shape (height, width, channels) to a generator, for both ways.
         critic: The same for a critic.
-
-    The rest is as in `gantut.recipes.GameSettings`, with other defaults; the batch size counts the
-    images of each kind.
     """
 
     cycle_weight: float = 10.0
@@ -589,20 +554,14 @@ def train(
         recipe: The settings; `CycleRecipe()` if None.
         steps: Length of the training; the recipe's own if None.
         seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: Keras callbacks, as in `gantut.recipes.train`.
+        callbacks: As in `gantut.recipes.train`.
         **settings: Fields of the recipe that are to be others.
 
-    Returns:
-        A `gantut.recipes.Run`, whose history has the cycle error ``cycle`` as well.
+    The history of the `gantut.recipes.Run` has the cycle error ``cycle`` as well.
     """
     recipe = dataclasses.replace(recipe or CycleRecipe(), **settings)
     steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
     x, y = check_alike(a, b, ("a", "b"))
-    if recipe.batch_size > min(len(x), len(y)):
-        raise ValueError(
-            f"training takes batches of {recipe.batch_size} of each kind, but there are only "
-            f"{len(x)} and {len(y)}"
-        )
     gan = recipe.build(x.shape[1:], seed)
     # Two orders from two seeds: even where row i of one set belongs to row i of the other, no
     # batch knows it.

@@ -77,7 +77,6 @@ def test_what_cannot_be_had_is_an_error_that_says_why_and_what_helps(monkeypatch
         (lambda: faces.load_faces(size=24.0), TypeError, "size"),
         (lambda: faces.split(noise(), 5), ValueError, "no fold 5 of 5 among 20"),
         (lambda: faces.split(noise(4)), ValueError, "among 4 images"),
-        (lambda: faces.split(noise(), folds=1), ValueError, "folds"),
         (lambda: faces.with_mirrors(np.zeros((2, 8, 8))), ValueError, "float32"),
     ],
 )

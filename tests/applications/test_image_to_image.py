@@ -199,7 +199,6 @@ def test_numpys_integers_are_integers():
     ("call", "error", "message"),
     [
         (lambda x: image_to_image.train(x, x[:-1]), ValueError, "400 sources and 399 targets"),
-        (lambda x: image_to_image.train(x[:9], x[:9]), ValueError, "64 pairs, but there are only"),
         (lambda x: image_to_image.train(x * 3, x), ValueError, "sources: wanted values in"),
         (lambda x: image_to_image.train(x, x[:, :4]), ValueError, "must be of one size"),
         (lambda x: image_to_image.train(x[:, :7], x[:, :7]), ValueError, "multiples of 2"),
