@@ -107,23 +107,19 @@ def leave_one_out(
 class Areas(NamedTuple):
     """How well scores rank anomalies before normal images, each a share in [0, 1].
 
-    Attributes:
-        auroc: Area under the ROC curve: the chance that an anomaly scores above a normal image,
-            ties counting half; 0.5 without information.
-        auprc: Area under precision over recall, points joined by straight lines, as in the code of
-            Zenati et al. 2018; the share of anomalies without information, at worst
-            `smallest_auprc`.
+    Without information the first is 0.5 and the second the share of anomalies; the worst ranking
+    has 0 and `smallest_auprc`.
     """
 
-    auroc: float
-    auprc: float
+    auroc: float  # the chance that an anomaly scores above a normal image, ties counting half
+    auprc: float  # below the straight lines between points (recall, precision), as Zenati et al.
 
 
 def measure(scores: npt.ArrayLike, anomalous: npt.ArrayLike) -> Areas:
-    """Measures a detector by its scores, with scikit-learn.
+    """Measures a detector by its scores (n,), with scikit-learn.
 
     Args:
-        scores: One finite number an image (n,), larger for stranger ones.
+        scores: One finite number an image, larger for stranger ones.
         anomalous: Which images are anomalies, bool (n,), both kinds.
     """
     truth = np.asarray(anomalous)
@@ -296,11 +292,8 @@ class Detector(recipes.Run[GAN | None]):
     """Networks that reconstruct normal images, and the scores they give.
 
     As a `gantut.recipes.Run` it is that of the GAN's training; of an autoencoder ``gan`` is None,
-    and the history has its mean ``loss``.
-
-    Attributes:
-        reconstruction: The Keras model from images to reconstructions, with ``encoder`` and
-            ``decoder`` (of a GAN the generator).
+    and the history has its mean ``loss``. ``reconstruction`` is the Keras model from images to
+    reconstructions, with ``encoder`` and ``decoder`` (of a GAN the generator).
     """
 
     reconstruction: Model
@@ -412,7 +405,7 @@ def untrained(images: npt.ArrayLike, *, latent_dim: int = 64, seed: int = 0) -> 
 def train_autoencoder(
     images: npt.ArrayLike, *, latent_dim: int = 8, steps: int = 1_000, seed: int = 0
 ) -> Detector:
-    """Trains an autoencoder: the encoder and generator of `train`, together and without a D.
+    """Trains an autoencoder: the encoder and generator of `train` without a D.
 
     Args:
         images: Normal images.

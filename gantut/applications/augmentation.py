@@ -1,7 +1,5 @@
 """More data from few labels: shifts and rotations, a GAN's samples, and rivals without a GAN.
 
-The whole of it::
-
     from gantut import load_mnist
     from gantut.applications import augmentation
 
@@ -22,7 +20,6 @@ All images are float32 (n, height, width, channels) in [-1, 1].
 """
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -40,17 +37,10 @@ from gantut.data import Float32, check_alike, check_images, check_labels
 
 Integers = npt.NDArray[np.int64]
 
-STEPS = 300
-"""Batches that a classifier learns from."""
-
-GAN_STEPS = 1_200
-"""Batches that a GAN learns from."""
-
-SHIFT = 2 / 28
-"""Shifts go up to this share of the height and of the width, two of 28 pixels."""
-
-ROTATION = 0.03
-"""Rotations go up to this share of a turn to both sides, 11 degrees."""
+STEPS = 300  # batches that a classifier learns from
+GAN_STEPS = 1_200  # batches that a GAN learns from
+SHIFT = 2 / 28  # the largest shift, in shares of the height and of the width: two of 28 pixels
+ROTATION = 0.03  # the largest rotation to both sides, in turns: 11 degrees
 
 
 # --- Few labels --------------------------------------------------------------------------------
@@ -65,21 +55,13 @@ class Guessed(NamedTuple):
 
 @dataclass(frozen=True)
 class FewLabels:
-    """A training set of which only a few images keep their labels.
+    """A training set of which only a few images keep their labels."""
 
-    Attributes:
-        images: The labelled images (classes * per_class, ...), all of class 0 first.
-        labels: Their classes, int64.
-        unlabelled: All other images (n, ...), in their order.
-        hidden: The classes (n,) of these, to count right guesses; no method may look at them.
-        order: Where the labelled images, and after them the others, stood in the whole set.
-    """
-
-    images: Float32
-    labels: Integers
-    unlabelled: Float32
-    hidden: Integers
-    order: Integers
+    images: Float32  # the labelled images (classes * per_class, ...), all of class 0 first
+    labels: Integers  # their classes
+    unlabelled: Float32  # all other images (n, ...), in their order
+    hidden: Integers  # the classes (n,) of these, to count right guesses; no method may look
+    order: Integers  # where the labelled images, and after them the others, stood in the whole
 
     def right(self, guessed: Guessed) -> float:
         """Share of guessed labels that are the hidden ones; nan if there are none."""
@@ -88,10 +70,8 @@ class FewLabels:
 
     def with_guessed(self, guessed: Guessed) -> tuple[Float32, Integers]:
         """The labelled images, and after them those whose labels were guessed."""
-        return (
-            np.concatenate([self.images, self.unlabelled[guessed.rows]]),
-            np.concatenate([self.labels, guessed.labels]),
-        )
+        images = np.concatenate([self.images, self.unlabelled[guessed.rows]])
+        return images, np.concatenate([self.labels, guessed.labels])
 
 
 def few_labels(
@@ -194,7 +174,7 @@ def _shifts(seed: int) -> list[Any]:
     ]
 
 
-# --- Labels for the unlabelled images -----------------------------------------------------------
+# --- With the unlabelled images -----------------------------------------------------------------
 
 
 def guess_labels(
@@ -257,16 +237,14 @@ def self_training(
 
 
 def neighbour_graph(images: npt.ArrayLike, *, neighbours: int = 7, components: int = 40) -> Any:
-    """Joins each image to those nearest to it.
+    """Joins each image to those nearest to it, in a symmetric sparse matrix (n, n).
+
+    It is 1 where each of two images is a near neighbour of the other, and 1/2 where one is.
 
     Args:
         images: The images.
         neighbours: How many, fewer than there are images.
         components: Principal components that distances are taken in.
-
-    Returns:
-        A symmetric sparse matrix (n, n) with 1 between two images of which each is a near
-        neighbour of the other, and 1/2 where that holds one way only.
     """
     x = check_images(images)
     neighbours = _check.integer(neighbours, "neighbours", 1)
@@ -279,11 +257,12 @@ def neighbour_graph(images: npt.ArrayLike, *, neighbours: int = 7, components: i
 def spread_labels(
     graph: Any, labels: npt.ArrayLike, *, alpha: float = 0.99, steps: int = 100
 ) -> Integers:
-    """What needs no network: labels spread from neighbour to neighbour (Zhou et al. 2004).
+    """What needs no network: labels (n - m,) of neighbours' neighbours (Zhou et al. 2004).
 
     With W the graph, D the diagonal matrix of its row sums and S = D^(-1/2) W D^(-1/2), the scores
     F of all classes are replaced by alpha S F + (1 - alpha) Y again and again, where Y has the
-    one-hot rows of the labelled nodes and rows of 0 for the others. The largest score is the label.
+    one-hot rows of the labelled nodes and rows of 0 for the others. The largest score is the label,
+    0 where nothing reaches a node.
 
     Args:
         graph: A symmetric sparse matrix (n, n) of weights >= 0, as from `neighbour_graph`; the
@@ -291,9 +270,6 @@ def spread_labels(
         labels: Classes of these, integers (m,) from 0, m < n.
         alpha: How much a node takes from its neighbours, in (0, 1).
         steps: How often.
-
-    Returns:
-        Labels (n - m,) of the other nodes; 0 for one that nothing reaches.
     """
     n = graph.shape[0]
     y = check_labels(labels, len(np.asarray(labels)), None)
@@ -309,9 +285,6 @@ def spread_labels(
     for _ in range(_check.integer(steps, "steps", 1)):
         scores = alpha * (similar @ scores) + (1.0 - alpha) * start
     return scores[len(y) :].argmax(axis=1)
-
-
-# --- The GAN -----------------------------------------------------------------------------------
 
 
 class Samples(NamedTuple):
@@ -335,7 +308,6 @@ def gan_samples(
     per_class: int = 1_000,
     steps: int = GAN_STEPS,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
 ) -> Samples:
     """Trains the recipe ``conditional_fast`` on images and labels, and asks it for each class.
 
@@ -345,10 +317,7 @@ def gan_samples(
         per_class: How many images it makes of each class.
         steps: Steps of the GAN, on batches of 64.
         seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: Keras callbacks for the GAN's training.
     """
-    run = recipes.train(
-        "conditional_fast", images, labels, steps=steps, seed=seed, callbacks=callbacks
-    )
+    run = recipes.train("conditional_fast", images, labels, steps=steps, seed=seed)
     made, asked = conditional.sample(run.gan.ema_generator, per_class, seed=seed)
     return Samples(made, asked, cpu_seconds=0.0)

@@ -68,17 +68,13 @@ def truncated_latents(
 def sample(
     generator: Model, per_class: int, *, threshold: float | None = None, seed: int = 0
 ) -> tuple[Float32, Integers]:
-    """Asks for equally many images of each class.
+    """Images (num_classes * per_class, ...) and their classes, int64, all of class 0 first.
 
     Args:
         generator: A conditional generator with a layer "one_hot", as `gantut.networks` makes them.
         per_class: How many of each class.
         threshold: As in `truncated_latents`.
         seed: Fixes the latent vectors.
-
-    Returns:
-        Images float32 (num_classes * per_class, ...) in [-1, 1] and the classes asked for, int64,
-        all of class 0 first.
     """
     classes, latent_dim = classes_of(generator), generator.inputs[0].shape[-1]
     labels = np.repeat(np.arange(classes), _check.integer(per_class, "per_class", 1))
@@ -89,17 +85,13 @@ def sample(
 def class_grid(
     generator: Model, columns: int = 10, *, threshold: float | None = None, seed: int = 0
 ) -> Float32:
-    """One latent vector for each column, one class for each row.
+    """Images (num_classes * columns, ...), one latent vector a column and one class a row.
 
     Args:
         generator: As in `sample`.
         columns: How many latent vectors.
         threshold: As in `truncated_latents`.
         seed: Fixes the latent vectors.
-
-    Returns:
-        Images float32 (num_classes * columns, ...), row by row, for
-        ``gantut.plotting.image_grid(images, columns=columns)``.
     """
     classes, latent_dim = classes_of(generator), generator.inputs[0].shape[-1]
     z = truncated_latents(columns, latent_dim, threshold=threshold, seed=seed)
@@ -147,18 +139,9 @@ def _asked_and_read(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
     """Classes asked for, classes read, and all classes."""
     x = check_images(images)
-    scores = _scores(x, classify)
+    scores = np.asarray(classify(x))
     asked = check_labels(labels, len(x), scores.shape[1])
     return asked, scores.argmax(axis=1), np.arange(scores.shape[1])
-
-
-def _scores(x: Float32, classify: Classifier) -> npt.NDArray[Any]:
-    scores = np.asarray(classify(x))
-    if scores.ndim != 2 or len(scores) != len(x):
-        raise ValueError(
-            f"classify must return scores of shape ({len(x)}, num_classes), got {scores.shape}"
-        )
-    return scores
 
 
 class TruncationPoint(NamedTuple):
@@ -180,6 +163,8 @@ def truncation_curve(
 ) -> list[TruncationPoint]:
     """Precision against recall under the truncation trick (Kynkaanniemi et al. 2019).
 
+    With 5 nearest neighbours, as in `gantut.evaluate`.
+
     Args:
         generator: A conditional generator of MNIST's digits.
         real: Features of real digits (m, 64), as from `gantut.judge.features`; take as many as
@@ -187,9 +172,6 @@ def truncation_curve(
         thresholds: As in `truncated_latents`; infinity for none.
         per_class: Samples of each class at each threshold.
         seed: As in `truncated_latents`.
-
-    Returns:
-        One point a threshold, with 5 nearest neighbours as in `gantut.evaluate`.
     """
     points = []
     for threshold in thresholds:
@@ -218,10 +200,8 @@ def slerp(start: npt.ArrayLike, end: npt.ArrayLike, shares: npt.ArrayLike) -> Fl
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
     t = np.asarray(shares, np.float64)
     if a.shape != b.shape or not a.ndim or t.ndim != 1:
-        raise ValueError(
-            "start and end must be vectors of one shape and shares (steps,), got "
-            f"{a.shape}, {b.shape} and {t.shape}"
-        )
+        shapes = f"{a.shape}, {b.shape} and {t.shape}"
+        raise ValueError(f"start and end must be of one shape and shares (steps,), got {shapes}")
     lengths = [np.linalg.norm(v, axis=-1, keepdims=True) for v in (a, b)]
     if not all(np.isfinite(n).all() and (n > 0).all() for n in lengths):
         raise ValueError("start and end must be finite and not 0")
@@ -309,7 +289,7 @@ def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float
     return np.asarray((1.0 - t) * a[:, None] + t * b[:, None], dtype=np.float32)
 
 
-# --- The rival without labels -------------------------------------------------------------------
+# --- The rival without labels, and the classification accuracy score ----------------------------
 
 
 class Picked(NamedTuple):
@@ -335,18 +315,14 @@ def pick_by_class(
     Args:
         draw: From (n, seed) to n images in [-1, 1].
         per_class: How many of each class.
-        classify: From images to probabilities of the classes, one row each.
+        classify: From images to probabilities of the classes, one row each. It reads what it picked
+            rightly by construction; ask another.
         confidence: An image is kept if its class has this probability at least, in [0, 1].
         batch_size: Images drawn at a time.
         most: Images drawn before it gives up.
         seed: Fixes the seeds of the draws.
-
-    Returns:
-        What ``classify`` itself reads rightly by construction; ask another.
     """
-    per_class, batch_size, most = _check.sizes(
-        per_class=per_class, batch_size=batch_size, most=most
-    )
+    per_class, batch_size = _check.sizes(per_class=per_class, batch_size=batch_size)
     confidence = _check.number(confidence, "confidence", least=0, most=1)
     seed = _check.seed(seed)
     kept: list[list[Float32]] = []
@@ -357,7 +333,7 @@ def pick_by_class(
             raise ValueError(f"after {drawn} draws there are too few images of the classes {short}")
         # The seeds of two calls with small seeds of their own must not meet.
         x = check_images(draw(batch_size, (1_000_003 * seed + drawn // batch_size) % 2**32))
-        scores = _scores(x, classify)
+        scores = np.asarray(classify(x))
         kept = kept or [[] for _ in range(scores.shape[1])]
         for image, k, row in zip(x, scores.argmax(axis=1), scores, strict=True):
             if row[k] >= confidence and len(kept[k]) < per_class:
@@ -365,9 +341,6 @@ def pick_by_class(
         drawn += len(x)
     labels = np.repeat(np.arange(len(kept)), per_class)
     return Picked(np.stack([image for images in kept for image in images]), labels, drawn)
-
-
-# --- Classification accuracy score --------------------------------------------------------------
 
 
 class ClassifierScore(NamedTuple):

@@ -31,14 +31,10 @@ from gantut.gan import GAN
 
 Float64 = npt.NDArray[np.float64]
 
-SIZE = 24
-"""Side of the images in pixels, a multiple of 4, as the convolutional networks need."""
-
+SIZE = 24  # side of the images in pixels, a multiple of 4, as the convolutional networks need
+FOLDS = 5  # parts of the data, of which each is held out once
 POLICY = "color,translation,cutout"
 """What `gantut.stabilisers.DiffAugment` changes; all three, as Zhao et al. 2020 for few images."""
-
-FOLDS = 5
-"""Parts of the data, of which each is held out once."""
 
 
 # --- Data --------------------------------------------------------------------------------------
@@ -48,15 +44,11 @@ def load_faces(source: str = "lfw_subset", *, size: int = SIZE) -> Float32:
     """Loads photographs of faces.
 
     Args:
-        source: One of ``SOURCES``:
-
-            - "lfw_subset": 100 faces of 25 x 25 pixels from Labeled Faces in the Wild, which ship
-              with scikit-image. For ``size=24`` the last row and column are cut off.
-            - "olivetti": 400 faces of 40 people, 64 x 64, which scikit-learn downloads.
-            - "lfw": Labeled Faces in the Wild itself, 13,000 faces and 200 MB, which scikit-learn
-              downloads.
-
-            The last two were tested with scikit-learn's functions replaced, and not run.
+        source: "lfw_subset", 100 faces of 25 x 25 pixels from Labeled Faces in the Wild, which ship
+            with scikit-image (for ``size=24`` the last row and column are cut off). Or what
+            scikit-learn downloads: "olivetti", 400 faces of 40 people, 64 x 64, or "lfw", all
+            13,000 of Labeled Faces in the Wild, 200 MB. These two were tested with scikit-learn's
+            functions replaced, and not run.
         size: Side of the images to return, a multiple of 4; others are resized (Lanczos).
 
     Raises:
@@ -79,8 +71,8 @@ def _load(source: str, fetch: Callable[[], Any], size: int) -> Float32:
     except Exception as error:  # Not installed, no network, damaged: say what helps.
         raise DataUnavailableError(
             f"the faces of {source!r} could not be had: {describe(error)}\n"
-            f"Other faces: load_faces(source) with a source of {', '.join(SOURCES)}, or pictures "
-            f"of your own with gantut.load_images(folder, size={SIZE}, color=False)."
+            f"Others: a source of {', '.join(SOURCES)}, or pictures of your own with "
+            f"gantut.load_images(folder, size={SIZE}, color=False)."
         ) from error
     if grey.max() > 1:  # Old versions of scikit-learn gave LFW so.
         grey = (grey / 255).astype(np.float32)
@@ -148,8 +140,7 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
     latent_dim, width = _check.sizes(latent_dim=latent_dim, width=width)
     plain = recipes.GANRecipe(
         name="faces",
-        summary="a small convolutional GAN for a hundred faces: relativistic loss, R1 and R2, "
-        "averaged weights",
+        summary="a small convolutional GAN for a hundred faces",
         generator=partial(networks.dcgan_generator, latent_dim, width=width),
         discriminator=partial(networks.dcgan_discriminator, width=2 * width),
         loss="relativistic",
@@ -218,29 +209,25 @@ class Overfitting(keras.callbacks.Callback):
 
 @dataclass(frozen=True, kw_only=True)
 class FaceRun(recipes.Run[GAN]):
-    """What a training on faces left."""
+    """What a training on faces left, with the ``curves`` of `Overfitting`."""
 
     curves: dict[str, list[float]]
-    """Those of `Overfitting`."""
-
-    def _at_the_end(self, name: str) -> float:
-        """The mean of the last five rows of a curve."""
-        return float(np.mean(self.curves[name][-5:]))
 
     @property
     def generalisation_gap(self) -> float:
         """The share of D's lead, training faces' mean logit over samples', that others lack.
 
-        It is 0 if held-out faces look as real to D as those it was trained on, and 1 if they look
-        no more real than samples do.
+        By the last five rows of the curves. It is 0 if held-out faces look as real to D as those it
+        was trained on, and 1 if they look no more real than samples do.
         """
-        known, unknown, made = map(self._at_the_end, ("train", "holdout", "samples"))
-        return (known - unknown) / (known - made)
+        names = ("train", "holdout", "samples")
+        known, unknown, made = (np.mean(self.curves[name][-5:]) for name in names)
+        return float((known - unknown) / (known - made))
 
     @property
     def membership(self) -> float:
         """How well D tells training from held-out faces, as in `Overfitting`."""
-        return self._at_the_end("membership")
+        return float(np.mean(self.curves["membership"][-5:]))
 
     def sample(self, n: int, seed: int = 0) -> Float32:
         """Makes ``n`` faces, float32 (n, height, width, 1) in [-1, 1]."""
@@ -270,11 +257,9 @@ def train(
         every: Steps from row to row of the curves.
         **settings: ``latent_dim`` and ``width``, as in `recipe`.
     """
-    x = with_mirrors(faces)
     watch = Overfitting(faces, holdout, every=every)
-    run = recipes.train(
-        recipe(augment, **settings), x, steps=steps, seed=seed, callbacks=[watch, *callbacks]
-    )
+    settled, watching = recipe(augment, **settings), [watch, *callbacks]
+    run = recipes.train(settled, with_mirrors(faces), steps=steps, seed=seed, callbacks=watching)
     return FaceRun.of(run, curves=watch.curves)
 
 
@@ -501,9 +486,8 @@ def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -
 
 def _scores(positive: Float64, negative: Float64) -> Callable[[Float64], Float64]:
     """A linear classifier, as a function of features that is > 0 for what is like ``positive``."""
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=500)
-    )
+    regression = LogisticRegression(C=0.01, class_weight="balanced", max_iter=500)
+    model = make_pipeline(StandardScaler(), regression)
     labels = np.repeat([1, 0], [len(positive), len(negative)])
     return model.fit(np.concatenate([positive, negative]), labels).decision_function
 

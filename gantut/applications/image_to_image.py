@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeAlias
 
-import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, networks, recipes
@@ -45,7 +44,7 @@ def redrawer(
     filters: int = 8,
     mean_source: Any = None,
 ) -> Model:
-    """A small generator from images to images of the same size.
+    """A small generator from images to images of the same size, in [-1, 1].
 
     Dense layers look at the whole source and draw a coarse image of half the size with several
     channels; a transposed convolution makes the image of it. They suit images of few pixels whose
@@ -57,9 +56,6 @@ def redrawer(
         widths: Units of the dense layers, first to last, each with batch normalisation.
         filters: Channels of the coarse image.
         mean_source: The mean of the sources, which is subtracted; nothing is if None.
-
-    Returns:
-        A model from sources to images (batch, height, width, channels) in [-1, 1].
     """
     channels, filters = _check.sizes(channels=channels, filters=filters)
     height, width, _ = shape = checked_shape(source_shape, 2)
@@ -83,10 +79,8 @@ class Places(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """Joins the channels."""
-        _, height, width, _ = x.shape
-        row = tf.broadcast_to(tf.linspace(-1.0, 1.0, height)[:, None, None], (height, width, 1))
-        column = tf.broadcast_to(tf.linspace(-1.0, 1.0, width)[None, :, None], (height, width, 1))
-        place = tf.concat([row, column], axis=-1)
+        rows, columns = (tf.linspace(-1.0, 1.0, side) for side in x.shape[1:3])
+        place = tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)
         return tf.concat([x, tf.repeat(place[None], tf.shape(x)[0], axis=0)], axis=-1)
 
 
@@ -98,7 +92,7 @@ def restyler(
     places: bool = True,
     skip: bool = False,
 ) -> Model:
-    """A small convolutional generator from images to images of the same size.
+    """A small convolutional generator from images to images of the same size, in [-1, 1].
 
     A convolution with stride 2, residual blocks of two 3 x 3 convolutions (He et al. 2016) at half
     the size, and a transposed convolution back: what Zhu et al. 2017 use, in small and without
@@ -113,9 +107,6 @@ def restyler(
         places: Tell the network where it is (`Places`). Without, the weights fit any size
             (`resized`).
         skip: Add the source before the last tanh, so that the network starts near to copying it.
-
-    Returns:
-        As `redrawer`.
     """
     shape = checked_shape(source_shape, 2)
     channels, filters, blocks = _check.sizes(
@@ -148,11 +139,8 @@ def resized(generator: Model, source_shape: Sequence[int]) -> Model:
         generator: Such as `restyler` without ``places``.
         source_shape: (height, width, channels).
     """
-    shape = checked_shape(source_shape)
-    channels = generator.inputs[0].shape[-1]
-    if shape[2] != channels:
-        raise ValueError(f"the generator takes {channels} channels, got {shape[2]}")
-    copy = keras.models.clone_model(generator, input_tensors=keras.Input(shape))
+    source = keras.Input(checked_shape(source_shape))
+    copy = keras.models.clone_model(generator, input_tensors=source)
     copy.set_weights(generator.get_weights())
     return copy
 
@@ -207,9 +195,7 @@ class Redrawer(GAN):
 
     def sample(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raises a TypeError: images come from images, by ``translate``."""
-        raise TypeError(
-            f"{type(self).__name__} redraws images: give it some with translate(images)"
-        )
+        raise TypeError(f"a {type(self).__name__} redraws images: give translate(images) some")
 
 
 class ImageToImage(Redrawer):
@@ -249,21 +235,21 @@ class ImageToImage(Redrawer):
     @staticmethod
     def check_networks(generator: Model, discriminator: Model) -> None:
         """Raises ValueError where the networks do not fit each other."""
-        tensors = generator.outputs[0], generator.inputs[0]
-        wanted = [*(tuple(tensor.shape[1:]) for tensor in tensors), (1,)]
-        tensors = *discriminator.inputs, discriminator.outputs[0]
-        got = [tuple(tensor.shape[1:]) for tensor in tensors]
+        source, image = (tuple(x.shape[1:]) for x in (generator.inputs[0], generator.outputs[0]))
+        wanted = [image, source, (1,)]
+        got = [tuple(x.shape[1:]) for x in (*discriminator.inputs, discriminator.outputs[0])]
         if got != wanted:
             raise ValueError(
-                f"the discriminator must take [image, source] of the shapes that the generator "
-                f"makes and takes, and return a logit: wanted {wanted}, got {got}"
+                f"the discriminator must take [image, source] as the generator makes and takes "
+                f"them, and return a logit: wanted the shapes {wanted}, got {got}"
             )
 
     def check_batch(self, x: Any, y: Any) -> None:
         """Raises ValueError where the images do not fit the networks."""
         if y is None:
             raise ValueError("training needs (targets, sources), got targets alone")
-        check_pairs(y, x, tuple(self.generator.inputs[0].shape[1:]), tuple(self.sample_shape))
+        check_fit(x, self.generator.outputs[0], "targets")
+        check_fit(y, self.generator.inputs[0], "sources")
 
     def generate(self, n: Tensor, labels: Tensor, training: bool) -> Tensor:
         """The generator's images for a batch of sources (``labels``)."""
@@ -300,29 +286,14 @@ def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -
         sources: float32 (n, height, width, channels) in [-1, 1].
         batch_size: Images at a time; bounds the memory.
     """
-    array = _check_shape(sources, "sources", tuple(generator.inputs[0].shape[1:]))
+    array = check_fit(sources, generator.inputs[0], "sources")
     return in_batches(functools.partial(generator, training=False), array, batch_size)
 
 
-def _check_shape(images: Any, name: str, shape: tuple[int, ...]) -> Float32:
-    array = check_images(images, name=name)
-    if array.shape[1:] != shape:
-        raise ValueError(f"{name} must have the shape (n, *{shape}), got {array.shape}")
-    return array
-
-
-def check_pairs(
-    sources: Any, targets: Any, source_shape: tuple[int, ...], target_shape: tuple[int, ...]
-) -> tuple[Float32, Float32]:
-    """Checks as many images of one shape as of another."""
-    x = _check_shape(sources, "sources", source_shape)
-    y = _check_shape(targets, "targets", target_shape)
-    if len(x) != len(y):
-        raise ValueError(f"each source needs its target: got {len(x)} sources and {len(y)} targets")
-    return x, y
-
-
-# --- Training ----------------------------------------------------------------------------------
+def check_fit(images: Any, tensor: Any, name: str) -> Float32:
+    """Checks images of the shape that a network takes or makes."""
+    _, height, width, channels = tensor.shape
+    return check_images(images, name=name, size=(height, width), channels=channels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -403,6 +374,8 @@ def train(
 ) -> recipes.Run[ImageToImage]:
     """Trains a network to redraw sources as their targets.
 
+    The history has the mean absolute error ``l1`` as well.
+
     Args:
         sources: float32 images (n, height, width, channels) in [-1, 1].
         targets: As many of the same size, each belonging to the source at its place.
@@ -413,11 +386,11 @@ def train(
         start: A model from whose generator (averaged weights) this one starts, such as a cheap
             regression without critic (Ledig et al. 2017).
         **settings: Fields of the recipe that are to be others.
-
-    The history of the `gantut.recipes.Run` has the mean absolute error ``l1`` as well.
     """
     recipe = dataclasses.replace(recipe or PairedRecipe(), **settings)
-    x, y = check_pairs(sources, targets, np.shape(sources)[1:], np.shape(targets)[1:])
+    x, y = check_images(sources, name="sources"), check_images(targets, name="targets")
+    if len(x) != len(y):
+        raise ValueError(f"each source needs its target: got {len(x)} sources and {len(y)} targets")
     steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
     gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
     if start is not None:

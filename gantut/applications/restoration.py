@@ -26,11 +26,8 @@ from gantut.data import Float32, check_alike, check_images
 Float64 = npt.NDArray[np.float64]
 Restorer = Callable[[Float32], Float32]
 
-BLUR = 2.0
-"""Standard deviation of the blur in ``DAMAGES``, in pixels."""
-
-GREY = 0.0
-"""Value of the pixels in a hole."""
+BLUR = 2.0  # standard deviation of the blur in ``DAMAGES``, in pixels
+GREY = 0.0  # value of the pixels in a hole
 
 
 # --- Damage ------------------------------------------------------------------------------------
@@ -270,16 +267,13 @@ def affine(before: npt.NDArray[Any], matrix: npt.NDArray[Any], after: npt.NDArra
 
 
 def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Restorer]:
-    """What a practitioner would do against one damage.
+    """What a practitioner would do against one damage: ``FILTERS`` and a "linear regression".
 
     Args:
         damage: A key of ``DAMAGES``.
         images: Undamaged training images of one channel. The first 100 choose the filters'
             settings; all of them are regressed on.
         seed: Fixes the damage of the training images.
-
-    Returns:
-        By name the filters of ``FILTERS`` and "linear regression".
     """
     targets = check_images(images, channels=1)
     sources = _check.one_of(damage, "damage", DAMAGES)(targets, _seed(seed, len(DAMAGES)))

@@ -31,14 +31,13 @@ from gantut import _check, losses, metrics, recipes
 from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import image_discriminator, restyler
-from gantut.applications.restoration import affine
+from gantut.applications.restoration import Restorer, affine
 from gantut.data import Float32, check_alike, check_images
 
 Float64 = npt.NDArray[np.float64]
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
 Builder = Callable[[tuple[int, int, int]], Model]
-Translator = Callable[[Float32], Float32]
 
 SLANT = 0.4
 """Pixels to the right for a pixel upwards, of `bold_italic`."""
@@ -75,10 +74,8 @@ def slants(images: npt.ArrayLike) -> Float64:
     if not np.all(mass > 0):
         raise ValueError(f"image {int(np.argmin(mass))} is blank: it has no slant")
     row, column = np.mgrid[: ink.shape[1], : ink.shape[2]]
-    means = ((ink * place).sum(axis=(1, 2), keepdims=True) for place in (-row, column))
     up, right = (
-        place - mean / mass[:, None, None]
-        for place, mean in zip((-row, column), means, strict=True)
+        place - ((ink * place).sum(axis=(1, 2)) / mass)[:, None, None] for place in (-row, column)
     )
     spread = (ink * up * up).sum(axis=(1, 2))
     lean = (ink * up * right).sum(axis=(1, 2))
@@ -163,14 +160,11 @@ def photograph(name: str) -> Float32:
 
 
 def tiles(image: npt.ArrayLike, size: int = 32) -> tuple[Float32, Float32]:
-    """Cuts an image into squares, and deals them out like the fields of a chessboard.
+    """The white and the black fields (n, size, size, channels) of an image as a chessboard.
 
     Args:
         image: float32 (height, width, channels) in [-1, 1].
         size: Side of a square in pixels. What is left at the lower and right edge is not used.
-
-    Returns:
-        The white fields and the black ones, each (n, size, size, channels). No pixel is in both.
     """
     whole = check_images(np.asarray(image)[None])[0]
     size = _check.integer(size, "size", 1)
@@ -208,9 +202,9 @@ def painting(images: npt.ArrayLike) -> Float32:
 def painting_sets() -> tuple[Float32, Float32, tuple[Float32, Float32]]:
     """Tiles of photographs and paintings to learn from.
 
-    The photographs are ``PHOTOGRAPHS`` but for the last. Each is cut by `tiles`: the white fields
-    stay photographs, the black ones are cut from its `painting`. So both sets show the same scenes,
-    and no painted tile has its photograph in the other set. Mirror images are added.
+    Of all ``PHOTOGRAPHS`` but the last the white `tiles` stay photographs, and the black ones are
+    cut from the `painting`, so that no painted tile has its photograph in the other set. Mirror
+    images are added.
 
     Returns:
         The photographs, the paintings, and the photographs with their own paintings, which a method
@@ -247,17 +241,15 @@ def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int 
     """
     pieces = []
     for crowd in (images, reference):
-        squares = np.concatenate(
-            [part for image in check_images(crowd) for part in tiles(image, size)]
-        )
-        pieces.append(squares.reshape(len(squares), -1))
+        fields = [field for image in check_images(crowd) for field in tiles(image, size)]
+        pieces.append(np.concatenate([field.reshape(len(field), -1) for field in fields]))
     return metrics.frechet_distance(*pieces)
 
 
 # --- Without networks and without pairs --------------------------------------------------------
 
 
-def match_pixels(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
+def match_pixels(a: npt.ArrayLike, b: npt.ArrayLike) -> Restorer:
     """A function that gives each pixel the mean and the deviation that it has in the other set."""
     x, y = check_alike(a, b, ("a", "b"))
     gain = (y.std(axis=0) + 0.01) / (x.std(axis=0) + 0.01)
@@ -267,7 +259,7 @@ def match_pixels(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
 
 def gaussian_transport(
     a: npt.ArrayLike, b: npt.ArrayLike, *, ridge: float = 0.01, by_pixel: bool = False
-) -> Translator:
+) -> Restorer:
     """The linear map that gives one set the mean and the covariance of the other with least effort.
 
     ``A = Sa^-1/2 (Sa^1/2 Sb Sa^1/2)^1/2 Sa^-1/2`` (Knott and Smith 1984); on colours it is the
@@ -277,10 +269,7 @@ def gaussian_transport(
         a: Images.
         b: Others of the same size.
         ridge: Added to the variances of both, so that pixels which never change do no harm.
-        by_pixel: Map the colour of each pixel by itself, instead of whole images.
-
-    Returns:
-        A function from images like ``a`` to images in [-1, 1]; of any size ``by_pixel``.
+        by_pixel: Map the colour of each pixel by itself, of images of any size.
     """
     x, y = check_alike(a, b, ("a", "b"))
     length = x.shape[-1] if by_pixel else int(np.prod(x.shape[1:]))
@@ -297,7 +286,7 @@ def gaussian_transport(
     return affine(rows_x.mean(axis=0), matrix, rows_y.mean(axis=0))
 
 
-def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
+def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Restorer:
     """What a typographer would do: makes the mean slant and the mean ink of two sets equal.
 
     Images are leaned by the difference of the slants, and then mixed with their own dilation (or
@@ -305,10 +294,7 @@ def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Translator:
 
     Args:
         a: Digits.
-        b: Others of the same size.
-
-    Returns:
-        A function from images like ``a`` to images like ``b``.
+        b: Others of the same size, which the function that is returned makes digits like.
     """
     x, y = check_alike(a, b, ("a", "b"))
     slope = float(slants(y).mean() - slants(x).mean())
@@ -407,8 +393,8 @@ class CycleGAN(image_to_image.Redrawer):
         """Raises ValueError where the images do not fit the networks."""
         if y is None:
             raise ValueError("training needs images of both kinds, (a, b), got one kind")
-        shapes = (tuple(tensor.shape[1:]) for tensor in self.generator.inputs)
-        image_to_image.check_pairs(x, y, *shapes)
+        for name, images, tensor in zip(("a", "b"), (x, y), self.generator.inputs, strict=True):
+            image_to_image.check_fit(images, tensor, name)
 
     def discriminator_step(
         self, real: Tensor, labels: Tensor, with_penalty: bool
@@ -460,21 +446,17 @@ class CycleGAN(image_to_image.Redrawer):
         """One step of ``fit``: both critics, then both generators."""
         return {**super().step(real, labels), "cycle": self.cycle_tracker.result()}
 
-    def averaged(self) -> tuple[Model, Model]:
-        """Both generators, from A to B and from B to A, with the averaged weights."""
-        return self.ema_generator.get_layer("to_b"), self.ema_generator.get_layer("to_a")
-
     def translate(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
         """Translates images from A to B, with the averaged weights, some at a time."""
-        return image_to_image.translate(self.averaged()[0], images, batch_size)
+        return image_to_image.translate(self.ema_generator.get_layer("to_b"), images, batch_size)
 
     def translate_back(self, images: npt.ArrayLike, batch_size: int = 500) -> Float32:
         """Translates images from B to A, as ``translate``."""
-        return image_to_image.translate(self.averaged()[1], images, batch_size)
+        return image_to_image.translate(self.ema_generator.get_layer("to_a"), images, batch_size)
 
     def at_size(self, shape: tuple[int, int, int]) -> tuple[Model, Model]:
-        """The ``averaged`` generators for images of another (height, width, channels)."""
-        to_b, to_a = self.averaged()
+        """Both generators for images of another (height, width, channels), averaged weights."""
+        to_b, to_a = (self.ema_generator.get_layer(name) for name in ("to_b", "to_a"))
         return image_to_image.resized(to_b, shape), image_to_image.resized(to_a, shape)
 
 
@@ -485,9 +467,6 @@ def _distance(x: Tensor, y: Tensor) -> Tensor:
 def _ends(network: Model) -> list[tuple[int, ...]]:
     """The shapes that a network takes and makes."""
     return [tuple(tensor.shape[1:]) for tensor in (network.inputs[0], network.outputs[0])]
-
-
-# --- Training ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -548,6 +527,8 @@ def train(
 ) -> recipes.Run[CycleGAN]:
     """Trains two networks to translate between two sets of images that have no pairs.
 
+    The history has the cycle error ``cycle`` as well.
+
     Args:
         a: Images.
         b: Others of the same size; as many or not, in any order.
@@ -556,8 +537,6 @@ def train(
         seed: Fixes the result, as in `gantut.recipes`.
         callbacks: As in `gantut.recipes.train`.
         **settings: Fields of the recipe that are to be others.
-
-    The history of the `gantut.recipes.Run` has the cycle error ``cycle`` as well.
     """
     recipe = dataclasses.replace(recipe or CycleRecipe(), **settings)
     steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
@@ -566,16 +545,12 @@ def train(
     # Two orders from two seeds: even where row i of one set belongs to row i of the other, no
     # batch knows it.
     seeds = np.random.SeedSequence(seed).generate_state(2) >> 1
-    dataset = tf.data.Dataset.zip(
-        tuple(
-            recipes.batches(images, batch_size=recipe.batch_size, seed=int(order))
-            for images, order in zip((x, y), seeds, strict=True)
-        )
-    )
+    batches = [
+        recipes.batches(images, batch_size=recipe.batch_size, seed=int(order))
+        for images, order in zip((x, y), seeds, strict=True)
+    ]
+    dataset = tf.data.Dataset.zip(*batches)
     return recipes.run(gan, dataset, steps=steps, schedule=recipe.schedule, callbacks=callbacks)
-
-
-# --- Settings ----------------------------------------------------------------------------------
 
 
 def dense(shape: tuple[int, int, int]) -> Model:

@@ -247,7 +247,7 @@ def test_a_gan_is_asked_for_each_class(few, monkeypatch):
     monkeypatch.setattr(augmentation.recipes, "train", train)
     data = few.with_guessed(Guessed(np.arange(40), few.hidden[:40]))
     made = augmentation.gan_samples(*data, per_class=6, steps=16, seed=5)
-    assert asked == [("conditional_fast", data, {"steps": 16, "seed": 5, "callbacks": ()})]
+    assert asked == [("conditional_fast", data, {"steps": 16, "seed": 5})]
     np.testing.assert_array_equal(made.images, conditional.sample(generator, 6, seed=5)[0])
     np.testing.assert_array_equal(made.labels, np.repeat(np.arange(10), 6))
     assert made.extra[0] is made.images

@@ -212,7 +212,7 @@ def test_numpys_integers_are_integers():
         (
             lambda x: compiled(0.0).translate(x[:, :4]),
             ValueError,
-            r"sources must have the shape \(n, \*\(8, 8, 1\)\)",
+            "sources: wanted images of 8 x 8",
         ),
         (
             lambda x: image_to_image.restyler((8, 8, 3), 1, skip=True),
@@ -222,7 +222,7 @@ def test_numpys_integers_are_integers():
         (
             lambda x: image_to_image.resized(image_to_image.restyler(places=False), (8, 8, 3)),
             ValueError,
-            "takes 1 channels, got 3",
+            "shape",
         ),
         (lambda x: compiled(0.0).fit(x), ValueError, "got targets alone"),
         (lambda x: compiled(0.0).sample(3), TypeError, "translate"),

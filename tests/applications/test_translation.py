@@ -364,7 +364,7 @@ def four(**options):
         (lambda x: four(), ValueError, r"so to_a must map \(1,\) to \(8, 8, 1\)"),
         (lambda x: untrained().fit(x), ValueError, "got one kind"),
         (lambda x: untrained().sample(3), TypeError, "translate"),
-        (lambda x: untrained().translate(x[:, :4]), ValueError, "must have the shape"),
+        (lambda x: untrained().translate(x[:, :4]), ValueError, "wanted images of 8 x 8"),
     ],
 )
 def test_bad_input_is_refused(call, error, message):
