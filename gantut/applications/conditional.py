@@ -93,8 +93,8 @@ def class_grid(
         threshold: As in `truncated_latents`.
         seed: Fixes the latent vectors.
     """
-    classes, latent_dim = classes_of(generator), generator.inputs[0].shape[-1]
-    z = truncated_latents(columns, latent_dim, threshold=threshold, seed=seed)
+    classes, columns = classes_of(generator), _check.integer(columns, "columns", 1)
+    z = truncated_latents(columns, generator.inputs[0].shape[-1], threshold=threshold, seed=seed)
     return render(generator, np.tile(z, (classes, 1)), np.repeat(np.arange(classes), columns))
 
 

@@ -258,8 +258,8 @@ def train(
         **settings: ``latent_dim`` and ``width``, as in `recipe`.
     """
     watch = Overfitting(faces, holdout, every=every)
-    settled, watching = recipe(augment, **settings), [watch, *callbacks]
-    run = recipes.train(settled, with_mirrors(faces), steps=steps, seed=seed, callbacks=watching)
+    plan, callbacks = recipe(augment, **settings), [watch, *callbacks]
+    run = recipes.train(plan, with_mirrors(faces), steps=steps, seed=seed, callbacks=callbacks)
     return FaceRun.of(run, curves=watch.curves)
 
 
