@@ -110,12 +110,9 @@ def _instance_noise_field(theta: Array, psi: Array, noise: Noise | None) -> Pair
     assert noise is not None  # as `vector_field` and `simulate` give it
     generated = theta + noise.fake
     slope_generated = f_prime(psi * generated)
-    slope_real = f_prime(-psi * noise.real)
+    by_psi = generated * slope_generated - noise.real * f_prime(-psi * noise.real)
     v_theta = -psi * np.tensordot(noise.weights, slope_generated, axes=1)
-    v_psi = np.tensordot(
-        noise.weights, generated * slope_generated - noise.real * slope_real, axes=1
-    )
-    return v_theta, v_psi
+    return v_theta, np.tensordot(noise.weights, by_psi, axes=1)
 
 
 def bilinear_game() -> Game:
@@ -197,11 +194,11 @@ def dirac_gan(method: str = "gan", *, strength: float | None = None, target: flo
     return Game(f"consensus, gamma {size:g}", consensus_field)
 
 
-def _quadrature(game: Game, shape: tuple[int, ...]) -> Noise | None:
+def _quadrature(game: Game, axes: int) -> Noise | None:
     """Nodes whose weighted mean is the mean over the noise of ``game``."""
     if not game.noise_std:
         return None
-    nodes = (game.noise_std * _NODES).reshape(-1, *(1 for _ in shape))
+    nodes = (game.noise_std * _NODES).reshape(-1, *[1] * axes)
     return Noise(nodes, nodes, _WEIGHTS)
 
 
@@ -217,7 +214,7 @@ def vector_field(game: Game, theta: ArrayLike, psi: ArrayLike) -> Pair:
         ``(v_theta, v_psi)``, each of the common shape.
     """
     a, b = np.broadcast_arrays(np.asarray(theta, float), np.asarray(psi, float))
-    return game.field(a, b, _quadrature(game, a.shape))
+    return game.field(a, b, _quadrature(game, a.ndim))
 
 
 def _project(game: Game, psi: Array) -> Array:
@@ -328,7 +325,7 @@ def step_jacobian(
     factor by which the distance shrinks (below 1) or grows (above 1) in each step.
 
     Args:
-        game: From :func:`dirac_gan` or :func:`bilinear_game`.
+        game: As in `simulate`.
         point: ``(theta, psi)``.
         step_size: ``h`` > 0.
         update: One of ``UPDATES`` but "optimistic", whose step depends on the one before it.
@@ -338,7 +335,7 @@ def step_jacobian(
     """
     _check.one_of(update, "update", UPDATES[:3])
     h = _check.number(step_size, "step_size", above=0.0)
-    noise = _quadrature(game, ())
+    noise = _quadrature(game, 0)
     centre = np.asarray(point, float)
     if centre.shape != (2,):
         raise ValueError(f"point must have the shape (2,), got {centre.shape}")
@@ -355,17 +352,12 @@ def step_jacobian(
 
 
 def r1_eigenvalues(gamma: float) -> NDArray[np.complex128]:
-    """Eigenvalues of the Jacobian of the Dirac-GAN with R1 at its equilibrium.
+    """Eigenvalues of the Jacobian of the Dirac-GAN with R1 at its equilibrium, complex128 (2,).
 
-    ``-gamma / 2 +- sqrt(gamma^2 / 4 - f'(0)^2)`` with ``f'(0) = 1/2`` (Mescheder et al. 2018,
-    section 3). They meet at ``gamma = 1``.
-
-    Args:
-        gamma: The strength of the penalty, >= 0.
-
-    Returns:
-        complex128 (2,), the one with the plus first.
+    ``-gamma / 2 +- sqrt(gamma^2 / 4 - f'(0)^2)`` with ``f'(0) = 1/2``, the one with the plus first,
+    for a penalty of strength gamma >= 0 (Mescheder et al. 2018, section 3). They meet at
+    ``gamma = 1``.
     """
     gamma = _check.number(gamma, "gamma", least=0.0)
-    root = np.sqrt(complex(gamma**2 / 4 - f_prime(0.0).item() ** 2))
+    root = np.sqrt(complex(gamma**2 / 4 - 0.25))
     return np.array([-gamma / 2 + root, -gamma / 2 - root])

@@ -121,17 +121,6 @@ def _convert(generator: keras.Model, quantise: str, calibration: int) -> bytes:
         logger.setLevel(level)
 
 
-def _interpreter(content: bytes, threads: int) -> Any:
-    """LiteRT's interpreter: its own package's where installed, else TensorFlow's."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        Interpreter = tf.lite.Interpreter
-    # TensorFlow warns that its interpreter moves to that package.
-    with warnings.catch_warnings(action="ignore"):
-        return Interpreter(model_content=content, num_threads=threads)
-
-
 class LiteRTGenerator:
     """A generator from a LiteRT file, with which one samples as with any other.
 
@@ -151,7 +140,15 @@ class LiteRTGenerator:
         threads = _check.integer(threads, "threads", 1)
         name = Path(path).name
         try:
-            self._network = _interpreter(Path(path).read_bytes(), threads)
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            Interpreter = tf.lite.Interpreter
+        try:
+            # TensorFlow warns that its interpreter moves to that package.
+            with warnings.catch_warnings(action="ignore"):
+                self._network = Interpreter(
+                    model_content=Path(path).read_bytes(), num_threads=threads
+                )
         except ValueError as error:
             raise ValueError(f"{name} holds no LiteRT network: {error}") from error
         inputs = self._network.get_input_details()

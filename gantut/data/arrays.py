@@ -147,8 +147,10 @@ def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
                 stacklevel=3,
             )
         return images
-    if not len(array) or array.dtype != np.float32:
-        raise ValueError(f"x must be float32 and not empty, got {len(array)} of {array.dtype}")
+    if not len(array):
+        raise ValueError("x is empty")
+    if array.dtype != np.float32:
+        raise ValueError(f"x must be float32, got {array.dtype}")
     return _check.numbers(array, "x")
 
 

