@@ -6,7 +6,7 @@ distances that second number is the floor.
 """
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,9 @@ from gantut import _check, judge, metrics, networks
 from gantut.data import ImageData, check_images, check_labels, load_mnist
 from gantut.sampling import sample
 
-CONFIDENT = 0.95
-"""Largest class probability from which a sample counts as classified with confidence."""
-
-NEIGHBOURS = 5
-"""k of precision, recall, density and coverage."""
-
-MEMORISATION_SAMPLES = 1000
-"""Samples (and test images) whose nearest training image is looked up."""
-
+_CONFIDENT = 0.95  # largest class probability from which a sample is classified with confidence
+_NEIGHBOURS = 5  # k of precision, recall, density and coverage
+_MEMORISATION_SAMPLES = 1000  # and test images, whose nearest training image is looked up
 _FLOOR_SEED = 0  # picks the training images that stand in for a perfect generator
 _MINIMUM_ACCURACY = 0.9  # on the data's test labels; below it the data are not MNIST's digits
 
@@ -43,10 +37,7 @@ class Evaluation:
         frechet_error: Its bootstrap standard error.
         kernel_distance: Unbiased squared kernel distance; its floor is about 0, of either sign.
         kernel_error: Its jackknife standard error.
-        precision: Share of samples inside the real support.
-        recall: Share of real images inside the samples' support.
-        density: Mean number of real balls around a sample, over k.
-        coverage: Share of real balls that hold a sample.
+        precision: As in `metrics.ManifoldMetrics`, and so are recall, density and coverage.
         classifier_score: Inception-score formula on the judge, 1 to 10.
         confident: Share of samples with a class probability above .95.
         class_shares: Share of samples in each class, 0 to 9, as the judge reads them.
@@ -97,10 +88,11 @@ class Evaluation:
         """A table: metric, samples, real data."""
         memory = self.memorisation
         rows = [
-            ("Frechet distance", _pm(self.frechet_distance, self.frechet_error),
+            ("", f"{self.samples:,} samples", "real data"),
+            ("Frechet distance", f"{self.frechet_distance:.4g} +- {self.frechet_error:.2g}",
              f"{self.frechet_floor:.4g}"),
             ("  times the floor", f"{self.frechet_ratio:.2f}", "1"),
-            ("kernel distance", _pm(self.kernel_distance, self.kernel_error),
+            ("kernel distance", f"{self.kernel_distance:.4g} +- {self.kernel_error:.2g}",
              f"{self.kernel_floor:.2g}"),
             *(
                 (name, f"{getattr(self, name):.3f}", f"{getattr(self, name + '_real'):.3f}")
@@ -108,17 +100,15 @@ class Evaluation:
             ),
             ("classifier score", f"{self.classifier_score:.2f}",
              f"{self.classifier_score_real:.2f}"),
-            (f"confident (> {CONFIDENT})", f"{self.confident:.1%}", f"{self.confident_real:.1%}"),
+            (f"confident (> {_CONFIDENT})", f"{self.confident:.1%}", f"{self.confident_real:.1%}"),
             ("smallest class", _class(self.class_shares, min), _class(self.class_shares_real, min)),
             ("largest class", _class(self.class_shares, max), _class(self.class_shares_real, max)),
             ("nearest training image", f"{memory.median:.2f}", f"{memory.reference_median:.2f}"),
             ("suspiciously near", f"{memory.share_close:.1%}", f"{memory.quantile:.1%}"),
         ]  # fmt: skip
-        header = ("", f"{self.samples:,} samples", "real data")
-        widths = [max(len(row[i]) for row in [header, *rows]) for i in range(3)]
+        first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
         return "\n".join(
-            f"{name:<{widths[0]}}  {own:>{widths[1]}}  {real:>{widths[2]}}"
-            for name, own, real in [header, *rows]
+            f"{name:<{first}}  {own:>{second}}  {real:>{third}}" for name, own, real in rows
         )
 
 
@@ -140,27 +130,23 @@ def evaluate(
         An `Evaluation`; print it for a table.
     """
     images = _draw(samples, n, seed)
-    if len(images) <= NEIGHBOURS:
-        raise ValueError(f"samples: wanted at least {NEIGHBOURS + 1} images, got {len(images)}")
+    if len(images) <= _NEIGHBOURS:
+        raise ValueError(f"samples: wanted at least {_NEIGHBOURS + 1} images, got {len(images)}")
     reference = _reference(data)
-    floor = reference.floor(len(images))
     values, probabilities = judge.outputs(images)
     fake, real = metrics.Features(values), reference.features
-    chosen = np.random.default_rng(seed).permutation(len(images))[:MEMORISATION_SAMPLES]
+    chosen = np.random.default_rng(seed).permutation(len(images))[:_MEMORISATION_SAMPLES]
     nearest = metrics.nearest_training_images(images[np.sort(chosen)], reference.data.x_train)
     kernel_distance, kernel_error = metrics.kernel_distance_and_error(fake, real)
-    manifold = metrics.manifold_metrics(real, fake, NEIGHBOURS)._asdict()
     return Evaluation(
         samples=len(images),
         references=len(real),
         frechet_distance=metrics.frechet_distance(fake, real),
         frechet_error=metrics.frechet_distance_error(fake, real, seed=seed),
-        frechet_floor=floor.frechet,
         kernel_distance=kernel_distance,
         kernel_error=kernel_error,
-        kernel_floor=floor.kernel,
-        **manifold,
-        **{f"{name}_real": value for name, value in floor.manifold._asdict().items()},
+        **metrics.manifold_metrics(real, fake, _NEIGHBOURS)._asdict(),
+        **_floors(reference.training(len(images)), real),
         **_of_classes(probabilities),
         **{f"{name}_real": value for name, value in reference.of_classes.items()},
         memorisation=metrics.memorisation(nearest.distances[:, 0], reference.nearest_distances),
@@ -200,7 +186,7 @@ def frechet_floor(n: int = 10_000, *, data: ImageData | None = None) -> float:
         raise ValueError(
             f"n must be at most {len(reference.data.x_train)}, the training images, got {n}"
         )
-    return reference.floor(n).frechet
+    return metrics.frechet_distance(reference.training(n), reference.features)
 
 
 def stacked_modes(images: npt.ArrayLike) -> metrics.StackedModes:
@@ -213,9 +199,8 @@ def stacked_modes(images: npt.ArrayLike) -> metrics.StackedModes:
 
     Perfect samples do not score 0: n of them spread evenly have a KL of about 999 / (2 n), 0.0197
     at 26,000, and MNIST's digits are not equally frequent. `gantut.data.stacked_mnist` itself,
-    read by this judge, scores about 0.024 at 26,000 (0.0227 to 0.0250 over two seeds of each
-    split). Every image is given some triple, however little it looks like digits: the numbers say
-    nothing about the quality of the images.
+    read by this judge, scores about 0.024 at 26,000. Every image is given some triple, however
+    little it looks like digits: the numbers say nothing about the quality of the images.
 
     Args:
         images: float32 images (N, 28, 28, 3) in [-1, 1].
@@ -233,27 +218,8 @@ def stacked_modes(images: npt.ArrayLike) -> metrics.StackedModes:
     return metrics.triples_of_digits(np.stack(digits, axis=1))
 
 
-class _Floor:
-    """Scores of training images against the test images, each computed when first asked for."""
-
-    def __init__(self, train: npt.NDArray[np.float32], real: metrics.Features) -> None:
-        self._train, self._real = metrics.Features(judge.features(train)), real
-
-    @cached_property
-    def frechet(self) -> float:
-        return metrics.frechet_distance(self._train, self._real)
-
-    @cached_property
-    def kernel(self) -> float:
-        return metrics.kernel_distance(self._train, self._real)
-
-    @cached_property
-    def manifold(self) -> metrics.ManifoldMetrics:
-        return metrics.manifold_metrics(self._real, self._train, NEIGHBOURS)
-
-
 class _Reference:
-    """The real side: test images under the judge, and floors by number of samples."""
+    """The real side: images under the judge."""
 
     def __init__(self, data: ImageData) -> None:
         judge.check_digits(data.x_train, "data.x_train")
@@ -267,20 +233,32 @@ class _Reference:
             )
         self.features = metrics.Features(values)
         self.of_classes = _of_classes(probabilities)
-        self._floors: dict[int, _Floor] = {}
+        self._training: dict[int, metrics.Features] = {}
 
-    def floor(self, n: int) -> _Floor:
+    def training(self, n: int) -> metrics.Features:
+        """Features of n training images, which stand in for a perfect generator's."""
         n = min(n, len(self.data.x_train))
-        if n not in self._floors:
+        if n not in self._training:
             rows = np.random.default_rng(_FLOOR_SEED).permutation(len(self.data.x_train))[:n]
-            self._floors[n] = _Floor(self.data.x_train[rows], self.features)
-        return self._floors[n]
+            self._training[n] = metrics.Features(judge.features(self.data.x_train[rows]))
+        return self._training[n]
 
     @cached_property
     def nearest_distances(self) -> npt.NDArray[np.float64]:
         rows = np.random.default_rng(_FLOOR_SEED).permutation(len(self.data.x_test))
-        held_out = self.data.x_test[np.sort(rows[:MEMORISATION_SAMPLES])]
+        held_out = self.data.x_test[np.sort(rows[:_MEMORISATION_SAMPLES])]
         return metrics.nearest_training_images(held_out, self.data.x_train).distances[:, 0]
+
+
+@lru_cache(maxsize=4)
+def _floors(train: metrics.Features, real: metrics.Features) -> dict[str, Any]:
+    """What training images score in the place of samples; some seconds of work."""
+    manifold = metrics.manifold_metrics(real, train, _NEIGHBOURS)._asdict()
+    return {
+        "frechet_floor": metrics.frechet_distance(train, real),
+        "kernel_floor": metrics.kernel_distance(train, real),
+        **{f"{name}_real": value for name, value in manifold.items()},
+    }
 
 
 _references: dict[tuple[int, ...], _Reference] = {}  # by the ids of the arrays that they hold
@@ -318,13 +296,9 @@ def _of_classes(probabilities: npt.NDArray[np.float32]) -> dict[str, Any]:
     """The fields that follow from class probabilities alone."""
     return {
         "classifier_score": metrics.classifier_score(probabilities),
-        "confident": float(np.mean(probabilities.max(axis=1) > CONFIDENT)),
+        "confident": float(np.mean(probabilities.max(axis=1) > _CONFIDENT)),
         "class_shares": tuple(metrics.class_histogram(probabilities).tolist()),
     }
-
-
-def _pm(value: float, error: float) -> str:
-    return f"{value:.4g} +- {error:.2g}"
 
 
 def _class(shares: tuple[float, ...], pick: Any) -> str:

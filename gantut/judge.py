@@ -6,13 +6,9 @@ nothing of handwriting and weighs 90 MB; the judge has 127,194 parameters, was t
 quantity of their own: read them against their floor (see `gantut.evaluation`), never beside
 published Inception distances.
 
-The weights come from::
-
-    python tools/make_weights.py judge --out gantut/weights
-
-which also records the seed, the versions, the machine and the accuracy in ``judge.json``. The
-training schedule is fixed in advance and the last epoch is kept, so the test set, on which
-generators are later judged, selects nothing.
+``tools/make_weights.py judge`` makes the weights, and records the seed, the versions, the machine
+and the accuracy in ``judge.json``. The training schedule is fixed in advance and the last epoch is
+kept, so the test set, on which generators are later judged, selects nothing.
 """
 
 import functools
@@ -56,19 +52,11 @@ def build_judge(*, initializer: str = "glorot_uniform") -> keras.Model:
     # set by the caller may reach the judge.
     layers, last = keras.layers, "channels_last"
     matrix = {"kernel_initializer": initializer, "dtype": "float32"}
+    conv = {"padding": "same", "data_format": last, "use_bias": False, **matrix}
     norm = {"axis": -1, "momentum": 0.9, "dtype": "float32"}
     inputs = x = keras.Input(IMAGE_SHAPE, dtype="float32", name="images")
     for i, (filters, strides) in enumerate(_CONVOLUTIONS, start=1):
-        x = layers.Conv2D(
-            filters,
-            3,
-            strides=strides,
-            padding="same",
-            data_format=last,
-            use_bias=False,
-            name=f"conv{i}",
-            **matrix,
-        )(x)
+        x = layers.Conv2D(filters, 3, strides, name=f"conv{i}", **conv)(x)
         x = layers.BatchNormalization(name=f"norm{i}", **norm)(x)
         x = layers.ReLU(dtype="float32", name=f"relu{i}")(x)
     x = layers.Flatten(data_format=last, dtype="float32", name="flatten")(x)

@@ -33,40 +33,17 @@ class AdversarialLoss(NamedTuple):
     relativistic: bool = False
 
 
-def binary_cross_entropy(logits: Tensor, label: float) -> Tensor:
-    """Mean cross-entropy between one label and logits: the building block of the first losses.
-
-    ``-label * log D - (1 - label) * log(1 - D)`` with ``D = sigmoid(logits)``, written with
-    ``softplus(t) = log(1 + exp(t))`` so that no logarithm of zero can occur.
-
-    Args:
-        logits: Any shape, unbounded.
-        label: The probability that the target gives to "real", in [0, 1].
-
-    Returns:
-        A scalar, in nats.
-    """
-    return tf.reduce_mean(
-        label * tf.math.softplus(-logits) + (1.0 - label) * tf.math.softplus(logits)
-    )
-
-
 def minimax_discriminator(real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
     """``-E[log D(x)] - E[log(1 - D(G(z)))]`` (Goodfellow et al. 2014, eq. 1).
 
     Both terms are summed, so a discriminator that answers 1/2 everywhere has the loss 2 log 2.
-
-    Args:
-        real: Logits on data.
-        fake: Logits on generated samples.
-        real_label: The target for real data. Below 1 it is one-sided label smoothing
-            (Salimans et al. 2016, section 3.4): the best D then never exceeds ``real_label``
-            where there is only data, which keeps its logits finite.
-
-    Returns:
-        A scalar, in nats.
+    The target for real data, ``real_label``, is below 1 in one-sided label smoothing (Salimans et
+    al. 2016, section 3.4): the best D then never exceeds it where there is only data, which keeps
+    its logits finite.
     """
-    return binary_cross_entropy(real, real_label) + binary_cross_entropy(fake, 0.0)
+    # -log D is softplus(-logit), and -log(1 - D) is softplus(logit): no logarithm of zero occurs.
+    on_data = real_label * tf.math.softplus(-real) + (1.0 - real_label) * tf.math.softplus(real)
+    return tf.reduce_mean(on_data) + tf.reduce_mean(tf.math.softplus(fake))
 
 
 def minimax_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
@@ -84,7 +61,7 @@ def non_saturating_generator(fake: Tensor, real: Tensor | None = None) -> Tensor
     Its derivative with respect to a logit is ``-(1 - D)``: largest where D is sure that a
     sample is generated.
     """
-    return binary_cross_entropy(fake, 1.0)
+    return tf.reduce_mean(tf.math.softplus(-fake))
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -149,9 +126,6 @@ def get_loss(loss: str | AdversarialLoss, *, real_label: float = 1.0) -> Adversa
         loss: A key of ``LOSSES``, or a pair of your own, which is returned as it is.
         real_label: One-sided label smoothing, in (0.5, 1]: the target for real data (0.9 is
             usual). Only for "minimax" and "non_saturating", whose targets are probabilities.
-
-    Returns:
-        The pair of functions.
     """
     real_label = _check.number(real_label, "real_label", above=0.5, most=1.0)
     pair = loss if isinstance(loss, AdversarialLoss) else _check.one_of(loss, "loss", LOSSES)
@@ -190,9 +164,6 @@ def r1_penalty(critic: Critic, real: Tensor) -> Tensor:
     Args:
         critic: Maps a batch to logits.
         real: A batch of data, shape (batch, ...).
-
-    Returns:
-        A scalar >= 0, to be multiplied by gamma.
     """
     return 0.5 * tf.reduce_mean(_squared_gradient_norms(critic, real))
 
@@ -207,9 +178,8 @@ def gradient_penalty(
     real: Tensor,
     fake: Tensor,
     alpha: Tensor | None = None,
-    target: float = 1.0,
 ) -> Tensor:
-    """``E[(||grad D(x')|| - target)^2]`` between data and samples (Gulrajani et al. 2017, eq. 3).
+    """``E[(||grad D(x')|| - 1)^2]`` between data and samples (Gulrajani et al. 2017, eq. 3).
 
     ``x' = alpha * real + (1 - alpha) * fake`` with one alpha a row, uniform on [0, 1].
 
@@ -218,7 +188,6 @@ def gradient_penalty(
         real: A batch of data, shape (batch, ...).
         fake: Generated samples of the same shape.
         alpha: Mixing weights of shape (batch,), in [0, 1]; drawn uniformly if None.
-        target: The norm asked for.
 
     Returns:
         A scalar >= 0, to be multiplied by lambda (the paper's is 10). Its gradient is finite
@@ -231,7 +200,7 @@ def gradient_penalty(
     alpha = tf.reshape(tf.cast(alpha, real.dtype), shape)
     mixed = alpha * real + (1.0 - alpha) * fake
     norms = tf.sqrt(_squared_gradient_norms(critic, mixed) + 1e-12)
-    return tf.reduce_mean(tf.square(norms - target))
+    return tf.reduce_mean(tf.square(norms - 1.0))
 
 
 PENALTIES = ("r1", "r2", "wgan_gp")

@@ -101,15 +101,9 @@ class Unrolled:
             raise ValueError(f"unrolling takes a plain Adam or SGD, got one with {', '.join(used)}")
 
     def step(self, values: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor]:
-        """Takes one step.
+        """The values, a tensor for each variable, after one step.
 
-        Args:
-            values: A tensor for each variable.
-            gradients: A tensor for each, or None where there is none: that variable stays, as in
-                Keras.
-
-        Returns:
-            The tensors after the step.
+        A gradient is None where there is none: that variable stays, as in Keras.
         """
         self.steps += 1
         rate = tf.convert_to_tensor(self.optimizer.learning_rate)

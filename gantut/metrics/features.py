@@ -95,9 +95,6 @@ def checked_pair(
     return first, second
 
 
-# --- Frechet distance ----------------------------------------------------------------------------
-
-
 def frechet_distance(a: FeaturesLike, b: FeaturesLike) -> float:
     """Frechet distance between normal distributions fitted to two sets of features.
 
@@ -160,9 +157,6 @@ def _root(covariance: Float64) -> Float64:
     return vectors * np.sqrt(np.clip(values, 0, None))
 
 
-# --- Kernel distance -----------------------------------------------------------------------------
-
-
 def kernel_distance(a: FeaturesLike, b: FeaturesLike) -> float:
     """Kernel distance: unbiased squared maximum mean discrepancy with a cubic kernel.
 
@@ -215,9 +209,6 @@ def _cube(x: Float64, y: Float64) -> Float64:
     cube = base * base
     cube *= base
     return cube
-
-
-# --- Nearest neighbours in feature space ---------------------------------------------------------
 
 
 class ManifoldMetrics(NamedTuple):

@@ -13,23 +13,14 @@ _IMAGES = 2000  # images at a time
 _ROWS = 200  # samples whose differences to their candidates are held at a time
 
 
-# --- Sharpness -----------------------------------------------------------------------------------
-
-
 def sharpness(images: npt.ArrayLike) -> float:
     """Sharpness of images: the variance of their Laplacian, averaged over the images.
 
     The test of blurriness of Tolstikhin et al. (2018, Wasserstein autoencoders): images are made
-    grey (here by the mean of their channels) and convolved with::
-
-        0  1  0
-        1 -4  1
-        0  1  0
-
-    at the inner pixels, where all four neighbours exist. Edges give large values and soft
-    transitions small ones. Noise gives the largest of all, so the number is neither good high nor
-    good low: read it beside that of real images of the same size (`frechet_distance` judges
-    whether the images are any good).
+    grey (here by the mean of their channels), and the Laplacian of an inner pixel is the sum of its
+    four neighbours less four times itself. Edges give large values and soft transitions small
+    ones. Noise gives the largest of all, so the number is neither good high nor good low: read it
+    beside that of real images of the same size.
 
     Args:
         images: float32 images (N, height, width, channels) in [-1, 1], at least 3 x 3 pixels.
@@ -53,9 +44,6 @@ def sharpness(images: npt.ArrayLike) -> float:
         )
         total += float(laplacian.var(axis=(1, 2)).sum())
     return total / len(array)
-
-
-# --- Likeness to a given image -------------------------------------------------------------------
 
 
 def psnr(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
@@ -91,9 +79,6 @@ def ssim(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
     return np.array(
         [structural_similarity(x, y, data_range=2.0, channel_axis=-1) for x, y in pairs]
     )
-
-
-# --- Memorisation --------------------------------------------------------------------------------
 
 
 class Neighbours(NamedTuple):

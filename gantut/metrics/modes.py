@@ -12,9 +12,6 @@ from gantut.metrics.features import Float64
 _POINTS = 2000  # points whose distances to all centres are held at a time
 
 
-# --- Classes -------------------------------------------------------------------------------------
-
-
 def classifier_score(probabilities: npt.ArrayLike) -> float:
     """Classifier score: the formula of the Inception score on any classifier.
 
@@ -66,9 +63,6 @@ def _distributions(probabilities: npt.ArrayLike, name: str = "probabilities") ->
             f"and sums from {sums.min():.4g} to {sums.max():.4g} (logits need a softmax first)"
         )
     return p
-
-
-# --- Modes of a mixture --------------------------------------------------------------------------
 
 
 class ModeCoverage(NamedTuple):
@@ -139,9 +133,6 @@ def mode_coverage(samples: npt.ArrayLike, mixture: Mixture, *, radius: float = 3
         reverse_kl=_reverse_kl(counts, weights),
         counts=counts,
     )
-
-
-# --- Triples of digits ---------------------------------------------------------------------------
 
 
 class StackedModes(NamedTuple):

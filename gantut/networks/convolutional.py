@@ -4,6 +4,7 @@ Those of others' tutorials and papers, layer by layer, are for comparison.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from gantut import _check
 from gantut._keras import keras
@@ -11,6 +12,8 @@ from gantut.networks import parts
 from gantut.networks.parts import MNIST_SHAPE, NUM_CLASSES, STACKED_SHAPE, Model, Tensor
 
 layers = keras.layers
+# It doubles a side, where another stride is not given.
+_upsample = partial(layers.Conv2DTranspose, strides=2, padding="same")
 
 
 def dcgan_generator(
@@ -41,14 +44,10 @@ def dcgan_generator(
     x = layers.Reshape((height // 4, breadth // 4, 2 * width), name="reshape")(x)
     x = layers.BatchNormalization(momentum=0.9, name="batch_norm_1")(x)
     x = parts.leaky(x, "leaky_relu_1")
-    x = layers.Conv2DTranspose(
-        width, kernel_size, strides=2, padding="same", use_bias=False, name="upsample_1"
-    )(x)
+    x = _upsample(width, kernel_size, use_bias=False, name="upsample_1")(x)
     x = layers.BatchNormalization(momentum=0.9, name="batch_norm_2")(x)
     x = parts.leaky(x, "leaky_relu_2")
-    x = layers.Conv2DTranspose(
-        channels, kernel_size, strides=2, padding="same", activation="tanh", name="upsample_2"
-    )(x)
+    x = _upsample(channels, kernel_size, activation="tanh", name="upsample_2")(x)
     return keras.Model(inputs, x, name="dcgan_generator")
 
 
@@ -118,9 +117,7 @@ def residual_generator(
     # One pixel's convolution and repetition of pixels commute; this order is the cheaper one.
     x = layers.UpSampling2D(name="skip_double")(layers.Conv2D(width, 1, name="skip_conv")(x))
     x = _conditional_norm(layers.Add(name="residual")([x, h]), condition, "end")
-    x = layers.Conv2DTranspose(
-        channels, 4, strides=2, padding="same", activation="tanh", name="pixels"
-    )(x)
+    x = _upsample(channels, 4, activation="tanh", name="pixels")(x)
     return keras.Model(inputs, x, name="residual_generator")
 
 
@@ -209,9 +206,6 @@ def recurrent_discriminator(image_shape: Sequence[int] = MNIST_SHAPE, width: int
     return keras.Model(image, parts.logit(x), name="recurrent_discriminator")
 
 
-# --- As published ------------------------------------------------------------------------------
-
-
 def tutorial_dcgan_generator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
     """The generator of TensorFlow's DCGAN tutorial: the reference for "slow on a CPU".
 
@@ -226,14 +220,10 @@ def tutorial_dcgan_generator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
     x = layers.BatchNormalization(name="batch_norm_1")(x)
     x = layers.Reshape((*side, 256), name="reshape")(parts.leaky(x, "leaky_relu_1", 0.3))
     for i, (filters, strides) in enumerate(((128, 1), (64, 2)), start=2):
-        x = layers.Conv2DTranspose(
-            filters, 5, strides=strides, padding="same", use_bias=False, name=f"upsample_{i - 1}"
-        )(x)
+        x = _upsample(filters, 5, strides=strides, use_bias=False, name=f"upsample_{i - 1}")(x)
         x = layers.BatchNormalization(name=f"batch_norm_{i}")(x)
         x = parts.leaky(x, f"leaky_relu_{i}", 0.3)
-    x = layers.Conv2DTranspose(
-        channels, 5, strides=2, padding="same", use_bias=False, activation="tanh", name="upsample_3"
-    )(x)
+    x = _upsample(channels, 5, use_bias=False, activation="tanh", name="upsample_3")(x)
     return keras.Model(z, x, name="tutorial_dcgan_generator")
 
 
@@ -259,15 +249,9 @@ def stacked_generator(image_shape: Sequence[int] = STACKED_SHAPE) -> Model:
     x = layers.Reshape((*first, 64), name="reshape")(x)
     x = layers.ReLU(name="relu_1")(layers.BatchNormalization(momentum=0.9, name="batch_norm_1")(x))
     for i, (filters, reached) in enumerate(zip((32, 16, 8), doubled, strict=True), start=2):
-        x = layers.Conv2DTranspose(
-            filters,
-            3,
-            strides=2,
-            padding="same",
-            # A side n becomes 2 n, or 2 n - 1 where that is what is wanted.
-            output_padding=[1 - side % 2 for side in reached],
-            name=f"upsample_{i - 1}",
-        )(x)
+        # A side n becomes 2 n, or 2 n - 1 where that is what is wanted.
+        even = [1 - side % 2 for side in reached]
+        x = _upsample(filters, 3, output_padding=even, name=f"upsample_{i - 1}")(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
         x = layers.ReLU(name=f"relu_{i}")(x)
     x = layers.Conv2D(channels, 3, padding="same", activation="tanh", name="image")(x)

@@ -144,9 +144,6 @@ def spectrally_normalised(layer: keras.Layer) -> keras.Layer:
     return layers.SpectralNormalization(layer, name=layer.name)
 
 
-# --- The data's mean image ---------------------------------------------------------------------
-
-
 def checked_mean(mean_image: Any, image_shape: ImageShape) -> np.ndarray:
     """An image in [-1, 1], float32 of a shape."""
     mean = np.asarray(mean_image, dtype=np.float32)

@@ -234,9 +234,8 @@ def test_penalties_of_a_linear_critic():
     real, fake = tf.constant(batch(4, 1)), tf.constant(batch(4, 2))
     assert float(losses.r1_penalty(critic, real)) == pytest.approx(norm**2 / 2, rel=1e-13)
     assert float(losses.r2_penalty(critic, fake)) == pytest.approx(norm**2 / 2, rel=1e-13)
-    for target in (1.0, 0.25):
-        value = float(losses.gradient_penalty(critic, real, fake, target=target))
-        assert value == pytest.approx((norm - target) ** 2, rel=1e-10)
+    value = float(losses.gradient_penalty(critic, real, fake))
+    assert value == pytest.approx((norm - 1.0) ** 2, rel=1e-10)
 
 
 def test_penalties_of_a_quadratic_critic():
