@@ -33,6 +33,17 @@ class AdversarialLoss(NamedTuple):
     relativistic: bool = False
 
 
+def binary_cross_entropy(logits: Tensor, label: float) -> Tensor:
+    """Mean of ``-label * log D - (1 - label) * log(1 - D)`` with ``D = sigmoid(logits)``, in nats.
+
+    It is written with ``softplus(t) = log(1 + exp(t))`` so that no logarithm of zero can occur.
+    ``label``, in [0, 1], is the probability that the target gives to "real".
+    """
+    return tf.reduce_mean(
+        label * tf.math.softplus(-logits) + (1.0 - label) * tf.math.softplus(logits)
+    )
+
+
 def minimax_discriminator(real: Tensor, fake: Tensor, real_label: float = 1.0) -> Tensor:
     """``-E[log D(x)] - E[log(1 - D(G(z)))]`` (Goodfellow et al. 2014, eq. 1).
 
@@ -41,9 +52,7 @@ def minimax_discriminator(real: Tensor, fake: Tensor, real_label: float = 1.0) -
     al. 2016, section 3.4): the best D then never exceeds it where there is only data, which keeps
     its logits finite.
     """
-    # -log D is softplus(-logit), and -log(1 - D) is softplus(logit): no logarithm of zero occurs.
-    on_data = real_label * tf.math.softplus(-real) + (1.0 - real_label) * tf.math.softplus(real)
-    return tf.reduce_mean(on_data) + tf.reduce_mean(tf.math.softplus(fake))
+    return binary_cross_entropy(real, real_label) + binary_cross_entropy(fake, 0.0)
 
 
 def minimax_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
@@ -61,7 +70,7 @@ def non_saturating_generator(fake: Tensor, real: Tensor | None = None) -> Tensor
     Its derivative with respect to a logit is ``-(1 - D)``: largest where D is sure that a
     sample is generated.
     """
-    return tf.reduce_mean(tf.math.softplus(-fake))
+    return binary_cross_entropy(fake, 1.0)
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -174,10 +183,7 @@ def r2_penalty(critic: Critic, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(
-    critic: Critic,
-    real: Tensor,
-    fake: Tensor,
-    alpha: Tensor | None = None,
+    critic: Critic, real: Tensor, fake: Tensor, alpha: Tensor | None = None
 ) -> Tensor:
     """``E[(||grad D(x')|| - 1)^2]`` between data and samples (Gulrajani et al. 2017, eq. 3).
 

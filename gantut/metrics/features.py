@@ -162,11 +162,7 @@ def kernel_distance(a: FeaturesLike, b: FeaturesLike) -> float:
 
     Binkowski et al. (2018): kernel (x.y / F + 1)^3, F the number of features. The estimator is
     the U-statistic over all pairs (Gretton et al. 2012, equation 3), not an average over random
-    subsets: it needs no seed and has the smallest variance.
-
-    Args:
-        a: As in `frechet_distance`.
-        b: As there.
+    subsets: it needs no seed and has the smallest variance. Arguments as in `frechet_distance`.
 
     Returns:
         The squared discrepancy. Its expectation does not depend on the sample counts and is 0
@@ -230,8 +226,7 @@ class ManifoldMetrics(NamedTuple):
 
 def precision_recall(real: FeaturesLike, fake: FeaturesLike, k: int = 5) -> tuple[float, float]:
     """The first two of `manifold_metrics`."""
-    metrics = manifold_metrics(real, fake, k)
-    return metrics.precision, metrics.recall
+    return manifold_metrics(real, fake, k)[:2]
 
 
 def manifold_metrics(real: FeaturesLike, fake: FeaturesLike, k: int = 5) -> ManifoldMetrics:

@@ -115,23 +115,19 @@ def nearest_training_images(samples: npt.ArrayLike, train: npt.ArrayLike, k: int
     k = _check.integer(k, "k", 1)
     if k > len(train):
         raise ValueError(f"k must be at most {len(train)}, the training images, got {k}")
-    samples = samples.reshape(len(samples), -1)
-    train = train.reshape(len(train), -1)
-
+    samples, train = (images.reshape(len(images), -1) for images in (samples, train))
     points = samples.astype(np.float32)
     keep = min(k + 8, len(train))
-    best = np.full((len(samples), 0), np.inf, dtype=np.float32)
-    indices = np.zeros((len(samples), 0), dtype=np.int64)
+    candidates = []
     for start in range(0, len(train), _IMAGES):
         block = train[start : start + _IMAGES].astype(np.float32)
         # The term |sample|^2 is the same for all candidates of a sample and is left out.
         squares = np.einsum("ij,ij->i", block, block) - (2 * points) @ block.T
         chosen = np.argpartition(squares, min(keep, len(block)) - 1, axis=1)[:, :keep]
-        best = np.concatenate([best, np.take_along_axis(squares, chosen, axis=1)], axis=1)
-        indices = np.concatenate([indices, chosen + start], axis=1)
-        order = np.argsort(best, axis=1, kind="stable")[:, :keep]
-        best = np.take_along_axis(best, order, axis=1)
-        indices = np.take_along_axis(indices, order, axis=1)
+        candidates.append((np.take_along_axis(squares, chosen, axis=1), chosen + start))
+    nearness, indices = (np.concatenate(part, axis=1) for part in zip(*candidates, strict=True))
+    order = np.argsort(nearness, axis=1, kind="stable")[:, :keep]
+    indices = np.take_along_axis(indices, order, axis=1)
 
     distances = np.empty(indices.shape)
     for rows in np.array_split(np.arange(len(samples)), -(-len(samples) // _ROWS)):

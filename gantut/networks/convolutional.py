@@ -97,12 +97,7 @@ def residual_generator(
     the label go into each normalisation). A dense layer makes a quarter-size image of 2 ``width``
     channels; one residual block, ReLU and 3x3 convolutions, doubles it and ends at ``width``
     channels; a transposed convolution doubles it again, where BigGAN has one more block.
-
-    Args:
-        latent_dim: Length of the latent vector.
-        image_shape: (height, width, channels); height and width are multiples of 4.
-        width: Channels at half size.
-        num_classes: Number of labels.
+    Arguments as in :func:`dcgan_generator`.
     """
     inputs, condition = parts.latent_and_label(latent_dim, num_classes)
     height, breadth, channels = parts.checked_shape(image_shape, 4)
@@ -154,7 +149,7 @@ def residual_discriminator(
     projected on, as in :func:`projection_mlp_discriminator`.
 
     Args:
-        image_shape: As in :func:`residual_generator`.
+        image_shape: (height, width, channels); height and width are multiples of 4.
         width: Channels at half size.
         spectral_norm: Whether Keras' ``SpectralNormalization`` is around each convolution and
             each dense layer, as in :func:`gantut.stabilisers.spectrally_normalised`.
@@ -210,8 +205,7 @@ def tutorial_dcgan_generator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
     """The generator of TensorFlow's DCGAN tutorial: the reference for "slow on a CPU".
 
     Dense to 7x7x256, transposed convolutions of 128, 64 and 1 channels with 5x5 kernels and
-    strides 1, 2, 2; 52 million multiplications an image. Latent vectors have length 100. Other
-    images than the tutorial's have a height and a width that are multiples of 4.
+    strides 1, 2, 2; 52 million multiplications an image. Latent vectors have length 100.
     """
     z = parts.latent_input(100)
     height, width, channels = parts.checked_shape(image_shape, 4)

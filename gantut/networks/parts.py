@@ -37,10 +37,8 @@ def checked_shape(image_shape: Iterable[int], multiple_of: int = 1) -> ImageShap
         raise type(error)(
             f"image_shape must be (height, width, channels), got {image_shape!r}"
         ) from None
-    height, width, channels = (
-        _check.integer(size, f"{name} in image_shape", 1)
-        for name, size in (("height", height), ("width", width), ("channels", channels))
-    )
+    sizes = (_check.integer(size, "each of image_shape", 1) for size in (height, width, channels))
+    height, width, channels = sizes
     if height % multiple_of or width % multiple_of:
         raise ValueError(
             f"height and width in image_shape must be multiples of {multiple_of} for this network, "
