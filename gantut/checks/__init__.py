@@ -12,6 +12,12 @@ where nothing is wrong. All of them decide by what the pieces do (weights before
 shapes, ranges, answers), never by reading their source. So they find a fault that shows in the
 step that was run, and none that waits for the hundredth; for those see `gantut.diagnosis`.
 
+What is the same in all of them: a network is a built Keras model, and is left as it was;
+``inputs`` is what to call it with, an array (n, ...) or [images, labels], the labels integers
+(n,); ``name`` is what the finding calls it. ``updates`` holds, for each update by an optimizer,
+the names of the networks whose weights it was given: ``[["discriminator"], ["generator"]]`` is as
+it should be.
+
 - ``pieces``: each check by itself
 - ``inspection``: all of them, on a training step
 - ``watch``: what the networks are called with and what the optimizers change
@@ -19,7 +25,7 @@ step that was run, and none that waits for the hundredth; for those see `gantut.
 - ``parts``: calling a network, its shapes and layers
 """
 
-from gantut.checks.inspection import QUESTIONS, Inspection, inspect
+from gantut.checks.inspection import CHECKS, Inspection, inspect
 from gantut.checks.pieces import (
     critic_steps,
     flat_critic,
@@ -42,7 +48,7 @@ from gantut.checks.pieces import (
 )
 
 __all__ = [
-    "QUESTIONS",
+    "CHECKS",
     "Inspection",
     "critic_steps",
     "flat_critic",

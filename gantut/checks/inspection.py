@@ -11,6 +11,7 @@ import numpy as np
 
 from gantut import _check
 from gantut._keras import keras, put_back, tf
+from gantut.callbacks.parts import is_finite
 from gantut.checks import pieces
 from gantut.checks.parts import (
     Array,
@@ -19,42 +20,24 @@ from gantut.checks.parts import (
     call,
     default_inputs,
     finding,
-    input_shape,
     last_weights,
     learnable,
-    output_shape,
+    shapes_of,
 )
 from gantut.checks.process import everything_back
 from gantut.checks.watch import Watch
 from gantut.diagnosis import Finding
 
-QUESTIONS: dict[str, str] = {
-    "step": "Does the training step run?",
-    "shapes": "Does what G makes fit what D takes, and the data?",
-    "scale": "Is the data scaled like what G makes?",
-    "data_use": "Does D see the data?",
-    "learning": "Do both networks learn, and stay finite?",
-    "separation": "Does each update change one network only?",
-    "opposition": "Does G's step work against D's?",
-    "critic_steps": "Does D take as many steps for one of G as is claimed?",
-    "noise_rows": "Do the noise rows follow the batch?",
-    "training_mode": "Are the networks trained in training mode?",
-    "normalisation": "Does batch normalisation normalise?",
-    "idle_layers": "Does each activation do something?",
-    "linearity": "Is D more than a linear function?",
-    "label_planes": "Do labels make planes?",
-    "label_use": "Do the labels make a difference?",
-    "mixing_weights": "Is alpha in [0, 1]?",
-    "flat_critic": "Is the penalty's gradient finite where D is flat?",
-    "saturation": "Is G's loss steep where its samples are poor?",
-    "modes": "Does the data have as many modes as it should?",
-}
-"""The checks by name, and the question that each answers."""
-
-_NEED_A_STEP = (
-    "step", "data_use", "learning", "separation", "opposition", "critic_steps", "noise_rows",
-    "training_mode", "mixing_weights", "flat_critic",
+CHECKS = (
+    "step", "shapes", "scale", "data_use", "learning", "separation", "opposition", "critic_steps",
+    "noise_rows", "training_mode", "normalisation", "idle_layers", "linearity", "label_planes",
+    "label_use", "mixing_weights", "flat_critic", "saturation", "modes",
 )  # fmt: skip
+"""The checks, in the order in which an `Inspection` names them.
+
+All but two are functions of their own: does the training step run (``step``), and does D see the
+data (``data_use``)?
+"""
 _UNMIXED = "D is shown no mixture of data and samples"
 
 
@@ -72,7 +55,6 @@ class Inspection(NamedTuple):
     skipped: dict[str, str]
 
     def __str__(self) -> str:
-        """The findings, the checks that found nothing, and those that were not run."""
         count = len(self.findings)
         lines = [f"{count or 'No'} finding{'' if count == 1 else 's'}."]
         lines += [f"- {finding.name}: {finding.message}" for finding in self.findings]
@@ -133,7 +115,8 @@ def inspect(
         expected_modes = _check.integer(expected_modes, "expected_modes", 2)
     if claimed_critic_steps is not None:
         claimed_critic_steps = _check.integer(claimed_critic_steps, "claimed_critic_steps", 1)
-    for name, network in (("generator", generator), ("discriminator", discriminator)):
+    networks = {"generator": generator, "discriminator": discriminator}
+    for name, network in networks.items():
         if not isinstance(network, keras.Model):
             raise TypeError(f"the {name} must be a Keras model, got {type(network).__name__}")
     if train_step is not None and not callable(train_step):
@@ -142,17 +125,14 @@ def inspect(
             f"{type(train_step).__name__}"
         )
     batch = _first_batch(data, batch_size, seed)
-    inspector = _Inspector(generator, discriminator, train_step, batch, steps)
+    inspector = _Inspector(networks, train_step, batch, steps)
     # A model's own method takes tensors, as from fit; so does a loop over a dataset.
     inspector.as_tensors = isinstance(data, tf.data.Dataset) or isinstance(
         getattr(train_step, "__self__", None), keras.Model
     )
     with everything_back(generator, discriminator) as restore:
         inspector.note("shapes", pieces.shapes(generator, discriminator, batch[0]))
-        if train_step is None:
-            for name in _NEED_A_STEP:
-                inspector.note(name, "no training step was given")
-        else:
+        if train_step is not None:
             inspector.check_step(restore, claimed_critic_steps)
         restore()
         inspector.check_networks()
@@ -163,11 +143,15 @@ def inspect(
     else:
         inspector.note("modes", pieces.modes(_all_rows(data), expected_modes))
     inspector.note("saturation", "it needs the loss: checks.saturation(loss)")
-    order = list(QUESTIONS)
+    found, skipped = {f.name for f in inspector.findings}, inspector.skipped
     result = Inspection(
-        sorted(inspector.findings, key=lambda found: order.index(found.name)),
-        [name for name in order if name in inspector.passed],
-        {name: inspector.skipped[name] for name in order if name in inspector.skipped},
+        [f for name in CHECKS for f in inspector.findings if f.name == name],
+        [name for name in CHECKS if name in inspector.passed],
+        {
+            name: skipped.get(name, "no training step was given")
+            for name in CHECKS
+            if name not in found and name not in inspector.passed
+        },
     )
     if verbose:
         print(result)
@@ -175,43 +159,26 @@ def inspect(
 
 
 class _StepError(Exception):
-    """The reader's training step raised; ``__cause__`` is what."""
+    """The reader's training step raised its ``__cause__``."""
 
 
 class _Inspector:
-    """One inspection: the pieces, what was seen of them, and what was concluded.
-
-    Attributes:
-        seen: What was watched in the step; nothing, if there is none.
-        as_a_graph_only: Whether the step runs, but not eagerly.
-        as_tensors: Whether the step gets tensors in the place of arrays.
-        taken: The number of training steps so far.
-    """
+    """One inspection: the pieces, what was seen of them, and what was concluded."""
 
     def __init__(
-        self,
-        generator: Model,
-        discriminator: Model,
-        step: Any,
-        batch: tuple[Array, ...],
-        steps: int,
+        self, networks: dict[str, Model], step: Any, batch: tuple[Array, ...], steps: int
     ) -> None:
-        self.networks = {"generator": generator, "discriminator": discriminator}
-        self.step, self.batch, self.steps = step, batch, steps
+        self.networks, self.step, self.batch, self.steps = networks, step, batch, steps
         self.findings: list[Finding] = []
         self.passed: list[str] = []
         self.skipped: dict[str, str] = {}
         self.seen = Watch(self.networks, batch)
-        self.as_a_graph_only = False
-        self.as_tensors = False
+        self.as_a_graph_only = False  # the step runs, but not eagerly
+        self.as_tensors = False  # it gets these in the place of arrays
         self.taken = 0
 
     def note(self, name: str, outcome: str | Finding | Sequence[Finding | None] | None) -> bool:
-        """Notes what a check found in each of its pieces, or why it was not run (a string).
-
-        Returns:
-            Whether it was run and found nothing.
-        """
+        """Notes what a check found in each of its pieces, or why it was not run (a string)."""
         if isinstance(outcome, str):
             self.skipped[name] = outcome
             return False
@@ -225,8 +192,19 @@ class _Inspector:
     def take(self, batch: Sequence[Array], *, as_it_is: bool) -> Any:
         """Takes a training step; what it raises comes out as `_StepError`."""
         self.taken += 1
+        step = self.step
         try:
-            return _take(self.step, batch, as_it_is, self.as_tensors)
+            tensors = tuple(tf.convert_to_tensor(x) for x in batch)
+            element = tensors if len(tensors) > 1 else tensors[0]
+            if isinstance(step, keras.Model) and as_it_is:
+                once = tf.data.Dataset.from_tensors(element)
+                return step.fit(once, epochs=1, shuffle=False, verbose=0)
+            if isinstance(step, keras.Model):
+                return step.train_step(element)
+            # Labels come beside the images or, as to a train_step, with them in one argument.
+            if not _takes(step, *batch) and _takes(step, element):
+                return step(element)
+            return step(*(tensors if self.as_tensors else batch))
         except Exception as error:
             raise _StepError from error
 
@@ -268,7 +246,7 @@ class _Inspector:
         learnt = self.note(
             "learning", raises or [pieces.learning(before[n], after[n], n) for n in before]
         )
-        self.note("data_use", raises or self.data_use(_finite(after)))
+        self.note("data_use", raises or self.data_use(is_finite(after)))
         restore()
         unmixed = unwatched or ("" if self.seen.alphas else _UNMIXED)
         unlearnt = "" if learnt else "the networks do not learn"
@@ -292,7 +270,7 @@ class _Inspector:
         for _ in range(self.steps):
             self.take(self.batch, as_it_is=True)
             after = self.values()
-            if not _finite(after) or not any(
+            if not is_finite(after) or not any(
                 all(map(np.array_equal, before[name], after[name])) for name in before
             ):
                 break
@@ -330,13 +308,13 @@ class _Inspector:
             return "the step never calls G"
         if rows % 16:
             return "the batch is no multiple of 16"
+        seen = Watch(self.networks, self.batch)
         try:
-            with self.seen.watching(updates=False):
-                self.seen.begin()
+            with seen.watching():
                 self.take([x[:short] for x in self.batch], as_it_is=False)
         except _StepError:
             return f"the step does not take a batch of {short}"
-        pairs = zip(drawn, self.seen.drawn, strict=False)
+        pairs = zip(drawn, seen.drawn, strict=False)
         found = (pieces.noise_rows([(rows, n), (short, m)]) for n, m in pairs)
         return next((f for f in found if f is not None), None)
 
@@ -353,7 +331,7 @@ class _Inspector:
             returned = self.take(nothing, as_it_is=True)
         except _StepError:
             return None
-        if not _finite(self.values()) or not _all_finite(returned):
+        if not is_finite([self.values(), getattr(returned, "history", returned)]):
             return None
         return finding(
             "data_use",
@@ -376,14 +354,14 @@ class _Inspector:
             self.take(self.batch, as_it_is=True)
         except _StepError:
             return "the step raises where D is flat"
-        return None if _finite(self.values()) else pieces.not_finite_where_flat()
+        return None if is_finite(self.values()) else pieces.NOT_FINITE_WHERE_FLAT
 
     # The networks by themselves.
 
     def check_networks(self) -> None:
         """Runs the checks on the networks by themselves, and what they make of labels."""
         generator, discriminator = self.networks.values()
-        made, seen = output_shape(generator), self.seen
+        made, seen = shapes_of(generator)[1], self.seen
         ends = pieces.reach(generator, seen.inputs.get("generator"))
         shown = seen.real[0] if seen.real else self.batch[0]
         if len(made) == 3 and shown.ndim == 4:
@@ -395,8 +373,7 @@ class _Inspector:
         else:
             self.note("scale", pieces.fits_the_range(ends, shown))
         self.note("normalisation", [pieces.normalisation(m, n) for n, m in self.networks.items()])
-        inputs = {name: self.inputs(name) for name in self.networks}
-        given = {name: x for name, x in inputs.items() if x is not None}
+        given = {name: x for name in self.networks if (x := self.inputs(name)) is not None}
         idle = [pieces.idle_layers(self.networks[n], x, n) for n, x in given.items()]
         self.note("idle_layers", idle or "the data does not fit")
         if "discriminator" in given:
@@ -420,7 +397,7 @@ class _Inspector:
         network, images = self.networks[name], self.batch[0]
         if name == "generator":
             return default_inputs(network, self.batch[1:], len(images))
-        if input_shape(network) != images.shape[1:] or len(network.inputs) > len(self.batch):
+        if shapes_of(network)[0] != images.shape[1:] or len(network.inputs) > len(self.batch):
             return None
         return list(self.batch[: len(network.inputs)])
 
@@ -434,36 +411,18 @@ def _words(error: BaseException | None) -> str:
     return textwrap.shorten(said, 240) or type(error).__name__
 
 
-def _finite(arrays: Mapping[str, list[Array]]) -> bool:
-    return all(np.isfinite(a).all() for group in arrays.values() for a in group)
-
-
-def _all_finite(returned: Any) -> bool:
-    values = tf.nest.flatten(getattr(returned, "history", returned))
-    return all(
-        np.isfinite(np.asarray(v, float)).all()
-        for v in values
-        if isinstance(v, int | float | np.number | np.ndarray | tf.Tensor)
-    )
-
-
 def _all_rows(data: Any) -> Array:
     if isinstance(data, tf.data.Dataset):
         return np.concatenate([np.asarray(as_list(x)[0]) for x in data.take(100)])
-    return np.asarray(data[0] if isinstance(data, tuple | list) else data)
+    return np.asarray(as_list(data)[0])
 
 
 def _first_batch(data: Any, batch_size: int, seed: int) -> tuple[Array, ...]:
-    if data is None:
-        raise ValueError("data must be an array, (images, labels), or a batched dataset, got None")
     if isinstance(data, tf.data.Dataset):
-        first = next(iter(data.take(1)), None)
-        if first is None:
-            raise ValueError("the dataset is empty")
-        batch = tuple(np.asarray(x) for x in as_list(first))
+        batch = tuple(np.asarray(x) for x in as_list(next(iter(data.take(1)), ())))
     else:
-        arrays = [np.asarray(x) for x in (data if isinstance(data, tuple | list) else [data])]
-        if len({len(x) if x.ndim else 0 for x in arrays}) != 1:
+        arrays = [np.atleast_1d(x) for x in as_list(data)]
+        if len({len(x) for x in arrays}) != 1:
             raise ValueError(
                 f"images and labels must be as many, got shapes {[x.shape for x in arrays]}"
             )
@@ -471,25 +430,12 @@ def _first_batch(data: Any, batch_size: int, seed: int) -> tuple[Array, ...]:
         batch = tuple(x[rows] for x in arrays)
     if not batch or batch[0].ndim < 2 or len(batch[0]) < 8:
         raise ValueError(
-            "a batch must have at least eight rows of data, got shape "
-            f"{batch[0].shape if batch else ()}"
+            "data must be an array, (images, labels), or a batched dataset, with at least eight "
+            f"rows in a batch; got shape {batch[0].shape if batch else ()}"
         )
     if batch[0].dtype.kind not in "iuf" or not np.isfinite(batch[0]).all():
         raise ValueError(f"the data must be finite numbers, got {batch[0].dtype}")
     return batch
-
-
-def _take(step: Any, batch: Sequence[Array], as_it_is: bool, as_tensors: bool) -> Any:
-    tensors = tuple(tf.convert_to_tensor(x) for x in batch)
-    element = tensors if len(tensors) > 1 else tensors[0]
-    if not isinstance(step, keras.Model):
-        # Labels come beside the images or, as to a model's train_step, with them in one argument.
-        if not _takes(step, *batch) and _takes(step, element):
-            return step(element)
-        return step(*(tensors if as_tensors else batch))
-    if not as_it_is:
-        return step.train_step(element)
-    return step.fit(tf.data.Dataset.from_tensors(element), epochs=1, shuffle=False, verbose=0)
 
 
 def _takes(function: Callable[..., Any], *arguments: Any) -> bool:

@@ -18,12 +18,11 @@ from gantut.checks.parts import (
     call,
     default_inputs,
     finding,
-    input_shape,
     last_weights,
-    output_shape,
-    percent,
+    shapes_of,
 )
 from gantut.diagnosis import Finding
+from gantut.diagnosis.symptoms import percent
 
 
 def _by(shape: Sequence[int]) -> str:
@@ -34,20 +33,13 @@ def _by(shape: Sequence[int]) -> str:
 
 
 def shapes(generator: Model, discriminator: Model, images: Any = None) -> Finding | None:
-    """Does what G makes fit what D takes, and the data?
+    """Does what G makes fit what D takes, and the data (n, ...), if it is given?
 
-    Args:
-        generator: A Keras model with known shapes.
-        discriminator: Another. It may take more channels than G makes, for planes of labels.
-        images: Data (n, ...), or None. Data of another shape with as many values passes, because
-            a training step may reshape it.
-
-    Returns:
-        A finding, or None.
+    D may take more channels than G makes, for planes of labels. Data of another shape with as many
+    values passes, because a training step may reshape it.
     """
-    made, taken = output_shape(generator), input_shape(discriminator)
-    side, channels = (made[:-1], made[-1]) if made else ((), 0)
-    planes = len(made) == len(taken) == 3 and side == taken[:-1] and taken[-1] > channels
+    made, taken = shapes_of(generator)[1], shapes_of(discriminator)[0]
+    planes = len(made) == len(taken) == 3 and made[:-1] == taken[:-1] and made[-1] < taken[-1]
     if made != taken and not planes:
         return finding(
             "shapes",
@@ -67,20 +59,9 @@ def shapes(generator: Model, discriminator: Model, images: Any = None) -> Findin
 
 
 def scale(generator: Model, images: Any, latents: Any = None) -> Finding | None:
-    """Is the data scaled like what G makes?
+    """Is the data (n, ...), as D sees it, scaled like what G makes?
 
-    What G can make is found by trying: its latent vectors, and the weights of its last layer, are
-    made a thousand and a million times as large (and put back). A tanh then ends at -1 and 1; an
-    output that goes on growing has no bound, and nothing to compare with.
-
-    Args:
-        generator: A Keras model.
-        images: Data (n, ...), as the discriminator sees it.
-        latents: What to call the generator with; 8 standard normal vectors (and labels 0) if
-            None.
-
-    Returns:
-        A finding if the data goes beyond what G can make, or fills less than 60 % of it.
+    It must not go beyond what G can make (`reach`, from the same latents), and fill 60 % of it.
     """
     return fits_the_range(reach(generator, latents), np.asarray(images))
 
@@ -89,7 +70,6 @@ def fits_the_range(ends: tuple[float, float], real: Array) -> Finding | None:
     """`scale`, for what `reach` found."""
     low, high = ends
     bottom, top = float(real.min()), float(real.max())
-    values = {"data_min": bottom, "data_max": top, "reach_min": low, "reach_max": high}
     slack = 0.01 * (high - low) if math.isfinite(high - low) else 0.01
     if bottom < low - slack or top > high + slack:
         message = (
@@ -110,33 +90,34 @@ def fits_the_range(ends: tuple[float, float], real: Array) -> Finding | None:
         message += " For bytes 0..255: x / 127.5 - 1."
     elif tanh and bottom >= 0.0 and top <= 1.0:
         message += " For data in [0, 1]: 2 * x - 1, or a sigmoid at the end of G."
-    return finding("scale", message, **values)
+    return finding("scale", message, data_min=bottom, data_max=top, reach_min=low, reach_max=high)
 
 
 def reach(generator: Model, latents: Any = None) -> tuple[float, float]:
     """The least and the greatest number that a generator can make, found by trying.
 
+    Its latent vectors, and the weights of its last layer, are made a thousand and a million times
+    as large (and put back). A tanh then ends at -1 and 1; an output that goes on growing has no
+    bound, and nothing to compare with.
+
     Args:
-        generator: A Keras model; it is left as it was.
-        latents: As in `scale`.
+        generator: A Keras model.
+        latents: What to call it with; 8 standard normal vectors (and labels 0) if None.
 
     Returns:
         Two numbers, infinite where the output has no bound.
     """
     inputs = default_inputs(generator) if latents is None else as_list(latents)
+    last = last_weights(generator)
     ends = []
     with put_back(generator.variables):
-        last = last_weights(generator)
-        start = [tf.convert_to_tensor(w) for w in last]
         for factor in (1e3, 1e6):
-            far = [factor * tf.cast(inputs[0], tf.float32), *inputs[1:]]
-            outputs = [call(generator, far)]
-            for weight, value in zip(last, start, strict=True):
-                weight.assign(factor * value)
-            outputs.append(call(generator, inputs))
-            for weight, value in zip(last, start, strict=True):
-                weight.assign(value)
-            found = np.concatenate([np.ravel(o) for o in outputs])
+            far = call(generator, [factor * tf.cast(inputs[0], tf.float32), *inputs[1:]])
+            with put_back(last):
+                for weight in last:
+                    weight.assign(factor * tf.convert_to_tensor(weight))
+                large = call(generator, inputs)
+            found = np.concatenate([far.ravel(), large.ravel()])
             found = found[np.isfinite(found)]
             ends.append((float(found.min()), float(found.max())) if found.size else (0.0, 0.0))
     (low, high), (lower, higher) = ends
@@ -147,7 +128,7 @@ def reach(generator: Model, latents: Any = None) -> tuple[float, float]:
 
 
 def modes(points: Any, expected: int, *, seed: int = 0) -> Finding | None:
-    """Does made-up data have as many modes as it should?
+    """Does made-up data have as many modes as it should, no fewer and no more?
 
     Two modes are apart if the gap between them is much longer than any gap inside them: of the
     edges of the shortest tree that joins 600 of the points, those before the largest drop in
@@ -157,9 +138,6 @@ def modes(points: Any, expected: int, *, seed: int = 0) -> Finding | None:
         points: Samples of separate modes, (n, d).
         expected: The number of modes that the text speaks of, at least 2.
         seed: Chooses the 600 points.
-
-    Returns:
-        A finding if there are fewer or more, or if the points cannot be separated.
     """
     expected = _check.integer(expected, "expected", 2)
     x = np.asarray(points, float)
@@ -174,7 +152,6 @@ def modes(points: Any, expected: int, *, seed: int = 0) -> Finding | None:
     edges = np.zeros(len(x) - 1)
     edges[: len(lengths)] = np.sort(lengths)[::-1]
     ratios = edges[: 3 * expected] / np.maximum(edges[1 : 3 * expected + 1], 1e-12)
-    found = int(ratios.argmax()) + 1
     if ratios.max() < 3.0:
         return finding(
             "modes",
@@ -183,7 +160,7 @@ def modes(points: Any, expected: int, *, seed: int = 0) -> Finding | None:
             expected=expected,
             gap=ratios.max(),
         )
-    count = found + 1
+    count = int(ratios.argmax()) + 2
     if count == expected:
         return None
     return finding(
@@ -205,24 +182,21 @@ def label_planes(planes: Any, labels: Any = None) -> Finding | None:
     Args:
         planes: What stands beside the image, (n, height, width, classes).
         labels: The integer labels (n,); with them the plane of the label must be the largest.
-
-    Returns:
-        A finding if a channel varies over an image, or a wrong one is largest.
     """
     x = np.asarray(planes)
     if x.ndim != 4 or not x.size:
         raise ValueError(f"planes must have shape (n, height, width, classes), got {x.shape}")
-    varied = np.ptp(x, axis=(1, 2)) > 1e-6
+    varied = (np.ptp(x, axis=(1, 2)) > 1e-6).any(axis=1)
     if varied.any():
         rows = (np.ptp(x, axis=2) <= 1e-6).all()
         where = "bands over the rows of the image" if rows else "no planes"
         return finding(
             "label_planes",
-            f"The labels make {where}: in {percent(varied.any(axis=1).mean())} of images a "
+            f"The labels make {where}: in {percent(varied.mean())} of images a "
             "channel of the label is not the same all over the image. Repeating a one-hot row "
             "without an axis repeats each number by itself. Reshape to (n, 1, 1, classes), then "
             "repeat along axes 1 and 2.",
-            share=varied.any(axis=1).mean(),
+            share=varied.mean(),
         )
     if labels is not None:
         wrong = np.mean(x[:, 0, 0].argmax(axis=1) != np.asarray(labels))
@@ -236,22 +210,12 @@ def label_planes(planes: Any, labels: Any = None) -> Finding | None:
 
 
 def label_use(network: Model, inputs: Sequence[Any], name: str = "discriminator") -> Finding | None:
-    """Do the labels make a difference?
-
-    Args:
-        network: A Keras model of two inputs, the second of them integer labels.
-        inputs: Both, with at least two labels that differ.
-        name: What to call it.
-
-    Returns:
-        A finding if the network answers alike when all labels are changed.
-    """
-    labels = np.asarray(inputs[1])
-    others = np.roll(labels, 1, axis=0)
+    """Do the labels, of which two or more differ, make a difference to what it answers?"""
+    images, labels = inputs
     if len(np.unique(labels, axis=0)) < 2:
         return None
     with put_back(network.variables):
-        one, two = (call(network, [inputs[0], y]) for y in (labels, others))
+        one, two = (call(network, [images, y]) for y in (labels, np.roll(labels, 1, axis=0)))
     if np.abs(one - two).max() > 0.0:
         return None
     return finding(
@@ -269,14 +233,7 @@ def normalisation(network: Model, name: str = "network") -> Finding | None:
 
     Each such layer that is trained gets 256 standard normal numbers a channel. With the usual
     epsilon (at most 0.01) the deviation of what comes out, without scale and offset, is above
-    0.99.
-
-    Args:
-        network: A built Keras model; it is left as it was.
-        name: What to call it.
-
-    Returns:
-        A finding if a layer's output has a deviation below 0.9.
+    0.99; a finding is one below 0.9.
     """
     rng = np.random.default_rng(0)
     for layer in all_layers(network):
@@ -308,14 +265,7 @@ def normalisation(network: Model, name: str = "network") -> Finding | None:
 def idle_layers(network: Model, inputs: Any, name: str = "network") -> Finding | None:
     """Does each activation do something?
 
-    Args:
-        network: A Keras model.
-        inputs: What to call it with.
-        name: What to call it.
-
-    Returns:
-        A finding if an activation gives out, to the bit, what it got. Such a layer changes
-        nothing: a LeakyReLU behind a ReLU, for one.
+    One that gives out, to the bit, what it got changes nothing: a LeakyReLU behind a ReLU, say.
     """
     kinds = keras.layers
     wanted = (kinds.ReLU, kinds.LeakyReLU, kinds.ELU, kinds.PReLU, kinds.Activation)
@@ -341,14 +291,9 @@ def idle_layers(network: Model, inputs: Any, name: str = "network") -> Finding |
 def linearity(discriminator: Model, inputs: Any) -> Finding | None:
     """Is D more than a linear function of the image?
 
-    For a linear logit the answer half-way between two images is the mean of the two answers.
-
-    Args:
-        discriminator: A Keras model from images, or [images, labels], to logits or probabilities.
-        inputs: What to call it with, at least four rows. All get the first row's label.
-
-    Returns:
-        A finding if no answer half-way is off by more than a ten-thousandth of their deviation.
+    For a linear logit the answer half-way between two images is the mean of the two answers, here
+    to 1/2000 of their deviation. There must be four images or more, of which all get the
+    first one's label; D may answer in logits or in probabilities.
     """
     first, *rest = (np.asarray(x) for x in as_list(inputs))
     rest = [np.repeat(x[:1], len(x), axis=0) for x in rest]
@@ -376,24 +321,15 @@ def linearity(discriminator: Model, inputs: Any) -> Finding | None:
 def training_mode(
     network: Model, inputs: Any, modes: Sequence[bool | None], name: str = "discriminator"
 ) -> Finding | None:
-    """Is a network trained in training mode?
+    """Is a network trained in training mode, if that makes a difference to its answers?
 
-    Args:
-        network: A Keras model.
-        inputs: What to call it with.
-        modes: The argument ``training`` of each call in a training step.
-        name: What to call it.
-
-    Returns:
-        A finding if the network answers otherwise in training mode (it has dropout or batch
-        normalisation) and no call was in training mode.
+    It does with dropout or batch normalisation. ``modes`` is the argument ``training`` of each
+    call in a training step, of which one must be true.
     """
     if not len(modes) or any(modes):
         return None
-    inputs = as_list(inputs)
     with put_back(network.variables):
-        asleep = call(network, inputs, training=False)
-        awake = call(network, inputs, training=True)
+        asleep, awake = (call(network, inputs, training=mode) for mode in (False, True))
     if np.allclose(asleep, awake, rtol=1e-5, atol=1e-6):
         return None
     return finding(
@@ -417,9 +353,6 @@ def learning(
         before: Its weights before some training steps, as ``get_weights`` returns them.
         after: Its weights after them.
         name: What to call it.
-
-    Returns:
-        A finding if no weight has changed, or one is not a number any more.
     """
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(before, after, strict=True)]
     if any(a.shape != b.shape for a, b in pairs):
@@ -446,15 +379,7 @@ def learning(
 
 
 def separation(updates: Sequence[Sequence[str]]) -> Finding | None:
-    """Does each update change one network only?
-
-    Args:
-        updates: For each update by an optimizer the names of the networks whose weights it was
-            given: ``[["discriminator"], ["generator"]]`` is as it should be.
-
-    Returns:
-        A finding if an update was for both.
-    """
+    """Does each update change one network only?"""
     both = sum(len(set(networks)) > 1 for networks in updates)
     if not both:
         return None
@@ -472,16 +397,15 @@ def opposition(
 ) -> Finding | None:
     """Does G's step work against D's?
 
+    It does not if D's updates together and four in five of G's drive the gap the same way, and it
+    has the sign to show for it. Which way that is does not matter: a D that calls data 0 is as good
+    as one that calls it 1. One sign alone would not do: momentum carries D past its aim now and
+    then, and D is fooled now and then.
+
     Args:
         gap: D's mean answer on data minus that on samples, after the steps.
         d_changes: How much each update of D changed that gap.
         g_changes: How much each update of G changed it.
-
-    Returns:
-        A finding if D's updates together and four in five of G's drive the gap the same way, and
-        it has the sign to show for it. Which way that is does not matter: a D that calls data 0 is
-        as good as one that calls it 1. One sign alone would not do: momentum carries D past its
-        aim now and then, and D is fooled now and then.
     """
     if not len(d_changes) or not len(g_changes):
         return None
@@ -500,15 +424,7 @@ def opposition(
 
 
 def critic_steps(updates: Sequence[Sequence[str]], claimed: int) -> Finding | None:
-    """Does D take as many steps for one of G as is claimed?
-
-    Args:
-        updates: As in `separation`, over whole rounds.
-        claimed: Steps of D for one of G that the text speaks of.
-
-    Returns:
-        A finding if there are more or fewer.
-    """
+    """Does D take as many steps for one of G, over whole rounds, as is claimed?"""
     d = sum("discriminator" in networks for networks in updates)
     g = sum("generator" in networks for networks in updates)
     if not g or d == claimed * g:
@@ -525,12 +441,8 @@ def critic_steps(updates: Sequence[Sequence[str]], claimed: int) -> Finding | No
 def noise_rows(rows: Sequence[tuple[int, int]]) -> Finding | None:
     """Do the noise rows follow the batch?
 
-    Args:
-        rows: For batches of at least two sizes, the number of images and the number of latent
-            vectors that were drawn for it.
-
-    Returns:
-        A finding if the second is not proportional to the first.
+    ``rows`` holds, for batches of at least two sizes, the number of images and the number of
+    latent vectors that were drawn for it.
     """
     (real, noise), *others = rows
     for fewer, drawn in others:
@@ -551,16 +463,10 @@ def noise_rows(rows: Sequence[tuple[int, int]]) -> Finding | None:
 
 
 def mixing_weights(alpha: Any) -> Finding | None:
-    """Is alpha in [0, 1]?
+    """Are weights ``alpha`` of any shape in [0, 1], up to rounding?
 
     Gulrajani et al. 2017 (section 4) take the penalty on straight lines between data and samples:
     the weights are uniform on [0, 1].
-
-    Args:
-        alpha: Weights of any shape.
-
-    Returns:
-        A finding if one lies outside, by more than rounding.
     """
     a = np.asarray(alpha, float).ravel()
     outside = float(np.mean(~((a >= -1e-4) & (a <= 1.0 + 1e-4)))) if a.size else 0.0
@@ -577,18 +483,19 @@ def mixing_weights(alpha: Any) -> Finding | None:
     )
 
 
+NOT_FINITE_WHERE_FLAT = finding(
+    "flat_critic",
+    "The penalty's gradient is not finite where D is flat: the derivative of the square root at 0 "
+    "is infinite. Add 1e-12 under the root.",
+)
+
+
 def flat_critic(penalty: Callable[[Callable[[Any], Any], Any, Any], Any]) -> Finding | None:
     """Is a gradient penalty's gradient finite where D is flat?
 
     The norm's derivative at a gradient of zero is 0/0, and one such image turns all of D's weights
-    into NaN.
-
-    Args:
-        penalty: From (critic, data, samples), the latter two float32 (8, 3), to a scalar.
-
-    Returns:
-        A finding if the gradient with respect to the weights of a critic that is 0 everywhere is
-        not finite.
+    into NaN. The penalty is a function of (critic, data, samples), the latter two float32 (8, 3),
+    to a scalar.
     """
     weight = tf.Variable([[0.0], [0.0], [0.0]])
     real, fake = (tf.random.stateless_normal((8, 3), seed=(0, i)) for i in range(2))
@@ -597,27 +504,14 @@ def flat_critic(penalty: Callable[[Callable[[Any], Any], Any, Any], Any]) -> Fin
     gradient = tape.gradient(value, weight)
     if gradient is None:
         return finding("flat_critic", "The penalty has no gradient: it does not depend on D.")
-    return None if np.isfinite(np.asarray(gradient)).all() else not_finite_where_flat()
-
-
-def not_finite_where_flat() -> Finding:
-    """What `flat_critic` finds."""
-    return finding(
-        "flat_critic",
-        "The penalty's gradient is not finite where D is flat: the derivative of the square root "
-        "at 0 is infinite. Add 1e-12 under the root.",
-    )
+    return None if np.isfinite(np.asarray(gradient)).all() else NOT_FINITE_WHERE_FLAT
 
 
 def saturation(loss: Callable[[Any], Any]) -> Finding | None:
     """Is G's loss steep where its samples are poor?
 
-    Args:
-        loss: From D's logits on samples, float32 (n, 1), to G's loss, a scalar.
-
-    Returns:
-        A finding if a logit of -6, D(G(z)) = 0.0025, pulls at G by less than a tenth of what a
-        logit of 0 does.
+    It goes from D's logits on samples, float32 (n, 1), to a scalar. A logit of -6, D(G(z)) =
+    0.0025, must pull at G by a tenth of what a logit of 0 does, or more.
     """
     slopes = []
     for value in (-6.0, 0.0):

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -58,11 +59,10 @@ class Watch:
         return together and opposition(self.distance, self.d_changes, self.g_changes) is None
 
     @contextlib.contextmanager
-    def watching(self, updates: bool = True) -> Iterator[None]:
-        """Runs functions eagerly, and sees calls and (if asked to) updates."""
+    def watching(self) -> Iterator[None]:
+        """Runs functions eagerly, and sees calls and updates."""
         eager = tf.config.functions_run_eagerly()
-        optimizer = keras.optimizers.Optimizer
-        before, own = optimizer.apply, vars(optimizer).get("apply")
+        before = keras.optimizers.Optimizer.apply
         watch = self
 
         def apply(self: Any, grads: Any, trainable_variables: Any = None) -> Any:
@@ -74,16 +74,13 @@ class Watch:
             return watch.update(lambda: before(self, grads, variables), grads, variables)
 
         tf.config.run_functions_eagerly(True)
-        if updates:
-            optimizer.apply = apply
         try:
-            with watched(self.networks.values(), self.see):
+            with (
+                patch.object(keras.optimizers.Optimizer, "apply", apply),
+                watched(self.networks.values(), self.see),
+            ):
                 yield
         finally:
-            if updates and own is None:
-                del optimizer.apply
-            elif updates:
-                optimizer.apply = own
             tf.config.run_functions_eagerly(eager)
 
     def see(self, network: Model, inputs: Any, kwargs: Mapping[str, Any], output: Any) -> None:
@@ -106,17 +103,14 @@ class Watch:
             if image.shape == sample.shape and np.array_equal(image, sample):
                 self.fake = given
                 return
-            same = np.zeros(len(image), bool)
-            if image.shape[1:] == sample.shape[1:] and len(image) > len(sample):
-                # Data and samples in one batch.
-                for start in (0, len(image) - len(sample)):
-                    part = slice(start, start + len(sample))
-                    if np.array_equal(image[part], sample):
-                        same[part] = True
-                        break
-            if same.any():
-                self.fake = [x[same] for x in given]
-                given, image = [x[~same] for x in given], image[~same]
+            # Data and samples in one batch, in either order.
+            more = len(image) - len(sample)
+            for part in (slice(None, len(sample)), slice(more, None)) if more > 0 else ():
+                if np.array_equal(image[part], sample):
+                    self.fake = [x[part] for x in given]
+                    given = [np.delete(x, part, axis=0) for x in given]
+                    image = np.delete(image, part, axis=0)
+                    break
         if self.real is None and _is_scaled(self.batch[0], image):
             self.real = given
         elif self.real is not None:
@@ -133,15 +127,8 @@ class Watch:
 
     def update(self, apply: Callable[[], Any], grads: Sequence[Any], variables: Any) -> Any:
         """Lets an optimizer update, and notes whose weights and what it did to the gap."""
-        owners = sorted(
-            {
-                self.owners[key]
-                for g, v in zip(grads, variables, strict=False)
-                if g is not None
-                for key in (id(v), id(getattr(v, "value", v)))
-                if key in self.owners
-            }
-        )
+        moved = [v for g, v in zip(grads, variables, strict=False) if g is not None]
+        owners = sorted({self.owners[id(v)] for v in moved if id(v) in self.owners})
         if not owners:
             return apply()
         self.updates.append(owners)

@@ -38,39 +38,29 @@ The files:
 from gantut.diagnosis.callback import Diagnosis
 from gantut.diagnosis.probe import (
     READINGS,
-    SURE,
-    Classifier,
     Probe,
     blind_and_best,
     effective_number,
 )
 from gantut.diagnosis.symptoms import (
-    FIRST,
     SYMPTOMS,
     Facts,
     Finding,
-    Symptom,
     Thresholds,
     describe,
-    facts,
     present,
 )
 
 __all__ = [
-    "FIRST",
     "READINGS",
-    "SURE",
     "SYMPTOMS",
-    "Classifier",
     "Diagnosis",
     "Facts",
     "Finding",
     "Probe",
-    "Symptom",
     "Thresholds",
     "blind_and_best",
     "describe",
     "effective_number",
-    "facts",
     "present",
 ]

@@ -208,8 +208,7 @@ class Diagnosis(StopOnDivergence):
         if self.origin is not None:
             what += f", which began at {self.origin}"
         saved = "" if self.directory is None else f" and saved in {str(self.directory)!r}"
-        gan = self.model
-        step = steps_done(gan)
+        gan, step = self.model, steps_done(self.model)
         assert self.diverged_at is not None
         return Finding(
             self.diverged_at,

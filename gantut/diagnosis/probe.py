@@ -32,11 +32,9 @@ READINGS = (
 )
 """The columns of a diagnosis' history."""
 
-SURE = 0.97
-"""Mean probability of the judge's choice on the data, below which its classes are not used.
-
-It is 0.99 on MNIST, and 0.92 on Fashion-MNIST, whose images are no digits.
-"""
+# The mean probability of the judge's choice on the data, below which its classes are not used. It
+# is 0.99 on MNIST, and 0.92 on Fashion-MNIST, whose images are no digits.
+_SURE = 0.97
 
 
 class Probe:
@@ -48,8 +46,8 @@ class Probe:
         y: Integer labels (n,) for a conditional GAN.
         classes: What tells the classes of samples: a function from samples (n, ...) to integers
             (n,), or a `gantut.data.Mixture`, whose nearest centre counts. None takes the judge
-            for images of shape (28, 28, 1) if it is sure of the data (``SURE``) and sees more
-            than one class in it, and nothing otherwise.
+            for images of shape (28, 28, 1) if it is sure of the data (0.97 on average) and
+            sees more than one class in it, and nothing otherwise.
         batch_size: Rows that D and the gradients are read on. It must be a multiple of whatever
             the networks take together; 120 is one of 2, 3, 4, 5, 6 and 8.
         samples: Samples, and data points, that variety and classes are read on.
@@ -83,7 +81,10 @@ class Probe:
             )
         if gan.conditional and y is None:
             raise ValueError("Diagnosis of a conditional GAN needs labels y beside the data x")
-        labels = check_labels(y, len(x), gan.num_classes) if gan.conditional else None
+        # Without labels all is of one class.
+        labels = (
+            check_labels(y, len(x), gan.num_classes) if gan.conditional else np.zeros(len(x), int)
+        )
         batch_size, samples = _check.sizes(batch_size=batch_size, samples=samples)
         rng = _check.rng(seed)
         # Small data serves more than once, so that a batch has its size.
@@ -91,14 +92,14 @@ class Probe:
         real = np.asarray(x[rows], np.float32)
         if not np.isfinite(real).all():
             raise ValueError("Diagnosis got data with values that are not finite (NaN or infinity)")
-        self._labels = None if labels is None else labels[rows]
+        self._labels = labels[rows]
         self.real = tf.constant(real)
-        self._y = None if self._labels is None else tf.constant(self._labels)
+        self._y = tf.constant(self._labels) if gan.conditional else None
         self.latents = tf.constant(
             rng.standard_normal((len(rows), gan.latent_dim), dtype=np.float32)
         )
         self._batch_size = batch_size
-        self._pairs = _pairs(self._labels, len(rows))
+        self._pairs = _pairs(self._labels)
         self._spread = _mean_distance(real, self._pairs)
         if not self._spread > 0.0:
             raise ValueError("Diagnosis needs data that varies, but all rows of x are equal")
@@ -109,11 +110,7 @@ class Probe:
         self.shares: dict[int, float] = {}
 
     def read(self) -> dict[str, float]:
-        """Takes a reading.
-
-        Returns:
-            The values by the names in ``READINGS``.
-        """
+        """Takes a reading: the values by the names in ``READINGS``."""
         gan, n = self._gan, self._batch_size
         y = None if self._y is None else self._y[:n]
         loss = gan.adversarial_loss
@@ -136,9 +133,7 @@ class Probe:
             "step": int(gan.step_counter.numpy()),
             "d_real": float(tf.reduce_mean(tf.sigmoid(real_logits))),
             "d_fake": float(tf.reduce_mean(tf.sigmoid(fake_logits))),
-            "told_apart": _share_of_pairs(
-                on_real, on_fake, None if self._labels is None else self._labels[:n]
-            ),
+            "told_apart": _share_of_pairs(on_real, on_fake, self._labels[:n]),
             "advantage": (
                 (self._blind - float(d_loss)) / (self._blind - self._best)
                 if math.isfinite(self._best)
@@ -165,34 +160,22 @@ class Probe:
 
 
 def _norm(gradients: Sequence[Any]) -> float:
-    squares = (
-        float(tf.reduce_sum(tf.square(tf.cast(tf.convert_to_tensor(g), tf.float64))))
-        for g in gradients
-        if g is not None
-    )
-    return math.sqrt(sum(squares))
+    found = [tf.cast(tf.convert_to_tensor(g), tf.float64) for g in gradients if g is not None]
+    return math.sqrt(sum(float(tf.reduce_sum(tf.square(g))) for g in found))
 
 
-def _share_of_pairs(
-    real: Array,
-    fake: Array,
-    labels: Array | None,
-) -> float:
+def _share_of_pairs(real: Array, fake: Array, labels: Array) -> float:
     won = (real[:, None] > fake) + 0.5 * (real[:, None] == fake)
     # A relativistic D that is given labels compares within a class, and only there. (A packed D
     # has fewer answers than there are labels.)
-    if labels is not None and len(real) == len(labels):
+    if len(real) == len(labels):
         won = won[labels[:, None] == labels]
     return float(won.mean())
 
 
-def _pairs(labels: Array | None, n: int) -> Array:
-    """Rows to compare, shape (2, m): each with the next four, of its own class if there is one."""
-    groups = (
-        [np.arange(n)]
-        if labels is None
-        else [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    )
+def _pairs(labels: Array) -> Array:
+    """Rows to compare, shape (2, m): each with the next four of its class."""
+    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     found = [
         np.stack([rows, np.roll(rows, -step)])
         for rows in groups
@@ -211,12 +194,7 @@ def _mean_distance(x: Array, pairs: Array) -> float:
 def _classifier(real: Array, classes: Classifier | Mixture | None) -> Classifier | None:
     if isinstance(classes, Mixture):
         centres = classes.centres
-
-        def nearest(x: Array) -> npt.ArrayLike:
-            distances = np.linalg.norm(x[:, None] - centres, axis=-1)
-            return np.argmin(distances, axis=1)
-
-        return nearest
+        return lambda x: np.linalg.norm(x[:, None] - centres, axis=-1).argmin(axis=1)
     if classes is not None:
         if not callable(classes):
             raise TypeError(
@@ -229,19 +207,15 @@ def _classifier(real: Array, classes: Classifier | Mixture | None) -> Classifier
     from gantut import judge
 
     chances = judge.probabilities(real)
-    if chances.max(axis=1).mean() < SURE or len(np.unique(chances.argmax(axis=1))) == 1:
+    if chances.max(axis=1).mean() < _SURE or len(np.unique(chances.argmax(axis=1))) == 1:
         return None
     return lambda x: judge.probabilities(np.clip(x, -1.0, 1.0)).argmax(axis=1)
 
 
 def effective_number(shares: Mapping[int, float]) -> float:
-    """The number of equally frequent classes that have the same entropy.
+    """The number of equally frequent classes that have the same entropy as these shares.
 
-    Args:
-        shares: The classes' shares, which sum to 1.
-
-    Returns:
-        exp(entropy), from 1 to the number of classes with a share; NaN without classes.
+    It is exp(entropy), from 1 to the number of classes with a share; NaN without classes.
     """
     if not shares:
         return math.nan
@@ -251,13 +225,9 @@ def effective_number(shares: Mapping[int, float]) -> float:
 def blind_and_best(loss: AdversarialLoss) -> tuple[float, float]:
     """The ends of the scale on which D's loss is read.
 
-    Args:
-        loss: A pair of losses.
-
-    Returns:
-        D's smallest loss when it gives the same logit to all data and samples, and when it gives
-        one logit to the data and another to the samples. The second is found on a grid of step
-        1/2 up to 20 in size, and is minus infinity where the loss falls on beyond it.
+    Those are D's smallest loss when it gives the same logit to all data and samples, and when it
+    gives one logit to the data and another to the samples. The second is found on a grid of step
+    1/2 up to 20 in size, and is minus infinity where the loss falls on beyond it.
     """
 
     def value(real: float, fake: float) -> float:
@@ -272,6 +242,5 @@ def blind_and_best(loss: AdversarialLoss) -> tuple[float, float]:
     fake = min(grid, key=lambda b: value(real, b))
     real = min(grid, key=lambda a: value(a, fake))
     best = value(real, fake)
-    if value(2.0 * real, 2.0 * fake) < best - 0.5:
-        return blind, -math.inf
-    return blind, best
+    endless = value(2.0 * real, 2.0 * fake) < best - 0.5
+    return blind, -math.inf if endless else best

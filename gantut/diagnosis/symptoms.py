@@ -1,14 +1,10 @@
-"""What readings say: when a symptom is present, and how it is put into words.
-
-Losses alone tell little: a GAN's losses do not fall as the samples get better.
-"""
+"""What readings say: when a symptom is present, and how it is put into words."""
 
 import itertools
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -40,7 +36,6 @@ class Finding(NamedTuple):
     passed: bool = False
 
     def __str__(self) -> str:
-        """The step and the message, in a line."""
         return f"step {self.step:,}: {self.message}"
 
 
@@ -99,7 +94,6 @@ class Thresholds:
         )
 
     def __post_init__(self) -> None:
-        """Refuses what is no threshold."""
         for spec in fields(self):
             name, value = spec.name, getattr(self, spec.name)
             counted = name in ("window", "turns")
@@ -150,7 +144,8 @@ def facts(gan: GAN, probe: Probe) -> Facts:
     )
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share in [0, 1] as a whole number of per cent."""
     return f"{100 * share:.0f} %"
 
 
@@ -159,13 +154,7 @@ def _list(items: Sequence[str]) -> str:
 
 
 class Case(NamedTuple):
-    """What symptoms are judged by.
-
-    Attributes:
-        history: Lists by the names in ``READINGS``, one entry a reading, at least one.
-        facts: About the GAN.
-        limits: Where a reading becomes a symptom.
-    """
+    """What symptoms are judged by, as in `present`."""
 
     history: History
     facts: Facts
@@ -182,7 +171,7 @@ class Case(NamedTuple):
         last = self.last
         return (
             f"D(real) = {last['d_real']:.3f} and D(fake) = {last['d_fake']:.3f} on average, and D "
-            f"puts the real one first in {_percent(last['told_apart'])} of pairs"
+            f"puts the real one first in {percent(last['told_apart'])} of pairs"
         )
 
     def at_first(self, name: str) -> float:
@@ -190,30 +179,25 @@ class Case(NamedTuple):
         return max((v for v in self.history[name][:FIRST] if math.isfinite(v)), default=math.nan)
 
 
-class Symptom(ABC):
+class Symptom(Protocol):
     """What can be read off the readings.
 
     Attributes:
-        name: Its key in ``SYMPTOMS``.
         over: What is said when it has passed, with the reading's values to fill in.
         from_start: Whether it counts before the warm-up is over too.
     """
 
-    name: str
     over: str
-    from_start = False
+    from_start: bool = False
 
-    @abstractmethod
     def present(self, case: Case) -> bool:
         """Whether the last reading (and those before) show it."""
 
-    @abstractmethod
     def words(self, case: Case) -> str:
         """What is going on and what to try."""
 
 
 class _DiscriminatorWon(Symptom):
-    name = "discriminator_won"
     over = "The discriminator no longer wins: {verdict}."
 
     def present(self, case: Case) -> bool:
@@ -241,7 +225,6 @@ class _DiscriminatorWon(Symptom):
 
 
 class _DiscriminatorLost(Symptom):
-    name = "discriminator_lost"
     over = "The discriminator can tell again: {verdict}."
 
     def present(self, case: Case) -> bool:
@@ -266,7 +249,6 @@ class _DiscriminatorLost(Symptom):
 
 
 class _VanishingGradient(Symptom):
-    name = "vanishing_gradient"
     over = "G's gradient is back: its norm is {g_gradient:.2g}."
     from_start = True
 
@@ -294,7 +276,6 @@ class _VanishingGradient(Symptom):
 
 
 class _ExplodingGradient(Symptom):
-    name = "exploding_gradient"
     over = "The gradients are back: the norm of G's is {g_gradient:.2g}, of D's {d_gradient:.2g}."
     from_start = True
 
@@ -316,7 +297,6 @@ class _ExplodingGradient(Symptom):
 
 
 class _LowDiversity(Symptom):
-    name = "low_diversity"
     over = (
         "The samples no longer look alike: two of them are {variety:.2f} times as far apart as "
         "two data points."
@@ -328,7 +308,7 @@ class _LowDiversity(Symptom):
     def words(self, case: Case) -> str:
         return (
             "All samples look alike: two of them are on average "
-            f"{_percent(case.last['variety'])} as far apart as two data points. G has collapsed, "
+            f"{percent(case.last['variety'])} as far apart as two data points. G has collapsed, "
             "or has not begun. Try the relativistic loss with R1 and R2, a D that judges several "
             "samples at once (packing, minibatch standard deviation), or a lower learning rate for "
             f"G ({case.facts.g_rate:.2g} now)."
@@ -336,7 +316,6 @@ class _LowDiversity(Symptom):
 
 
 class _FewClasses(Symptom):
-    name = "few_classes"
     over = "More classes appear: as many as {classes:.1f} equally frequent ones."
 
     def present(self, case: Case) -> bool:
@@ -347,7 +326,7 @@ class _FewClasses(Symptom):
     def words(self, case: Case) -> str:
         shares, real = case.facts.shares, case.facts.data_shares
         ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
-        shown = ", ".join(f"{k}: {_percent(share)}" for k, share in ranked[:4])
+        shown = ", ".join(f"{k}: {percent(share)}" for k, share in ranked[:4])
         rare = sorted(k for k, share in real.items() if shares.get(k, 0.0) < 0.1 * share)
         missing = f"; hardly any of class {', '.join(map(str, rare))}" if rare else ""
         return (
@@ -359,7 +338,6 @@ class _FewClasses(Symptom):
 
 
 class _Swinging(Symptom):
-    name = "swinging"
     over = "The losses no longer swing: {verdict}."
 
     def present(self, case: Case) -> bool:
@@ -381,7 +359,7 @@ class _Swinging(Symptom):
         return (
             f"The players chase each other and the losses swing: over the last {window} readings "
             "the share of pairs in which D puts the real one first went to and fro between "
-            f"{_percent(apart[0])} and {_percent(apart[1])}, D's loss between {d_loss[0]:.2g} and "
+            f"{percent(apart[0])} and {percent(apart[1])}, D's loss between {d_loss[0]:.2g} and "
             f"{d_loss[1]:.2g}, G's between {g_loss[0]:.2g} and {g_loss[1]:.2g}. Try lower learning "
             f"rates (G's is {facts.g_rate:.2g}, D's {facts.d_rate:.2g}), Adam with beta_1 = 0, a "
             "gradient penalty on D (R1), or averaged weights for sampling."
@@ -389,7 +367,6 @@ class _Swinging(Symptom):
 
 
 class _ModeGap(Symptom):
-    name = "mode_gap"
     over = (
         "Training and inference agree again: what G makes in the two modes is {mode_gap:.2f} "
         "times as far apart as two data points."
@@ -401,24 +378,21 @@ class _ModeGap(Symptom):
     def words(self, case: Case) -> str:
         return (
             "Training and inference differ: what G makes of a latent vector in training mode and "
-            f"in inference mode is {_percent(case.last['mode_gap'])} as far apart as two data "
+            f"in inference mode is {percent(case.last['mode_gap'])} as far apart as two data "
             "points. D judges the first, you see the second. With batch normalisation, its moving "
             "statistics lag: try a lower momentum (0.9), larger batches, or another normalisation."
         )
 
 
 SYMPTOMS: dict[str, Symptom] = {
-    symptom.name: symptom
-    for symptom in (
-        _DiscriminatorWon(),
-        _DiscriminatorLost(),
-        _VanishingGradient(),
-        _ExplodingGradient(),
-        _LowDiversity(),
-        _FewClasses(),
-        _Swinging(),
-        _ModeGap(),
-    )
+    "discriminator_won": _DiscriminatorWon(),
+    "discriminator_lost": _DiscriminatorLost(),
+    "vanishing_gradient": _VanishingGradient(),
+    "exploding_gradient": _ExplodingGradient(),
+    "low_diversity": _LowDiversity(),
+    "few_classes": _FewClasses(),
+    "swinging": _Swinging(),
+    "mode_gap": _ModeGap(),
 }
 """What a diagnosis looks for, in this order.
 
@@ -465,17 +439,9 @@ def describe(
     *,
     passed: bool = False,
 ) -> Finding:
-    """Puts a symptom into words.
+    """Puts into words that the last reading shows a symptom of ``SYMPTOMS``, or that it has passed.
 
-    Args:
-        name: A key of ``SYMPTOMS``.
-        history: As in `present`.
-        facts: As in `present`.
-        limits: As in `present`.
-        passed: Whether it has passed.
-
-    Returns:
-        The finding, of the last reading.
+    The other arguments are those of `present`.
     """
     case, symptom = Case(history, facts, limits or Thresholds()), SYMPTOMS[name]
     last = case.last
