@@ -11,9 +11,6 @@ A clip has eight frames of 20 x 20 pixels, which are the channels of one image, 
 (n, 20, 20, 8) in [-1, 1]. In it one digit, 14 x 14 pixels with its margin, goes along a straight
 line at constant velocity. `tracks` follows the centre of the ink, and `measure` says whether what
 it does is one motion of one digit.
-
-The recipe "plain" draws all frames at once; "split" has one part of the latent vector for what
-moves and one for how, as MoCoGAN has (Tulyakov et al. 2018).
 """
 
 from collections.abc import Sequence
@@ -33,18 +30,15 @@ from gantut.sampling import draw_normal
 
 layers = keras.layers
 Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 
 FRAMES = 8
 """Frames of a clip."""
 SIDE = 20
 """Side of a frame in pixels."""
 STRAIGHT = 0.25
-"""How far from a straight line at constant velocity (root mean square, in pixels) the ink of one
-motion may be."""
+"""The residual of a `Motion`, in pixels, up to which clips count as one."""
 
-_DIGIT = 14  # side of a digit, with a margin of 2
-_MARGIN = 2
+_DIGIT, _MARGIN = 14, 2  # side of a digit, and the margin in it
 _FAINT = 0.1  # ink below it is haze
 
 
@@ -63,10 +57,9 @@ class Clips(NamedTuple):
 
 
 def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
-    """Moves each digit once, from a random place to another, at constant velocity.
+    """Moves each digit once, from one place to another, both uniform, at constant velocity.
 
-    Both places are uniform over the field. Ink stays inside, but for the few digits that reach
-    beyond the middle 20 x 20 pixels of their image.
+    Ink stays inside, but for the few digits that reach beyond the middle 20 x 20 pixels.
 
     Args:
         digits: Images (n, 28, 28, 1) in [-1, 1].
@@ -205,10 +198,9 @@ class Measures(NamedTuple):
     """Whether clips show one motion of one digit; a clip with an empty frame shows neither.
 
     Attributes:
-        residual: Median distance (root mean square, pixels) of the ink from the best motion at
-            constant velocity.
+        residual: Median residual of `straight_motion`, in pixels.
         one_motion: The share of clips where it is at most `STRAIGHT`.
-        speed: The mean speed of the best motions, in pixels a frame.
+        speed: The mean speed, in pixels a frame.
         speed_deviation: Its standard deviation.
         same_digit: The share of clips in whose first and last frame the judge reads the same digit.
         sure: Its mean probability for what it reads in all frames.
@@ -263,8 +255,7 @@ def split_generator(
         content_dim: Latent numbers for the content.
         motion_dim: Latent numbers for the motion.
         width: Units of the hidden layers.
-        mean_image: The mean clip (20, 20, 8): the last layer's bias starts where it draws the mean
-            of its frames.
+        mean_image: The mean clip; the last layer's bias starts where it draws its mean frame.
     """
     if tuple(image_shape) != (SIDE, SIDE, FRAMES):
         raise ValueError(f"wanted clips of shape {(SIDE, SIDE, FRAMES)}, got {tuple(image_shape)}")
@@ -308,8 +299,7 @@ def recipe(method: str = "split") -> recipes.GANRecipe:
     """The settings of a training on clips, for `gantut.recipes.train`.
 
     Args:
-        method: "split", whose generator is `split_generator`, or "plain", where one perceptron
-            draws all frames at once.
+        method: "split" has the `split_generator`, "plain" a perceptron for all frames at once.
     """
     fast: Any = recipes.get("fast")
     return replace(

@@ -8,10 +8,8 @@
 
 Each document of `news` is one sentence of a made-up report, and its summary is three of its
 words: who did what to what. The summariser marks the words to keep (Knight and Marcu 2000 call that
-sentence compression). `train` never sees which summary belongs to which document: a
-discriminator compares the kept words with summaries of other sentences. `train_tagger` is given
-the words that a document's own summary keeps, for as many documents as one has paid for. Beside
-them stand `lead` and `rarest`, which learn nothing or only counts.
+sentence compression). `train` never sees which summary belongs to which document; `train_tagger`
+is given the words that a document's own summary keeps. `lead` and `rarest` learn nothing or counts.
 """
 
 from collections import Counter
@@ -188,9 +186,7 @@ class Measures(NamedTuple):
 def measure(made: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]]) -> Measures:
     """Compares summaries with the right ones, as many and in the same order."""
     if not made or len(made) != len(wanted):
-        raise ValueError(
-            f"made: wanted a summary for each of {len(wanted)} documents, got {len(made)}"
-        )
+        raise ValueError(f"made: wanted {len(wanted)} summaries, at least one, got {len(made)}")
     f1, formed, wrong = [], [], []
     for ours, theirs in zip(made, wanted, strict=True):
         common = sum((Counter(ours) & Counter(theirs)).values())
@@ -232,8 +228,7 @@ class SummaryRun:
 
     Attributes:
         marker: The trained network.
-        history: Lists by column: ``step``, and ``reward`` (D's mean probability that a summary is
-            real) or ``loss``.
+        history: ``step``, and ``loss`` or ``reward``, D's mean probability of being real.
         cpu_seconds: Processor time of the training.
     """
 

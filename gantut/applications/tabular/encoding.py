@@ -21,10 +21,9 @@ class TableEncoder:
 
     A numeric column becomes one number. With the scaling "standard" it is (x - mean) / deviation.
     With "quantile" it is the normal score of x: the standard normal quantile of the column's
-    distribution function at x, so that every column has nearly the same shape and a generator need
-    only learn how columns depend on each other. Where many records share a value the distribution
-    function jumps there, and the score is drawn from the jump (the distributional transform,
-    Rueschendorf 2009). Values outside the range that was fitted are moved to its ends.
+    distribution function at x, so that a generator need only learn how columns depend on each
+    other. Where many records share a value that function jumps, and the score is drawn from the
+    jump (Rueschendorf 2009). Values outside the range that was fitted are moved to its ends.
 
     A category becomes a one-hot vector, in the order of the sorted values.
 

@@ -180,9 +180,8 @@ def closest_records(
     train, holdout = check_table(train, kinds, "train"), check_table(holdout, kinds, "holdout")
     made = check_table(synthetic, kinds, "synthetic")
     if len(train) != len(holdout):
-        raise ValueError(
-            f"train and holdout must be of one size, got {len(train)} and {len(holdout)} records"
-        )
+        sizes = f"{len(train)} and {len(holdout)} records"
+        raise ValueError(f"train and holdout must be of one size, got {sizes}")
     encoder = TableEncoder(kinds, scaling="standard").fit(np.concatenate([train, holdout]))
     unit = np.repeat([2**-0.5 if size > 1 else 1.0 for size in encoder.sizes], encoder.sizes)
     rows = {

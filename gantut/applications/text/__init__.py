@@ -11,14 +11,13 @@
 A `Corpus` lists all strings that its grammar allows, of which some are shown in training. A
 `Writer` is a recurrent network that writes one symbol after the other. `train` teaches it in one of
 three ways: against a discriminator through soft draws (Jang et al. 2017; Kusner and
-Hernandez-Lobato 2016), against a discriminator by policy gradients (Yu et al. 2017, SeqGAN), or,
-without an opponent, by maximum likelihood. All three leave the same thing: a network that gives
-each string a probability. So the share of valid strings, their diversity and what is memorised are
-sums over the corpus, and not estimates from samples.
+Hernandez-Lobato 2016), against one by policy gradients (Yu et al. 2017, SeqGAN), or by maximum
+likelihood. All three leave a network that gives each string a probability. So the share of valid
+strings, their diversity and what is memorised are sums over the corpus, not estimates.
 """
 
 from gantut.applications.text.measures import Measures, log_probabilities, measure, reply
-from gantut.applications.text.strings import END, Corpus, corpus, dates, sums
+from gantut.applications.text.strings import Corpus, corpus, dates, sums
 from gantut.applications.text.training import (
     METHODS,
     MaximumLikelihood,
@@ -30,7 +29,6 @@ from gantut.applications.text.training import (
 from gantut.applications.text.writer import Writer, generator
 
 __all__ = [
-    "END",
     "METHODS",
     "Corpus",
     "MaximumLikelihood",

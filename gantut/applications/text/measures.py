@@ -20,8 +20,8 @@ class Measures(NamedTuple):
 
     Attributes:
         valid: The probability that a string is valid.
-        effective: Diversity of the valid strings: the exponential of their entropy, as a share of
-            their number. 1 if all are equally likely, 1/N if only one is ever written.
+        effective: The exponential of the valid strings' entropy, as a share of their number: 1 if
+            all are equally likely, 1/N if only one is ever written.
         distinct: Expected number of different valid strings in ``draws`` draws, over ``draws``.
         coverage: Expected share of the held-out strings that are among ``draws`` draws.
         memorised: The share of training strings among the valid ones that are written.
@@ -45,11 +45,9 @@ def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) 
         temperature: As in `Writer.write`, above 0.
     """
     temperature = _check.number(temperature, "temperature", above=0)
-    if (writer.length, writer.symbols) != (corpus.length, corpus.symbols):
-        raise ValueError(
-            f"the corpus has {corpus.length} places and {corpus.symbols} symbols, the writer "
-            f"{writer.length} and {writer.symbols}"
-        )
+    written, wanted = (writer.length, writer.symbols), (corpus.length, corpus.symbols)
+    if written != wanted:
+        raise ValueError(f"the corpus has {wanted} places and symbols, the writer {written}")
     codes = corpus.encode(corpus.valid)
     total, alive = np.zeros(len(codes)), np.ones(len(codes), bool)
     # Strings with the same beginning share their states: one row for each different beginning.

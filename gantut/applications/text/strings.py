@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from gantut import _check
 
-END = 0
-"""The symbol that ends a string, and fills the places behind it."""
+END = 0  # the symbol that ends a string, and fills the places behind it
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,14 @@ class Corpus:
         return self.train + self.holdout
 
     def encode(self, strings: Sequence[str]) -> npt.NDArray[np.int32]:
-        """Strings as symbols (n, length), filled up with `END`."""
+        """Strings as symbols (n, length), filled up with 0."""
         codes = np.full((len(strings), self.length), END, np.int32)
         index = {character: i for i, character in enumerate(self.alphabet, start=1)}
         for row, string in zip(codes, strings, strict=True):
             strange = set(string) - index.keys()
             if strange or len(string) > self.length:
-                raise ValueError(
-                    f"strings: wanted at most {self.length} characters of {self.alphabet!r}, "
-                    f"got {string!r}"
-                )
+                wanted = f"at most {self.length} characters of {self.alphabet!r}"
+                raise ValueError(f"strings: wanted {wanted}, got {string!r}")
             row[: len(string)] = [index[character] for character in string]
         return codes
 

@@ -126,7 +126,7 @@ take about ten CPU seconds, that of maximum likelihood seven."""
 
 
 def recipe(
-    method: str = "gumbel", *, length: int, symbols: int, units: int = 48, temperature: float = 0.5
+    method: str = "gumbel", *, length: int, symbols: int, units: int = 48
 ) -> recipes.GANRecipe:
     """The settings of a training on rows of text, for `gantut.recipes.train`.
 
@@ -135,15 +135,14 @@ def recipe(
         length: Places of a string.
         symbols: Number of symbols.
         units: Of the writer's state.
-        temperature: Of soft draws.
     """
     fast: Any = recipes.get("fast")
     settings = {"loss": "non_saturating", **_check.one_of(method, "method", METHODS)}
-    writer = {"units": units, "temperature": temperature, "draws": settings.pop("draws")}
+    draws = settings.pop("draws")
     return replace(
         fast,
         name=f"text, {method}",
-        generator=lambda image_shape: generator(length, symbols, **writer),
+        generator=lambda image_shape: generator(length, symbols, units, draws=draws),
         discriminator=lambda image_shape: tabular.discriminator(image_shape[0], (128, 128)),
         centred=False,
         gpu_steps=settings["steps"],
@@ -193,7 +192,6 @@ def train(
     method: str = "gumbel",
     *,
     units: int = 48,
-    temperature: float = 0.5,
     pretraining: int = 0,
     seed: int = 0,
     **options: Any,
@@ -204,14 +202,13 @@ def train(
         corpus: The strings; those in ``corpus.train``, 64 at least, are shown.
         method: A key of ``METHODS``.
         units: Of the writer's state.
-        temperature: Of soft draws.
         pretraining: Steps of maximum likelihood before it, as most published text GANs have them;
             they count in ``cpu_seconds`` only.
         seed: Fixes the result, as in `gantut.recipes`.
         **options: ``steps``, ``callbacks`` and others of `gantut.recipes.train`.
     """
     writer = {"length": corpus.length, "symbols": corpus.symbols, "units": units}
-    settings = recipe(method, **writer, temperature=temperature)
+    settings = recipe(method, **writer)
     rows, gan = corpus.rows(corpus.train), None
     if _check.integer(pretraining, "pretraining", 0):
         before = recipes.train(recipe("likelihood", **writer), rows, steps=pretraining, seed=seed)
