@@ -237,44 +237,33 @@ def measure(frames: npt.ArrayLike) -> Measures:
 
 
 def split_generator(
-    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES),
-    content_dim: int = 48,
-    motion_dim: int = 16,
-    width: int = 256,
-    mean_image: Any = None,
+    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES), mean_image: Any = None
 ) -> keras.Model:
     """Draws every frame with the same weights, from what moves and where it is by then.
 
-    The first part of the latent vector, the content, is the same for all frames. The second, the
-    motion, makes a code for each. Both meet in a perceptron that draws one frame. MoCoGAN has a
-    recurrent network for the codes and convolutions for the frames (Tulyakov et al. 2018, section
-    3); for eight frames a linear layer does.
+    The first 48 latent numbers, the content, are the same for all frames. The other 16, the motion,
+    make a code for each. Both meet in a perceptron that draws one frame. MoCoGAN has a recurrent
+    network for the codes and convolutions for the frames (Tulyakov et al. 2018, section 3); for
+    eight frames a linear layer does.
 
     Args:
         image_shape: (20, 20, 8), the only shape of a clip.
-        content_dim: Latent numbers for the content.
-        motion_dim: Latent numbers for the motion.
-        width: Units of the hidden layers.
         mean_image: The mean clip; the last layer's bias starts where it draws its mean frame.
     """
     if tuple(image_shape) != (SIDE, SIDE, FRAMES):
         raise ValueError(f"wanted clips of shape {(SIDE, SIDE, FRAMES)}, got {tuple(image_shape)}")
-    content_dim, motion_dim, width = _check.sizes(
-        content_dim=content_dim, motion_dim=motion_dim, width=width
-    )
-    z = parts.latent_input(content_dim + motion_dim)
-    content = layers.Reshape((1, content_dim), name="content")(z[:, :content_dim])
-    content = layers.Dense(width, name="content_dense")(content)
-    moved = parts.leaky(layers.Dense(64, name="motion_dense")(z[:, content_dim:]), "motion")
-    codes = layers.Reshape((FRAMES, 32), name="codes")(
-        layers.Dense(FRAMES * 32, name="code_dense")(moved)
-    )
-    x = layers.Add(name="meet")([content, layers.Dense(width, name="place_dense")(codes)])
+    z = parts.latent_input(48 + 16)
+    content = layers.Reshape((1, 48), name="content")(z[:, :48])
+    content = layers.Dense(256, name="content_dense")(content)
+    moved = parts.leaky(layers.Dense(64, name="motion_dense")(z[:, 48:]), "motion")
+    codes = layers.Dense(FRAMES * 32, name="code_dense")(moved)
+    codes = layers.Reshape((FRAMES, 32), name="codes")(codes)
+    x = layers.Add(name="meet")([content, layers.Dense(256, name="place_dense")(codes)])
     for i in (1, 2):
         x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
         x = parts.leaky(x, f"leaky_relu_{i}")
         if i == 1:
-            x = layers.Dense(width, use_bias=False, name="dense")(x)
+            x = layers.Dense(256, use_bias=False, name="dense")(x)
     x = layers.Dense(SIDE * SIDE, activation="tanh", name="pixels")(x)
     x = layers.Permute((2, 1), name="frames_last")(x)
     x = layers.Reshape((SIDE, SIDE, FRAMES), name="clip")(x)

@@ -125,9 +125,6 @@ def test_a_short_training_learns_to_move(digits):
 
 
 def test_numpys_integers_are_integers(digits):
-    sizes = {"content_dim": np.int64(3), "motion_dim": np.int32(2), "width": np.int64(8)}
-    made = motion.split_generator(**sizes)(np.zeros((2, 5), np.float32))
-    assert made.shape == (2, 20, 20, 8)
     real = motion.clips(digits.x_train[:3], np.int64(1)).frames
     assert motion.normal_clips(real, np.int64(2), np.int64(1)).shape == (2, 20, 20, 8)
 
@@ -141,7 +138,6 @@ def test_numpys_integers_are_integers(digits):
         (lambda x: motion.straight_motion(np.zeros((3, 8))), "track"),
         (lambda x: motion.normal_clips(motion.clips(x[:1]).frames, 3), "two clips"),
         (lambda x: motion.split_generator((28, 28, 8)), "clips"),
-        (lambda x: motion.split_generator(width=0), "width"),
         (lambda x: motion.recipe("slow"), "method"),
     ],
 )

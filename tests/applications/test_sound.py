@@ -198,9 +198,9 @@ def test_the_spectrogram_gan_begins_at_the_mean_spectrogram(data):
 
 
 def test_numpys_integers_are_integers():
-    g = sound.wave_generator(num_classes=np.int64(3), latent_dim=np.int64(4), width=np.int64(2))
-    d = sound.wave_discriminator(num_classes=np.int64(3), width=np.int64(2))
-    z, labels = np.zeros((2, 4), np.float32), np.zeros(2, np.int32)
+    g = sound.wave_generator(num_classes=np.int64(3))
+    d = sound.wave_discriminator(num_classes=np.int64(3))
+    z, labels = np.zeros((2, 64), np.float32), np.zeros(2, np.int32)
     assert d([g([z, labels]).numpy(), labels]).shape == (2, 1)
 
 

@@ -19,28 +19,23 @@ layers = keras.layers
 
 
 def wave_generator(
-    image_shape: Sequence[int] = (LENGTH,),
-    num_classes: int = LABELS,
-    latent_dim: int = 64,
-    width: int = 64,
+    image_shape: Sequence[int] = (LENGTH,), num_classes: int = LABELS
 ) -> keras.Model:
     """From [z, labels] to waveforms (batch, 1024) in [-1, 1], by transposed convolutions in time.
 
-    Sixteen places of ``width`` channels become 64, and these 1,024 samples. WaveGAN takes five
-    such steps of stride 4 with kernels of 25; two, the second of stride 16 and with a kernel of
-    48, cost a fraction. Both kernels are multiples of their strides (Odena et al. 2016).
+    Sixteen places of 64 channels become 64, and these 1,024 samples. WaveGAN takes five such steps
+    of stride 4 with kernels of 25; two, the second of stride 16 and with a kernel of 48, cost a
+    fraction. Both kernels are multiples of their strides (Odena et al. 2016).
 
     Args:
         image_shape: (1024,), the only shape of a waveform.
         num_classes: Number of labels.
-        latent_dim: Length of the latent vector.
-        width: Channels.
     """
-    width = _wave_width(image_shape, width)
-    inputs, x = parts.latent_and_label(latent_dim, num_classes)
-    x = parts.leaky(layers.Dense(16 * width, name="dense")(x), "leaky_relu_1")
-    x = layers.Reshape((16, width), name="reshape")(x)
-    x = layers.Conv1DTranspose(width, 8, strides=4, padding="same", name="upsample_1")(x)
+    _check_shape(image_shape)
+    inputs, x = parts.latent_and_label(64, num_classes)
+    x = parts.leaky(layers.Dense(16 * 64, name="dense")(x), "leaky_relu_1")
+    x = layers.Reshape((16, 64), name="reshape")(x)
+    x = layers.Conv1DTranspose(64, 8, strides=4, padding="same", name="upsample_1")(x)
     x = layers.Conv1DTranspose(
         1, 48, strides=16, padding="same", activation="tanh", name="upsample_2"
     )(parts.leaky(x, "leaky_relu_2"))
@@ -48,32 +43,28 @@ def wave_generator(
 
 
 def wave_discriminator(
-    image_shape: Sequence[int] = (LENGTH,),
-    num_classes: int = LABELS,
-    width: int = 64,
+    image_shape: Sequence[int] = (LENGTH,), num_classes: int = LABELS
 ) -> keras.Model:
     """From [waveforms, labels] to logits (batch, 1), the mirror of `wave_generator`.
 
     Args:
         image_shape: As there.
         num_classes: Number of labels, which come in by a projection.
-        width: Channels.
     """
-    width = _wave_width(image_shape, width)
+    _check_shape(image_shape)
     wave = keras.Input((LENGTH,), name="wave")
     labels, one_hot = parts.label_input(num_classes)
     x = layers.Reshape((LENGTH, 1), name="reshape")(wave)
-    x = layers.Conv1D(width, 48, strides=16, padding="same", name="downsample_1")(x)
+    x = layers.Conv1D(64, 48, strides=16, padding="same", name="downsample_1")(x)
     x = parts.leaky(x, "leaky_relu_1")
-    x = layers.Conv1D(width, 8, strides=4, padding="same", name="downsample_2")(x)
+    x = layers.Conv1D(64, 8, strides=4, padding="same", name="downsample_2")(x)
     x = layers.Flatten(name="flatten")(parts.leaky(x, "leaky_relu_2"))
     return keras.Model([wave, labels], parts.project(x, one_hot), name="wave_discriminator")
 
 
-def _wave_width(image_shape: Sequence[int], width: int) -> int:
+def _check_shape(image_shape: Sequence[int]) -> None:
     if tuple(image_shape) != (LENGTH,):
         raise ValueError(f"waves: wanted sounds of {LENGTH} samples, got shape {image_shape}")
-    return _check.integer(width, "width", 1)
 
 
 METHODS: dict[str, dict[str, Any]] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy.typing as npt
 
@@ -11,8 +11,6 @@ from gantut._keras import keras, tf
 from gantut.applications.tabular.encoding import Float64, TableEncoder
 from gantut.gan import GAN
 from gantut.networks import parts
-
-Tensor: TypeAlias = tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="gantut")
@@ -35,7 +33,7 @@ class MixedOutput(keras.layers.Layer):
         self.sizes = parts.checked_widths(sizes)
         self.temperature = _check.number(temperature, "temperature", above=0)
 
-    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Turns logits into soft draws."""
         x, z = inputs
         columns = tf.split(x, self.sizes, axis=1)
