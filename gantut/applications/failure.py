@@ -40,9 +40,6 @@ def times_floor(samples: Float32) -> float:
     return evaluation.quick_frechet(samples[:2000]) / evaluation.frechet_floor(2000)
 
 
-# --- The discriminator wins --------------------------------------------------------------------
-
-
 def gradient_lengths(gan: GAN, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Mean D(G(z)), and the length of G's gradient with either loss."""
     lengths = []
@@ -90,8 +87,6 @@ def late_start(
         gan.fit(batches, steps_per_epoch=together, shuffle=False, verbose=0, callbacks=[*callbacks])
     return gan, np.array(log)
 
-
-# --- Both go round and round -------------------------------------------------------------------
 
 ONE_POINT = Mixture(centres=np.array([[1.0, 1.0]]), sigma=0.05, weights=np.ones(1))
 SMALL = toys.Method(
@@ -149,8 +144,6 @@ def mean_distance(path: Float64) -> Float64:
     return np.asarray(np.linalg.norm(path[len(path) // 2 :], axis=-1).mean(axis=0))
 
 
-# --- The generator makes a part of the data ----------------------------------------------------
-
 RING = ring_mixture(sigma=0.05)
 LOPSIDED = toys.Method(
     name="lopsided",
@@ -170,9 +163,6 @@ LOPSIDED = toys.Method(
 def modes_with_a_share(coverage: ModeCoverage, least: float = 0.01) -> int:
     """Modes that at least one sample in a hundred is within three standard deviations of."""
     return int(np.sum(coverage.counts >= least * 2500))
-
-
-# --- Two generators in one ---------------------------------------------------------------------
 
 
 def copy_with_momentum(generator: keras.Model, momentum: float) -> keras.Model:

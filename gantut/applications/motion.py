@@ -39,7 +39,6 @@ STRAIGHT = 0.25
 """The residual of a `Motion`, in pixels, up to which clips count as one."""
 
 _DIGIT, _MARGIN = 14, 2  # side of a digit, and the margin in it
-_FAINT = 0.1  # ink below it is haze
 
 
 class Clips(NamedTuple):
@@ -132,7 +131,7 @@ def tracks(frames: npt.ArrayLike) -> Float64:
     Ink fainter than a tenth does not count; an empty frame has NaN.
     """
     ink = (_clips(frames).astype(np.float64) + 1) / 2
-    ink = np.where(ink < _FAINT, 0, ink)
+    ink = np.where(ink < 0.1, 0, ink)
     total = ink.sum(axis=(1, 2))
     axis = np.arange(SIDE)
     with np.errstate(invalid="ignore"):

@@ -26,11 +26,13 @@ from gantut.applications.sound.analysis import (
     from_spectrograms,
     linear_prediction,
     measure,
+    mixtures,
+    normal_spectrograms,
     pitch,
     read,
     spectrograms,
+    vocode,
 )
-from gantut.applications.sound.rivals import mixtures, normal_spectrograms, vocode
 from gantut.applications.sound.synthesis import (
     KINDS,
     LENGTH,

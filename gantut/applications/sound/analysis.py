@@ -1,24 +1,25 @@
-"""What a waveform shows: its pitch, its formants, its kind, and its spectrogram."""
+"""What a waveform shows, from its pitch to its spectrogram, and what one makes of that alone."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg
+from scipy import linalg, ndimage
 
 from gantut import _check, metrics
 from gantut.applications.sound import synthesis
-from gantut.applications.sound.synthesis import LENGTH, NOTES, RATE, VOWELS, Float64, Int64
+from gantut.applications.sound.synthesis import LENGTH, NOTES, RATE, VOWELS, Float64, Int64, Sounds
 from gantut.data import Float32, check_labels
+from gantut.sampling import draw_normal
 
 CLEAR = 0.8
 """Clarity (see `pitch`) from which a sound counts as having a pitch."""
 _CENTS = 25.0  # how far from its note a pitch may be
-ORDER = 9  # of linear prediction: two for each formant below 4 kHz, one for the source's slope
+_ORDER = 9  # of linear prediction: two for each formant below 4 kHz, one for the source's slope
 _FALL = -6.0  # dB from the first to the second half; strings fall by 11, vowels hardly
-_WINDOW, HOP = 256, 64  # samples of a spectrum, and from one to the next
+_WINDOW, _HOP = 256, 64  # samples of a spectrum, and from one to the next
 _TOP, _RANGE = 36.0, 70.0  # dB: where a spectrogram is 1, and how far below it is -1
-SHAPE = (_WINDOW // 2 + 1, LENGTH // HOP + 1, 1)  # of a spectrogram
+SHAPE = (_WINDOW // 2 + 1, LENGTH // _HOP + 1, 1)  # of a spectrogram
 _HANN = np.hanning(_WINDOW + 1)[:-1]
 
 
@@ -73,7 +74,7 @@ def _waves(waves: npt.ArrayLike, least: int = 1, most: int | None = None) -> Flo
     return x
 
 
-def linear_prediction(waves: npt.ArrayLike, order: int = ORDER) -> Float64:
+def linear_prediction(waves: npt.ArrayLike, order: int = _ORDER) -> Float64:
     """The all-pole filter whose spectrum fits a sound's envelope (Makhoul 1975, section II).
 
     After pre-emphasis (each sample less 0.97 of the one before) and a Hamming window, the
@@ -203,7 +204,7 @@ def measure(waves: npt.ArrayLike, labels: npt.ArrayLike, reference: npt.ArrayLik
 def _spectra(waves: Float64) -> npt.NDArray[np.complex128]:
     """Short-time spectra (n, 17, 129), the sound continued by silence."""
     padded = np.pad(waves, ((0, 0), (_WINDOW // 2, _WINDOW // 2)))
-    places = np.arange(0, LENGTH + 1, HOP)[:, None] + np.arange(_WINDOW)
+    places = np.arange(0, LENGTH + 1, _HOP)[:, None] + np.arange(_WINDOW)
     return np.fft.rfft(padded[:, places] * _HANN, axis=2)
 
 
@@ -213,8 +214,8 @@ def _from_spectra(spectra: npt.NDArray[np.complex128]) -> Float64:
     total = np.zeros((len(spectra), LENGTH + _WINDOW))
     weight = np.zeros(LENGTH + _WINDOW)
     for i in range(spectra.shape[1]):
-        total[:, i * HOP : i * HOP + _WINDOW] += pieces[:, i]
-        weight[i * HOP : i * HOP + _WINDOW] += _HANN**2
+        total[:, i * _HOP : i * _HOP + _WINDOW] += pieces[:, i]
+        weight[i * _HOP : i * _HOP + _WINDOW] += _HANN**2
     inside = slice(_WINDOW // 2, _WINDOW // 2 + LENGTH)
     return total[:, inside] / weight[inside]
 
@@ -253,3 +254,65 @@ def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
         last = spectra
         phases = ahead / np.maximum(np.abs(ahead), 1e-9)
     return synthesis.scaled(_from_spectra(sizes * phases))
+
+
+def _of_labels(data: Sounds, labels: npt.ArrayLike) -> Int64:
+    asked = check_labels(labels, np.size(labels), synthesis.LABELS).astype(np.int64)
+    few = set(asked) & set(np.flatnonzero(np.bincount(data.labels, minlength=synthesis.LABELS) < 2))
+    if few:
+        raise ValueError(f"labels: two sounds of each are needed; there are fewer of {min(few)}")
+    return asked
+
+
+def normal_spectrograms(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
+    """Draws spectrograms from a normal distribution for each label, and finds their sounds.
+
+    It has the mean and the covariance of the label's own. Only the GAN's network is missing.
+
+    Args:
+        data: Real sounds, two at least of each label that is asked for.
+        labels: Integers (n,), what to make.
+        seed: Fixes the result.
+    """
+    asked, rng = _of_labels(data, labels), _check.rng(seed)
+    images = np.empty((len(asked), *SHAPE))
+    for each in np.unique(asked):
+        real = spectrograms(data.waves[data.labels == each]).astype(np.float64)
+        images[asked == each] = draw_normal(real, int((asked == each).sum()), rng)
+    return from_spectrograms(np.clip(images, -1, 1), seed=seed)
+
+
+def mixtures(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
+    """Adds two real sounds of the label; as `normal_spectrograms`."""
+    asked, rng = _of_labels(data, labels), _check.rng(seed)
+    pairs = [rng.choice(np.flatnonzero(data.labels == each), 2, replace=False) for each in asked]
+    return synthesis.scaled(data.waves[np.array(pairs)].sum(axis=1))
+
+
+def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
+    """Sings with the measured filter of one real sound on the measured pitch of another.
+
+    What telephony has done since Atal and Hanauer 1971: `linear_prediction` takes the filter from
+    a sound of the kind asked for, on whatever note; `pitch` the note from a sound of whatever kind;
+    partials of that pitch go through that filter and get the loudness of the first sound over time.
+    The arguments are those of `normal_spectrograms`.
+    """
+    asked, rng = _of_labels(data, labels), _check.rng(seed)
+    kinds, notes = np.divmod(data.labels, len(NOTES))
+    filters = [rng.choice(np.flatnonzero(kinds == each // len(NOTES))) for each in asked]
+    voices = [rng.choice(np.flatnonzero(notes == each % len(NOTES))) for each in asked]
+    sources = data.waves[filters]
+    hertz = pitch(data.waves[voices]).hertz
+    k = synthesis.partials(hertz)
+    z = np.exp(-2j * np.pi * hertz[:, None] * k / RATE)
+    powers = z[..., None] ** np.arange(_ORDER + 1)
+    gains = 1 / (powers * linear_prediction(sources)[:, None]).sum(axis=2)
+    gains /= 1 - 0.97 * z  # undoes the pre-emphasis
+    gains[hertz[:, None] * k > synthesis.HIGHEST] = 0
+    waves = synthesis.series(gains, hertz, rng.random(len(asked)))
+    smooth = np.hanning(2 * _HOP + 1) / _HOP
+    wanted, got = (
+        ndimage.convolve1d(part.astype(np.float64) ** 2, smooth, mode="constant")
+        for part in (sources, waves)
+    )
+    return synthesis.scaled(waves * np.sqrt(np.maximum(wanted, 1e-12) / np.maximum(got, 1e-12)))

@@ -17,6 +17,18 @@ The argument ``kinds`` names for each column one of `KINDS`.
 """
 
 from gantut.applications.tabular.encoding import KINDS, SCALINGS, TableEncoder
+from gantut.applications.tabular.makers import (
+    METHODS,
+    MixedOutput,
+    TableRun,
+    discriminator,
+    gaussian_copula,
+    generator,
+    independent_columns,
+    interpolated_records,
+    recipe,
+    train,
+)
 from gantut.applications.tabular.measures import (
     ClosestRecords,
     Measures,
@@ -28,20 +40,6 @@ from gantut.applications.tabular.measures import (
     measure,
     train_on_synthetic,
     two_sample_accuracy,
-)
-from gantut.applications.tabular.rivals import (
-    gaussian_copula,
-    independent_columns,
-    interpolated_records,
-)
-from gantut.applications.tabular.training import (
-    METHODS,
-    MixedOutput,
-    TableRun,
-    discriminator,
-    generator,
-    recipe,
-    train,
 )
 
 __all__ = [

@@ -184,21 +184,18 @@ def closest_records(
         raise ValueError(f"train and holdout must be of one size, got {sizes}")
     encoder = TableEncoder(kinds, scaling="standard").fit(np.concatenate([train, holdout]))
     unit = np.repeat([2**-0.5 if size > 1 else 1.0 for size in encoder.sizes], encoder.sizes)
-    rows = {
-        name: unit * encoder.transform(table)
-        for name, table in (("made", made), ("train", train), ("holdout", holdout))
-    }
+    ours, seen, unseen = (unit * encoder.transform(table) for table in (made, train, holdout))
 
-    def nearest(which: str, among: str) -> Float64:
-        return metrics.nearest_training_images(rows[which], rows[among]).distances[:, 0]
+    def nearest(rows: Any, among: Any) -> Float64:
+        return metrics.nearest_training_images(rows, among).distances[:, 0]
 
-    to_train, to_holdout = nearest("made", "train"), nearest("made", "holdout")
+    to_train, to_holdout = nearest(ours, seen), nearest(ours, unseen)
     share = np.mean(to_train < to_holdout) + 0.5 * np.mean(to_train == to_holdout)
     return ClosestRecords(
         to_train=to_train,
         to_holdout=to_holdout,
         share_nearer_train=float(share),
-        comparison=metrics.memorisation(to_train, nearest("holdout", "train")),
+        comparison=metrics.memorisation(to_train, nearest(unseen, seen)),
     )
 
 
