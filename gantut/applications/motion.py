@@ -64,12 +64,11 @@ def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
         digits: Images (n, 28, 28, 1) in [-1, 1].
         seed: Fixes the motions.
     """
-    images = check_images(digits, name="digits", channels=1, size=28)
-    rng = _check.rng(seed)
-    starts, ends = rng.uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (2, len(images), 2))
+    ink, rng = _halved(digits), _check.rng(seed)
+    starts, ends = rng.uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (2, len(ink), 2))
     velocities = (ends - starts) / (FRAMES - 1)
     places = starts[:, None] + np.arange(FRAMES)[:, None] * velocities[:, None]
-    return Clips(_placed(_halved(images), places), starts, velocities)
+    return Clips(_placed(ink, places), starts, velocities)
 
 
 def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
@@ -79,11 +78,11 @@ def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
         digits: Images (8 n, 28, 28, 1) in [-1, 1].
         seed: Fixes the places.
     """
-    images = check_images(digits, name="digits", channels=1, size=28)
-    if len(images) % FRAMES:
-        raise ValueError(f"wanted {FRAMES} digits for each clip, got {len(images)}")
-    places = _check.rng(seed).uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (len(images), 1, 2))
-    frames = _placed(_halved(images), places)[..., 0]
+    ink = _halved(digits)
+    if len(ink) % FRAMES:
+        raise ValueError(f"wanted {FRAMES} digits for each clip, got {len(ink)}")
+    places = _check.rng(seed).uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (len(ink), 1, 2))
+    frames = _placed(ink, places)[..., 0]
     return frames.reshape(-1, FRAMES, SIDE, SIDE).transpose(0, 2, 3, 1)
 
 
@@ -101,8 +100,9 @@ def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
     return np.clip(draw_normal(real, _check.integer(n, "n", 1), _check.rng(seed)), -1, 1)
 
 
-def _halved(images: Float32) -> Float32:
+def _halved(digits: npt.ArrayLike) -> Float32:
     """Ink in [0, 1] (n, 14, 14), the means of 2 x 2 pixels."""
+    images = check_images(digits, name="digits", channels=1, size=28)
     pixels = images.reshape(-1, _DIGIT, 2, _DIGIT, 2).mean(axis=(2, 4))
     return np.asarray((pixels + 1) / 2)
 

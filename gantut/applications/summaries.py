@@ -23,6 +23,7 @@ import numpy.typing as npt
 from gantut import _check, losses, recipes
 from gantut._keras import keras, tf
 from gantut.applications import tabular
+from gantut.applications.text.strings import encoded
 from gantut.optimizers import FusedAdam
 
 Tensor: TypeAlias = tf.Tensor
@@ -122,21 +123,13 @@ def vocabulary() -> tuple[str, ...]:
 
 LENGTH = 19
 """Words of the longest document."""
-
 SLOTS = 6
 """Words of a summary that the discriminator sees; what is longer is wrong anyway."""
 
 
 def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[np.int32]:
     """Turns texts into symbols (n, length): word i of the `vocabulary` is i + 1, and 0 fills up."""
-    index = {word: i for i, word in enumerate(vocabulary(), start=1)}
-    codes = np.zeros((len(texts), length), np.int32)
-    for row, text in zip(codes, texts, strict=True):
-        strange = set(text) - index.keys()
-        if strange or len(text) > length:
-            raise ValueError(f"texts: wanted at most {length} known words, got {' '.join(text)!r}")
-        row[: len(text)] = [index[word] for word in text]
-    return codes
+    return encoded(texts, vocabulary(), length)
 
 
 def marker() -> keras.Model:

@@ -39,7 +39,7 @@ def test_encoding_knows_all_words():
     assert codes.shape == (600, summaries.LENGTH)
     for document, row in zip(NEWS.documents, codes, strict=True):
         assert tuple(words[i - 1] for i in row[row > 0]) == document
-    with pytest.raises(ValueError, match="known words, got 'the king'"):
+    with pytest.raises(ValueError, match=r"got .*king"):
         summaries.encode([("the", "king")])
     with pytest.raises(ValueError, match="at most 2"):
         summaries.encode([("the", "old", "anna")], 2)

@@ -139,7 +139,6 @@ def test_the_largest_number_of_a_category_counts():
         ("integer", TypeError, "kinds must be a sequence"),
         ([3], TypeError, "kind of column"),
         (["whole"], ValueError, "kind of column"),
-        ([], ValueError, "at least"),
     ],
 )
 def test_bad_kinds_are_refused(kinds, error, message):
@@ -485,8 +484,8 @@ def test_two_sample_accuracy_trains_and_judges_on_different_records():
         assert len(score[0]) == 4
         assert not set(fit[0].ravel()) & set(score[0].ravel())
         assert sorted(score[1]) == [0, 0, 1, 1]
-    with pytest.raises(ValueError, match="at least 20"):
-        tabular.two_sample_accuracy(judge, real, fake, folds=20)
+    with pytest.raises(ValueError, match="at least 5"):
+        tabular.two_sample_accuracy(judge, real, fake[:4])
 
 
 def test_train_on_synthetic_predicts_the_column_from_the_others():

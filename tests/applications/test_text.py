@@ -11,7 +11,7 @@ from gantut import GAN, recipes
 from gantut._keras import keras, tf
 from gantut.applications import text
 
-TINY = text.corpus("tiny", ["a", "b", "ab", "ba", "aab", "bab"], train=3)
+TINY = text.corpus(["a", "b", "ab", "ba", "aab", "bab"], train=3)
 
 
 def tiny_writer(seed=0, **settings):
@@ -98,11 +98,11 @@ def test_numpys_integers_are_integers():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: text.corpus("x", ["a", "b"], 2), ValueError, "train"),
-        (lambda: text.corpus("x", ["", "b"], 1), ValueError, "empty"),
-        (lambda: text.corpus("x", ["a", "b"], 1.0), TypeError, "train"),
+        (lambda: text.corpus(["a", "b"], 2), ValueError, "train"),
+        (lambda: text.corpus(["", "b"], 1), ValueError, "empty"),
+        (lambda: text.corpus(["a", "b"], 1.0), TypeError, "train"),
         (lambda: text.sums(0), ValueError, "largest"),
-        (lambda: TINY.encode(["abba"]), ValueError, "at most 3 characters of 'ab', got 'abba'"),
+        (lambda: TINY.encode(["abba"]), ValueError, "at most 3 .* got 'abba'"),
         (lambda: TINY.encode(["c"]), ValueError, "got 'c'"),
         (lambda: text.Writer(3, 0), ValueError, "symbols"),
         (lambda: text.Writer(3, 3, temperature=0.0), ValueError, "temperature"),
@@ -232,9 +232,7 @@ def test_the_generator_opens_again(tmp_path):
 # --- Trainings ---------------------------------------------------------------------------------
 
 
-RISING = text.corpus(
-    "rising", ("".join(word) for word in itertools.combinations("abcdefghij", 3)), train=80
-)
+RISING = text.corpus(("".join(word) for word in itertools.combinations("abcdefghij", 3)), train=80)
 
 
 def measured(run, **settings):
@@ -300,7 +298,7 @@ def test_replies_are_the_likeliest_symbols(likelihood):
     both = text.reply(likelihood.writer, RISING, ["cd", "a"])
     assert len(both[0]) == 1
     assert both[1] == end
-    with pytest.raises(ValueError, match="at most 3 characters"):
+    with pytest.raises(ValueError, match="at most 3"):
         text.reply(likelihood.writer, RISING, ["abcd"])
 
 

@@ -11,10 +11,9 @@ A sound is 128 ms at 8 kHz: one of five sung vowels or a plucked string, on one 
 scale. The pair of kind and note is its label. `sounds` makes them by the source-filter model;
 `pitch`, `formants` and `read` find the truth again in any waveform, (n, samples) at 8 kHz.
 
-`train` teaches a conditional GAN in one of two ways (Donahue et al. 2019): on the waveform itself,
-with one-dimensional convolutions (WaveGAN), or on its log spectrogram (SpecGAN), from which
-`from_spectrograms` finds a waveform. Beside them stand `normal_spectrograms`, `mixtures` and
-`vocode`, which train no network.
+`train` teaches a conditional GAN on the waveform itself (WaveGAN) or on its log spectrogram
+(SpecGAN, both Donahue et al. 2019), from which `from_spectrograms` finds a waveform.
+`normal_spectrograms`, `mixtures` and `vocode` train no network.
 """
 
 from gantut.applications.sound.analysis import (

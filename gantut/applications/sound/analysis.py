@@ -19,7 +19,7 @@ _ORDER = 9  # of linear prediction: two for each formant below 4 kHz, one for th
 _FALL = -6.0  # dB from the first to the second half; strings fall by 11, vowels hardly
 _WINDOW, _HOP = 256, 64  # samples of a spectrum, and from one to the next
 _TOP, _RANGE = 36.0, 70.0  # dB: where a spectrogram is 1, and how far below it is -1
-SHAPE = (_WINDOW // 2 + 1, LENGTH // _HOP + 1, 1)  # of a spectrogram
+_SHAPE = (_WINDOW // 2 + 1, LENGTH // _HOP + 1, 1)  # of a spectrogram
 _HANN = np.hanning(_WINDOW + 1)[:-1]
 
 
@@ -242,8 +242,8 @@ def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
         seed: Fixes the first phases, which are random.
     """
     levels = np.asarray(images, dtype=np.float64)
-    if levels.shape[1:] != SHAPE or not len(levels) or not np.isfinite(levels).all():
-        raise ValueError(f"wanted spectrograms of shape (n, *{SHAPE}), got {levels.shape}")
+    if levels.shape[1:] != _SHAPE or not len(levels) or not np.isfinite(levels).all():
+        raise ValueError(f"wanted spectrograms of shape (n, *{_SHAPE}), got {levels.shape}")
     levels = levels[..., 0].transpose(0, 2, 1)
     sizes = np.where(levels > -0.99, 10 ** (((levels - 1) * _RANGE / 2 + _TOP) / 20), 0.0)
     phases = np.exp(2j * np.pi * _check.rng(seed).random(sizes.shape))
@@ -275,7 +275,7 @@ def normal_spectrograms(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> F
         seed: Fixes the result.
     """
     asked, rng = _of_labels(data, labels), _check.rng(seed)
-    images = np.empty((len(asked), *SHAPE))
+    images = np.empty((len(asked), *_SHAPE))
     for each in np.unique(asked):
         real = spectrograms(data.waves[data.labels == each]).astype(np.float64)
         images[asked == each] = draw_normal(real, int((asked == each).sum()), rng)

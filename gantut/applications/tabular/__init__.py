@@ -11,9 +11,8 @@ identity counts. `TableEncoder` turns records into rows that a network can make,
 records: one number for a numeric column, and a one-hot vector for a category, as in CTGAN (Xu et
 al. 2019). Points (n, 2) of a density in the plane are a table of two continuous columns.
 
-Beside the GAN stands what a practitioner would try first: `independent_columns`, `gaussian_copula`
-and `interpolated_records`. The measures take tables, not networks, and treat all makers alike.
-The argument ``kinds`` names for each column one of `KINDS`.
+Beside the GAN stand `independent_columns`, `gaussian_copula` and `interpolated_records`. The
+measures treat all makers alike. The argument ``kinds`` names for each column one of `KINDS`.
 """
 
 from gantut.applications.tabular.encoding import KINDS, SCALINGS, TableEncoder

@@ -34,7 +34,6 @@ class TableEncoder:
             between them. Fewer knots smooth more, and keep less of single records.
 
     Attributes:
-        kinds: As given.
         sizes: Numbers that each column becomes: 1, or the number of categories. After `fit`.
     """
 
@@ -144,8 +143,6 @@ def check_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
     """The kinds of a table's columns."""
     if isinstance(kinds, str):
         raise TypeError(f"kinds must be a sequence with one of {KINDS} a column, got {kinds!r}")
-    if not len(kinds):
-        raise ValueError("kinds is empty: a table needs a column at least")
     return tuple(_check.one_of(kind, "kind of column", KINDS) for kind in kinds)
 
 

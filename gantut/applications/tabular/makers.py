@@ -38,10 +38,10 @@ class MixedOutput(keras.layers.Layer):
         """Turns logits into soft draws."""
         x, z = inputs
         columns = tf.split(x, self.sizes, axis=1)
-        noise = _noise_size(self.sizes)
-        if noise:
-            gumbel = parts.gumbel_noise(z[:, -noise:])
-            draws = iter(tf.split(gumbel, [size for size in self.sizes if size > 1], axis=1))
+        categories = [size for size in self.sizes if size > 1]
+        if categories:
+            noise = parts.gumbel_noise(z[:, -sum(categories) :])
+            draws = iter(tf.split(noise, categories, axis=1))
             columns = [
                 column if size == 1 else tf.nn.softmax((column + next(draws)) / self.temperature)
                 for column, size in zip(columns, self.sizes, strict=True)
@@ -51,10 +51,6 @@ class MixedOutput(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
         return {**super().get_config(), "sizes": self.sizes, "temperature": self.temperature}
-
-
-def _noise_size(sizes: Sequence[int]) -> int:
-    return sum(size for size in sizes if size > 1)
 
 
 def generator(
@@ -70,7 +66,7 @@ def generator(
     """
     sizes = parts.checked_widths(sizes)
     latent_dim = _check.integer(latent_dim, "latent_dim", 1)
-    x = z = parts.latent_input(latent_dim + _noise_size(sizes))
+    x = z = parts.latent_input(latent_dim + sum(size for size in sizes if size > 1))
     for i, units in enumerate(parts.checked_widths(widths), start=1):
         x = keras.layers.Dense(units, activation="relu", name=f"dense_{i}")(x)
     x = keras.layers.Dense(sum(sizes), name="logits")(x)
@@ -254,9 +250,8 @@ def interpolated_records(
 ) -> Float64:
     """Draws points between a record and one of its nearest, as SMOTE does.
 
-    Chawla et al. 2002 make new records of a rare class so. Here every record may be the first one,
-    and its ``k`` nearest the second. Numbers lie on the line between both, categories come from
-    one of them.
+    Chawla et al. 2002 make a rare class's records so. Here every record may be the first, one of
+    its ``k`` nearest the second. Numbers lie on the line between both, categories are one's.
     """
     kinds, n, k = check_kinds(kinds), _check.integer(n, "n", 1), _check.integer(k, "k", 1)
     values = check_table(table, kinds, minimum=k + 1)

@@ -81,9 +81,8 @@ def correlation_difference(
 def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Energy distance of two samples, ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``.
 
-    Zero if and only if both come from one distribution (Szekely and Rizzo 2013). The
-    estimate is unbiased (pairs of a point with itself are left out), so that it varies around 0
-    for two samples of one distribution and may be negative.
+    Zero if and only if both come from one distribution (Szekely and Rizzo 2013). The estimate is
+    unbiased (pairs of a point with itself are left out), so that it may be negative.
 
     Args:
         a: Points (n, d), n >= 2, in units that make the axes comparable.
@@ -95,21 +94,20 @@ def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def two_sample_accuracy(
-    classifier: Any, real: npt.ArrayLike, synthetic: npt.ArrayLike, *, folds: int = 5, seed: int = 0
+    classifier: Any, real: npt.ArrayLike, synthetic: npt.ArrayLike, seed: int = 0
 ) -> float:
     """The share of records, unseen before, that a classifier tells rightly real from synthetic.
 
-    The classifier two-sample test (Lopez-Paz and Oquab 2017), over folds. The larger table is cut
-    to the size of the smaller: 0.5 if the two cannot be told apart, or a little less by chance.
+    The classifier two-sample test (Lopez-Paz and Oquab 2017), over five folds. The larger table is
+    cut to the size of the smaller: 0.5 if they cannot be told apart, or a little less by chance.
 
     Args:
         classifier: With scikit-learn's methods ``fit`` and ``score``.
         real: As in `marginal_distances`.
         synthetic: As there.
-        folds: Parts of the data; each is judged by a classifier trained on the others.
-        seed: Fixes which records are in which part.
+        seed: Fixes which records are in which fold.
     """
-    folds = _check.integer(folds, "folds", 2)
+    folds = 5
     pair = checked_pair(real, synthetic, ("real", "synthetic"), least=folds)
     n = min(map(len, pair))
     rng = _check.rng(seed)
@@ -165,11 +163,10 @@ def closest_records(
 ) -> ClosestRecords:
     """Compares synthetic records' distances to training records with those to held-out ones.
 
-    The check of Platzer and Reutterer 2021. Distances are Euclidean, with numeric
-    columns in units of their deviation over the real records; two different categories are one
-    such unit apart. A generator that copies is caught. A share of one half is no proof of privacy:
-    it is a mean, which a few copied records do not move, and it says nothing of what else an
-    attacker can infer.
+    The check of Platzer and Reutterer 2021. Distances are Euclidean, with numeric columns in units
+    of their deviation over the real records; two different categories are one such unit apart. A
+    generator that copies is caught. A share of one half is no proof of privacy: it is a mean, which
+    a few copied records do not move, and it says nothing of what else an attacker can infer.
 
     Args:
         synthetic: A table of synthetic records.

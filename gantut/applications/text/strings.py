@@ -11,19 +11,30 @@ from gantut import _check
 END = 0  # the symbol that ends a string, and fills the places behind it
 
 
+def encoded(
+    texts: Sequence[Sequence[str]], known: Sequence[str], length: int
+) -> npt.NDArray[np.int32]:
+    """Texts as symbols (n, length): what is known counts from 1, and `END` fills up."""
+    index = {symbol: i for i, symbol in enumerate(known, start=1)}
+    codes = np.full((len(texts), length), END, np.int32)
+    for row, text in zip(codes, texts, strict=True):
+        if len(text) > length or set(text) - index.keys():
+            raise ValueError(f"wanted at most {length} known characters or words, got {text!r}")
+        row[: len(text)] = [index[symbol] for symbol in text]
+    return codes
+
+
 @dataclass(frozen=True)
 class Corpus:
     """A finite language, made by `corpus`, `dates` or `sums`.
 
     Attributes:
-        name: What the strings are.
         train: Those that a model may see.
         holdout: All others that are valid.
         alphabet: The characters, sorted; character i is the symbol i + 1, and 0 is the end.
         length: Of the longest string.
     """
 
-    name: str
     train: tuple[str, ...]
     holdout: tuple[str, ...]
     alphabet: str
@@ -41,15 +52,7 @@ class Corpus:
 
     def encode(self, strings: Sequence[str]) -> npt.NDArray[np.int32]:
         """Strings as symbols (n, length), filled up with 0."""
-        codes = np.full((len(strings), self.length), END, np.int32)
-        index = {character: i for i, character in enumerate(self.alphabet, start=1)}
-        for row, string in zip(codes, strings, strict=True):
-            strange = set(string) - index.keys()
-            if strange or len(string) > self.length:
-                wanted = f"at most {self.length} characters of {self.alphabet!r}"
-                raise ValueError(f"strings: wanted {wanted}, got {string!r}")
-            row[: len(string)] = [index[character] for character in string]
-        return codes
+        return encoded(strings, self.alphabet, self.length)
 
     def rows(self, strings: Sequence[str]) -> npt.NDArray[np.float32]:
         """Strings as one-hot vectors, one behind the other: float32 (n, length * symbols)."""
@@ -64,11 +67,10 @@ class Corpus:
         return ["".join(row) for row in letters[written]]
 
 
-def corpus(name: str, strings: Iterable[str], train: int, seed: int = 0) -> Corpus:
+def corpus(strings: Iterable[str], train: int, seed: int = 0) -> Corpus:
     """Makes a corpus from all strings of a language.
 
     Args:
-        name: What they are.
         strings: All that are valid; each counts once.
         train: How many are drawn for training.
         seed: Fixes which.
@@ -80,7 +82,6 @@ def corpus(name: str, strings: Iterable[str], train: int, seed: int = 0) -> Corp
         raise ValueError("strings: one is empty")
     order = _check.rng(seed).permutation(len(valid))
     return Corpus(
-        name=name,
         train=tuple(valid[i] for i in order[:train]),
         holdout=tuple(valid[i] for i in order[train:]),
         alphabet="".join(sorted(set("".join(valid)))),
@@ -98,7 +99,7 @@ def dates(train: int = 5_000, seed: int = 0) -> Corpus:
         seed: As in `corpus`.
     """
     days = np.arange("1900-01-01", "2100-01-01", dtype="datetime64[D]")
-    return corpus("dates", np.datetime_as_string(days).tolist(), train, seed)
+    return corpus(np.datetime_as_string(days).tolist(), train, seed)
 
 
 def sums(largest: int = 49, train: int | None = None, seed: int = 0) -> Corpus:
@@ -111,4 +112,4 @@ def sums(largest: int = 49, train: int | None = None, seed: int = 0) -> Corpus:
     """
     numbers = range(_check.integer(largest, "largest", 1) + 1)
     strings = [f"{a}+{b}={a + b}" for a in numbers for b in numbers]
-    return corpus("sums", strings, len(strings) // 2 if train is None else train, seed)
+    return corpus(strings, len(strings) // 2 if train is None else train, seed)

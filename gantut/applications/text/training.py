@@ -56,7 +56,7 @@ class PolicyGAN(GAN):
         rewards = self.rewards(rows)
         advantage = rewards - tf.reduce_mean(rewards, axis=0)
         advantage = tf.stop_gradient(advantage / (tf.math.reduce_std(advantage) + 1e-8))
-        _ascend(self, lambda log_p: tf.reduce_mean(tf.reduce_sum(advantage * log_p, axis=1)), rows)
+        _ascend(self, rows, advantage)
         return -tf.reduce_mean(rewards[:, -1])
 
 
@@ -70,15 +70,16 @@ class MaximumLikelihood(GAN):
     def step(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """One step of ``fit``: G alone."""
         self.step_counter.assign_add(1)
-        log_p = _ascend(self, lambda log_p: tf.reduce_mean(tf.reduce_sum(log_p, axis=1)), real)
+        log_p = _ascend(self, real)
         self.trackers[1].update_state(-log_p)
         return self.means()
 
 
-def _ascend(gan: GAN, goal: Any, rows: Tensor) -> Tensor:
-    """One step of G towards more of a goal, a function of the symbols' log probabilities."""
+def _ascend(gan: GAN, rows: Tensor, advantage: Any = 1.0) -> Tensor:
+    """One step of G towards likelier strings, each symbol weighted by its advantage."""
     with tf.GradientTape() as tape:
-        value = goal(gan.generator.get_layer("writer").log_probabilities(rows))
+        log_p = gan.generator.get_layer("writer").log_probabilities(rows)
+        value = tf.reduce_mean(tf.reduce_sum(advantage * log_p, axis=1))
         loss = -value
     variables = gan.generator.trainable_variables
     gan.g_optimizer.apply(tape.gradient(loss, variables), variables)
@@ -121,8 +122,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "steps": 75,
     },
 }
-"""Settings that share the writer, the batches, D and its penalties, by name. The trainings of dates
-take about ten CPU seconds, that of maximum likelihood seven."""
+"""Settings that share the writer, the batches, D and its penalties, by name."""
 
 
 def recipe(
@@ -137,7 +137,17 @@ def recipe(
         units: Of the writer's state.
     """
     fast: Any = recipes.get("fast")
-    settings = {"loss": "non_saturating", **_check.one_of(method, "method", METHODS)}
+    settings = {
+        "loss": "non_saturating",
+        "penalties": {"r1": 0.3, "r2": 0.3},
+        "penalty_every": 1,
+        "ema": 0.99,
+        "g_learning_rate": 6e-3,
+        "d_learning_rate": 3e-3,
+        "schedule": recipes.linear_decay(hold=0.7),
+        "steps_per_execution": 25,
+        **_check.one_of(method, "method", METHODS),
+    }
     draws = settings.pop("draws")
     return replace(
         fast,
@@ -146,16 +156,7 @@ def recipe(
         discriminator=lambda image_shape: tabular.discriminator(image_shape[0], (128, 128)),
         centred=False,
         gpu_steps=settings["steps"],
-        **{
-            "penalties": {"r1": 0.3, "r2": 0.3},
-            "penalty_every": 1,
-            "ema": 0.99,
-            "g_learning_rate": 6e-3,
-            "d_learning_rate": 3e-3,
-            "schedule": recipes.linear_decay(hold=0.7),
-            "steps_per_execution": 25,
-            **settings,
-        },
+        **settings,
     )
 
 
