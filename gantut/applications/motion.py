@@ -172,10 +172,9 @@ def straight_motion(track: npt.ArrayLike) -> Motion:
 def read(frames: npt.ArrayLike) -> Float64:
     """The probabilities of the digits that the judge reads in each frame: float64 (n, 8, 10).
 
-    Its ink is centred, enlarged and stretched before: to halve a digit and to move it by parts of a
-    pixel makes it faint. Of the brightest ink of a frame, what is below 23 % becomes black, and
-    what is above 68 % white. Of the test digits the judge then reads 97 % rightly, and 99 % to be
-    the same in the first and the last frame. An empty frame is read as a black image.
+    Its ink, faint after halving and moving, is centred, enlarged and stretched: below 23 % of the
+    frame's brightest becomes black, above 68 % white. Of the test digits the judge then reads 97 %
+    rightly, and 99 % as the same in the first and last frame. An empty frame is a black image.
     """
     ink = (_clips(frames).transpose(0, 3, 1, 2) + 1) / 2
     # A patch's own centre is at 6.5; the shift puts the centre of the ink there.

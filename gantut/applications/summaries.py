@@ -76,9 +76,8 @@ class News:
 def news(n: int, seed: int = 0) -> News:
     """Draws ``n`` reports of 7 to 19 words, which the seed fixes.
 
-    Each names an actor, an action and its object, and another person, who reports it, before or
-    behind the rest. Half of them name another object too, of another action. Openings, closings,
-    adjectives and adverbs come and go.
+    Each names an actor, an action and its object, and who reports it, before or behind the rest.
+    Half of them name an object of another action too. Other words come and go.
     """
     rng = _check.rng(seed)
 
@@ -133,10 +132,7 @@ def encode(texts: Sequence[Sequence[str]], length: int = LENGTH) -> npt.NDArray[
 
 
 def marker() -> keras.Model:
-    """The network that marks the words to keep: each word is judged with three on each side.
-
-    It goes from documents (batch, LENGTH) to logits of the same shape.
-    """
+    """From documents (batch, LENGTH) to logits of keeping each word; it sees three on each side."""
     words = keras.Input((LENGTH,), dtype="int32", name="words")
     x = keras.layers.Embedding(len(vocabulary()) + 1, 24, name="embedding")(words)
     for i, width in enumerate((5, 3), start=1):

@@ -85,8 +85,7 @@ def linear_prediction(waves: npt.ArrayLike, order: int = _ORDER) -> Float64:
         order: Number of poles.
 
     Returns:
-        float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1. Minus
-        the others predict a sample from those before it.
+        float64 (n, order + 1), coefficients of A(z) in powers of 1/z, the first of them 1.
     """
     x = _waves(waves, _check.integer(order, "order", 1) + 1)
     y = np.concatenate([x[:, :1], x[:, 1:] - 0.97 * x[:, :-1]], axis=1)
@@ -98,7 +97,7 @@ def linear_prediction(waves: npt.ArrayLike, order: int = _ORDER) -> Float64:
 
 
 def formants(waves: npt.ArrayLike) -> Float64:
-    """The two lowest resonances of sounds: float64 (n, 2), in Hz, ascending; NaN for missing ones.
+    """The two lowest resonances: float64 (n, 2), in Hz, ascending; NaN for missing ones.
 
     They are poles of `linear_prediction` between 150 Hz and 3.8 kHz, with a bandwidth below 500 Hz.
     """
@@ -154,8 +153,7 @@ class Measures(NamedTuple):
         note: The share with a clear pitch at most a quarter semitone off the note asked for.
         kind: The share that `read` takes for the kind asked for.
         right: The share with both.
-        spread: Standard deviation of the logarithm of the first two formants, over the vowels of
-            one label that were read rightly, pooled over labels; NaN if there are none.
+        spread: Standard deviation of the log formants of rightly read vowels, pooled over labels.
         frechet: The Frechet distance to the real sounds on `band_levels`, in dB squared.
     """
 
@@ -292,10 +290,9 @@ def mixtures(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
 def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     """Sings with the measured filter of one real sound on the measured pitch of another.
 
-    What telephony has done since Atal and Hanauer 1971: `linear_prediction` takes the filter from
-    a sound of the kind asked for, on whatever note; `pitch` the note from a sound of whatever kind;
-    partials of that pitch go through that filter and get the loudness of the first sound over time.
-    The arguments are those of `normal_spectrograms`.
+    As telephony since Atal and Hanauer 1971: `linear_prediction` takes the filter from a sound of
+    the kind asked for, `pitch` the note from another; partials of that pitch go through that filter
+    and get the loudness of the first sound over time. Arguments as in `normal_spectrograms`.
     """
     asked, rng = _of_labels(data, labels), _check.rng(seed)
     kinds, notes = np.divmod(data.labels, len(NOTES))

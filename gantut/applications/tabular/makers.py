@@ -60,9 +60,8 @@ def generator(
 
     Args:
         sizes: Of the columns, as in `TableEncoder`.
-        latent_dim: Length of the latent vector, without the entries that draw categories: one
-            more for each category of each column.
-        widths: Units of the hidden layers, first to last.
+        latent_dim: Length of the latent vector; each category of a column draws by one more.
+        widths: Units of the hidden layers.
     """
     sizes = parts.checked_widths(sizes)
     latent_dim = _check.integer(latent_dim, "latent_dim", 1)
@@ -200,9 +199,8 @@ def gaussian_copula(
     `TableEncoder` with quantiles, categories as ordered numbers, and the encoded rows are taken
     for normal. It has the marginals by construction.
 
-    Where records share a value, their scores are drawn inside its jump, and what is drawn depends
-    on no other column. That shrinks the correlations of a binary column to some 60 %, which
-    ``corrected`` gives back to them.
+    Where records share a value, their scores are drawn inside its jump, by no other column.
+    That shrinks a binary column's correlations to some 60 %, which ``corrected`` gives back.
     """
     n, kinds = _check.integer(n, "n", 1), check_kinds(kinds)
     values = check_table(table, kinds, minimum=2)

@@ -47,8 +47,7 @@ def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike
     Args:
         table: The table to describe.
         kinds: Of its columns.
-        like: The table (the real one) whose categories count, so that matrices of two tables can
-            be compared.
+        like: The (real) table whose categories count, so that two matrices can be compared.
     """
     like, values = check_table(like, kinds, "like"), check_table(table, kinds)
     ranks = []
@@ -147,8 +146,8 @@ class ClosestRecords(NamedTuple):
     Attributes:
         to_train: Distance of each synthetic record to the nearest training record.
         to_holdout: The same to the nearest held-out record.
-        share_nearer_train: Share of the synthetic records that are nearer to a training record
-            (ties count half): about 0.5 if nothing of single records was learnt, 1 for copies.
+        share_nearer_train: The share nearer to a training record, ties half: about 0.5 if nothing
+            of single records was learnt, 1 for copies.
         comparison: `gantut.metrics.memorisation` of ``to_train`` beside the held-out records'.
     """
 

@@ -71,8 +71,7 @@ def measure(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Mea
     """Measures a distribution over strings.
 
     Args:
-        log_p: As `log_probabilities` says. ``np.full(n, -np.log(n))`` is the best there is, and
-            minus infinity means never.
+        log_p: As of `log_probabilities`; at best ``np.full(n, -np.log(n))``, -inf means never.
         corpus: The strings.
         draws: Strings in a sample, for ``distinct`` and ``coverage``.
     """

@@ -116,9 +116,9 @@ class Writer(keras.layers.Layer):
         return soft if draws == "soft" else soft + tf.stop_gradient(hard - soft)
 
     def log_probabilities(self, rows: Tensor, temperature: float = 1.0) -> Tensor:
-        """The log probability, in nats, of each symbol of strings, after those before it.
+        """The log probability of each symbol after those before it: (batch, length), in nats.
 
-        It is (batch, length), with 0 behind an end. The sum of a row is the string's.
+        It is 0 behind an end. The sum of a row is the string's.
 
         Args:
             rows: One-hot rows (batch, length * symbols).
@@ -137,10 +137,9 @@ class Writer(keras.layers.Layer):
         return tf.reduce_sum(x * log_softmax, axis=2) * tf.cast(alive > 0.5, x.dtype)
 
     def continuations(self, rows: Tensor, noise: Sequence[Tensor], copies: int) -> Tensor:
-        """Writes on from each beginning of given strings: Monte Carlo rollouts.
+        """Monte Carlo rollouts (length - 1, batch, copies, length * symbols) of given strings.
 
-        They are (length - 1, batch, copies, length * symbols); the entry i begins with the first
-        i + 1 symbols of the string.
+        The entry i begins with the first i + 1 symbols of the string.
 
         Args:
             rows: One-hot rows (batch, length * symbols).
