@@ -78,10 +78,7 @@ def share_batches(dataset: Any, strategy: Any) -> Any:
         return dataset
     batch = tf.nest.flatten(dataset.element_spec)[0].shape[0]
     if batch is None or batch % replicas:
-        raise ValueError(
-            f"batches of {batch} samples cannot be shared among {replicas} replicas: "
-            f"wanted a multiple"
-        )
+        raise ValueError(f"batches of {batch} samples cannot be shared among {replicas} replicas")
     share = batch // replicas
 
     def of_this_process(context: Any) -> Any:
@@ -113,14 +110,11 @@ def worker_index() -> int:
 
 
 def newest_common(steps: list[int], strategy: Any) -> int | None:
-    """The newest step that every process has: each calls this with its own.
+    """The newest step of which every process has a checkpoint, or None.
 
     Args:
-        steps: The steps of which this process has a checkpoint; at most 16 of the newest count.
+        steps: Those of this process, of which the newest 16 count. All processes call this.
         strategy: That of `make_strategy`.
-
-    Returns:
-        A step; None if there is none that all have.
     """
     most = 16
     newest = sorted(steps, reverse=True)[:most]
@@ -173,9 +167,15 @@ class ReplicatedGAN(GAN):
 
     def update_average(self) -> None:
         """Moves the averaged weights towards the present ones, on all replicas alike."""
+
+        def update(strategy: Any) -> None:
+            share = 1.0 - self.average_decay()
+            pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
+            for average, weight in pairs:
+                strategy.extended.update(average.value, move_towards, args=(weight.value, share))
+
         if self.ema is not None:
-            context = tf.distribute.get_replica_context()
-            context.merge_call(_update_average, args=(self,))
+            tf.distribute.get_replica_context().merge_call(update)
 
     @property
     def _states(self) -> list[Any]:
@@ -197,7 +197,12 @@ class ReplicatedGAN(GAN):
         context = tf.distribute.get_replica_context()
         mean = tf.distribute.ReduceOp.MEAN
         values = [context.all_reduce(mean, v) if v.dtype.is_floating else v for v in values]
-        context.merge_call(_assign, args=(self._states, values))
+
+        def assign(strategy: Any, values: list[Any]) -> None:
+            for variable, value in zip(self._states, values, strict=True):
+                strategy.extended.update(variable.value, lambda v, x: v.assign(x), args=(value,))
+
+        context.merge_call(assign, args=(values,))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -223,14 +228,3 @@ def _shares(gradients: list[Tensor]) -> list[Tensor]:
     """Of a mean over replicas, which Keras' optimizers make by adding up."""
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     return [g / replicas for g in gradients]
-
-
-def _assign(strategy: Any, variables: list[Any], values: list[Any]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        strategy.extended.update(variable.value, lambda v, x: v.assign(x), args=(value,))
-
-
-def _update_average(strategy: Any, gan: GAN) -> None:
-    share = 1.0 - gan.average_decay()
-    for average, weight in zip(gan.ema_generator.weights, gan.generator.weights, strict=True):
-        strategy.extended.update(average.value, move_towards, args=(weight.value, share))

@@ -49,7 +49,6 @@ class Model(keras.Model):
             None if seed is None else _check.seed(seed)
         )
         self.step_counter = self.add_weight(
-            shape=(),
             dtype="int64",
             initializer="zeros",
             trainable=False,
@@ -78,9 +77,8 @@ class Model(keras.Model):
         """Refuses what Keras' ``compile`` takes and has no meaning here."""
         if other := options.keys() - {"steps_per_execution", "run_eagerly", "jit_compile"}:
             raise TypeError(f"compile takes {taken}, not {', '.join(sorted(other))}")
-        if "steps_per_execution" in options:
-            steps = options["steps_per_execution"]
-            options["steps_per_execution"] = _check.integer(steps, "steps_per_execution", 1)
+        steps = options.get("steps_per_execution", 1)
+        options["steps_per_execution"] = _check.integer(steps, "steps_per_execution", 1)
 
     # --- A step, and many ------------------------------------------------------------------------
 
@@ -183,9 +181,7 @@ class Model(keras.Model):
             x, y = np.asarray(x), np.asarray(y) if self.conditional and y is not None else None
             self.check_batch(x, y)
             if batch_size is not None and batch_size > len(x):
-                raise ValueError(
-                    f"batch_size {batch_size} is larger than the data ({len(x)} samples)"
-                )
+                raise ValueError(f"batch_size {batch_size} is more than the {len(x)} samples")
             if rows := len(x) % (batch_size or 32):
                 self.check_rows(rows)
             return x, y
@@ -222,10 +218,9 @@ class Model(keras.Model):
             FileExistsError: there is a state, or that file, and ``overwrite`` is False.
             OSError: the folder cannot be written to, or is a file.
         """
-        path = Path(directory)
+        path, kind = Path(directory), type(self).__name__
         if path.suffix != ".keras":
             _refuse_file(path)
-            kind = type(self).__name__
             save_training(path, self.networks, self.state(), overwrite=overwrite, kind=kind)
             return
         if path.exists() and not overwrite:
@@ -234,10 +229,7 @@ class Model(keras.Model):
             self.networks["generator"].save(temporary)
 
     def restore(self, directory: str | os.PathLike[str]) -> None:
-        """Puts a saved training state into this (compiled) model of the same architecture.
-
-        Args:
-            directory: A folder that :meth:`save` wrote.
+        """Puts what :meth:`save` wrote into this (compiled) model of the same architecture.
 
         Raises:
             FileNotFoundError: there is no ``state.npz``.
@@ -336,12 +328,12 @@ def built_optimizer(
     return optimizer
 
 
-_ONE_RATE = "changes the learning rate of one optimizer, G's"
 # Keras' callbacks that do less than their name says where no log has the name "loss".
 _LESS = {
     "TerminateOnNaN": "sees no log 'loss'; gantut.callbacks.StopOnDivergence stops",
-    "LearningRateScheduler": f"{_ONE_RATE}; gantut.callbacks.LearningRateSchedule changes both",
-    "ReduceLROnPlateau": _ONE_RATE,
+    "LearningRateScheduler": "changes one optimizer, G's; gantut.callbacks.LearningRateSchedule "
+    "changes both",
+    "ReduceLROnPlateau": "changes the learning rate of one optimizer, G's",
     "SwapEMAWeights": "swaps nothing here; ema= of gantut.GAN averages G's weights",
     "BackupAndRestore": "forgets D's optimizer; gantut.callbacks.Checkpoints keeps all",
 }

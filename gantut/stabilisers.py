@@ -115,8 +115,7 @@ def packed(builder: Builder, m: int) -> Builder:
         shape, num_classes = tuple(image_shape), data.get("num_classes")
         wanted = (*shape[:-1], m * shape[-1])
         if data.get("mean_image") is not None:
-            mean = np.asarray(data["mean_image"])
-            data["mean_image"] = np.concatenate([mean] * m, axis=-1)
+            data["mean_image"] = np.concatenate([data["mean_image"]] * m, axis=-1)
         if num_classes is not None:
             data["num_classes"] = num_classes * m
         inner = builder(image_shape=wanted, **data)
@@ -127,9 +126,9 @@ def packed(builder: Builder, m: int) -> Builder:
                 f"but made one of {taken}"
             )
         sample = keras.Input(shape, name="sample")
+        pack, name = Pack(m, name="pack")(sample), f"packed_{inner.name}"
         if len(inner.inputs) == 1:
-            x = Pack(m, name="pack")(sample)
-            return keras.Model(sample, inner(x), name=f"packed_{inner.name}")
+            return keras.Model(sample, inner(pack), name=name)
         if "one_hot" not in [layer.name for layer in inner.layers]:
             raise ValueError(
                 f"cannot pack the labels of {inner.name!r}: it has no layer named 'one_hot' that "
@@ -140,8 +139,8 @@ def packed(builder: Builder, m: int) -> Builder:
         inner = keras.Model([inner.inputs[0], columns], inner.outputs[0], name=inner.name)
         label = keras.Input((), dtype="int32", name="label")
         one_hot = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot", name="one_hot")
-        pair = [Pack(m, name="pack")(sample), Pack(m, name="pack_labels")(one_hot(label))]
-        return keras.Model([sample, label], inner(pair), name=f"packed_{inner.name}")
+        pair = [pack, Pack(m, name="pack_labels")(one_hot(label))]
+        return keras.Model([sample, label], inner(pair), name=name)
 
     return build
 
@@ -174,7 +173,6 @@ class InstanceNoise(keras.layers.Layer):
         self.seed = None if seed is None else _check.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.stddev = self.add_weight(
-            shape=(),
             initializer=keras.initializers.Constant(self.initial_stddev),
             trainable=False,
             name="stddev",
@@ -194,9 +192,6 @@ class InstanceNoise(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again, with the noise that it began with."""
         return {**super().get_config(), "stddev": self.initial_stddev, "seed": self.seed}
-
-
-_POLICIES = ("color", "translation", "cutout")
 
 
 @_register
@@ -227,7 +222,14 @@ class DiffAugment(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.changes = _check_policy(policy)
+        names = policy.split(",") if isinstance(policy, str) else []
+        self.changes = [name.strip() for name in names]
+        known = ("color", "translation", "cutout")
+        if not names or {*self.changes} - {*known} or len({*self.changes}) < len(names):
+            raise ValueError(
+                f"policy must be some of {', '.join(known)}, each once, separated by commas, "
+                f"got {policy!r}"
+            )
         self.policy = policy
         self.fill = _check.number(fill, "fill")
         self.seed = None if seed is None else _check.seed(seed)
@@ -301,16 +303,6 @@ class DiffAugment(keras.layers.Layer):
         }  # fmt: skip
 
 
-def _check_policy(policy: str) -> list[str]:
-    names = [name.strip() for name in policy.split(",")] if isinstance(policy, str) else []
-    if not names or any(name not in _POLICIES for name in names) or len({*names}) < len(names):
-        raise ValueError(
-            f"policy must be some of {', '.join(_POLICIES)}, each once, separated by commas, "
-            f"got {policy!r}"
-        )
-    return names
-
-
 def at_input(discriminator: Model, *layers: Any) -> Model:
     """Puts layers in front of a discriminator.
 
@@ -329,10 +321,9 @@ def at_input(discriminator: Model, *layers: Any) -> Model:
     x = inputs[0]
     for layer in layers:
         x = layer(x)
-    if tuple(x.shape[1:]) != tuple(inputs[0].shape[1:]):
+    if x.shape != inputs[0].shape:
         raise ValueError(
-            f"layers at the input must keep its shape {tuple(inputs[0].shape[1:])}, "
-            f"got {tuple(x.shape[1:])}"
+            f"layers at the input must keep its shape {inputs[0].shape[1:]}, got {x.shape[1:]}"
         )
     if len(inputs) == 1:
         return keras.Model(inputs[0], discriminator(x), name=discriminator.name)
@@ -401,10 +392,7 @@ def with_minibatch_stddev(
         A model with copies of the weights. Those of the new channel are 0, so that it begins as
         the function that ``discriminator`` is.
     """
-    MinibatchStdDev(group_size)
-    candidates = [x for x in layers_of(discriminator) if _has_kernel(x)]
-    if layer is not None:
-        candidates = [x for x in candidates if x.name == layer]
+    candidates = [x for x in layers_of(discriminator) if _has_kernel(x) and layer in (None, x.name)]
     if not candidates:
         raise ValueError(
             f"discriminator {discriminator.name!r} has no dense or convolutional layer"
@@ -419,11 +407,10 @@ def with_minibatch_stddev(
             widened.append(new)
         return new
 
-    def call(new: Any, *args: Any, **kwargs: Any) -> Any:
-        if any(new is x for x in widened):
-            name = f"minibatch_stddev_{new.name}"
-            args = (MinibatchStdDev(group_size, name=name)(args[0]), *args[1:])
-        return new(*args, **kwargs)
+    def call(new: Any, x: Any, **kwargs: Any) -> Any:
+        if new in widened:
+            x = MinibatchStdDev(group_size, name=f"minibatch_stddev_{new.name}")(x)
+        return new(x, **kwargs)
 
     return _cloned(discriminator, clone, call)
 
@@ -434,10 +421,10 @@ def spectrally_normalised(discriminator: Model) -> Model:
     Each dense and convolutional layer that can be trained is wrapped in Keras'
     ``SpectralNormalization``. The matrix is the kernel with one column a unit or filter, for a
     convolution of shape (height * width * channels in, channels out), which bounds the
-    convolution as a map of images only up to a factor (Miyato et al. 2018, section 2.1 takes the
-    same matrix). Each call in training divides the kernel by an estimate of the value from one
-    step of a power iteration, which goes on from call to call: after some tens of calls the
-    estimate is good. Outside training the kernel is used as it is.
+    convolution as a map of images only up to a factor (as in section 2.1 of the paper). Each call
+    in training divides the kernel by an estimate of the value from one step of a power iteration,
+    which goes on from call to call: after some tens of calls the estimate is good. Outside
+    training the kernel is used as it is.
 
     Keras divides the weights themselves before D's step, so the step's gradient does not go
     through the division; the gradient through unrolled steps does.
@@ -446,18 +433,18 @@ def spectrally_normalised(discriminator: Model) -> Model:
         discriminator: A functional model, which stays as it is.
 
     Returns:
-        A model with copies of the weights; they are normalised when it is first called in
-        training.
+        A model with copies of the weights, normalised when it is first called in training.
     """
     wrapped = keras.layers.SpectralNormalization
 
+    def learns(layer: Any) -> bool:
+        return _has_kernel(layer) and layer.trainable
+
     def clone(old: Any) -> Any:
         new = _unbuilt(old)
-        if isinstance(old, wrapped) or not _has_kernel(old) or not old.trainable:
-            return new
-        return wrapped(new, name=old.name)
+        return wrapped(new, name=old.name) if learns(old) and type(old) is not wrapped else new
 
-    if not any(_has_kernel(x) and x.trainable for x in layers_of(discriminator)):
+    if not any(map(learns, layers_of(discriminator))):
         raise ValueError(
             f"{discriminator.name!r} has no trainable dense or convolutional layer to normalise"
         )
@@ -533,10 +520,8 @@ def two_time_scales(
     Returns:
         D's optimizer and G's, in the order in which ``compile`` takes them.
     """
-    decays = [
-        _check.number(value, name, least=0, below=1)
-        for name, value in (("beta_1", beta_1), ("beta_2", beta_2))
-    ]
+    beta_1 = _check.number(beta_1, "beta_1", least=0, below=1)
+    beta_2 = _check.number(beta_2, "beta_2", least=0, below=1)
     d_rate = _check.number(d_learning_rate, "d_learning_rate", above=0)
     g_rate = _check.number(g_learning_rate, "g_learning_rate", above=0)
-    return FusedAdam(d_rate, *decays), FusedAdam(g_rate, *decays)
+    return FusedAdam(d_rate, beta_1, beta_2), FusedAdam(g_rate, beta_1, beta_2)

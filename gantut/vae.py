@@ -46,9 +46,6 @@ from gantut.sampling import sample
 Tensor: TypeAlias = tf.Tensor
 Float64 = npt.NDArray[np.float64]
 
-LIKELIHOODS = ("bernoulli", "normal")
-"""What p(x | z) can be; see the module's description."""
-
 # The least probability of ink and of no ink: a pixel that the decoder is sure of in float32 must
 # not make an image impossible.
 _LEAST = 1e-6
@@ -115,7 +112,7 @@ class VAE(Model):
         check_network(encoder, "encoder")
         check_network(decoder, "decoder")
         _check_networks(encoder, decoder)
-        self.likelihood = _check.one_of(likelihood, "likelihood", LIKELIHOODS)
+        self.likelihood = _check.one_of(likelihood, "likelihood", ("bernoulli", "normal"))
         deviation = _check.number(deviation, "deviation", above=0)
         self.encoder = encoder
         self.decoder = self.generator = self.ema_generator = decoder
@@ -124,7 +121,6 @@ class VAE(Model):
         self.log_deviation: Any = None
         if likelihood == "normal":
             self.log_deviation = self.add_weight(
-                shape=(),
                 initializer=keras.initializers.Constant(math.log(deviation)),
                 name="log_deviation",
             )
@@ -133,9 +129,7 @@ class VAE(Model):
     @property
     def deviation(self) -> float | None:
         """The deviation sigma of a pixel around the decoder's output; None for "bernoulli"."""
-        if self.log_deviation is None:
-            return None
-        return math.exp(float(self.log_deviation.numpy()))
+        return None if self.log_deviation is None else math.exp(self.log_deviation.numpy())
 
     def compile(self, optimizer: Any = None, **options: Any) -> None:
         """Sets the optimizer.
@@ -165,10 +159,8 @@ class VAE(Model):
             loss = tf.reduce_mean(reconstruction + kl)
         variables = self.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
-        loss_mean, reconstruction_mean, kl_mean = self.trackers
-        loss_mean.update_state(loss)
-        reconstruction_mean.update_state(reconstruction)
-        kl_mean.update_state(kl)
+        for tracker, value in zip(self.trackers, (loss, reconstruction, kl), strict=True):
+            tracker.update_state(value)
         return self.means()
 
     def log_density(self, x: Tensor, centre: Tensor) -> Tensor:
