@@ -34,9 +34,9 @@ def make_strategy(devices: int | None = None, *, workers: bool = False) -> Any:
     """A strategy of TensorFlow for training on several devices.
 
     Args:
-        devices: How many devices of this machine; all if None. GPUs if there are any. Else the
-            cores of the CPU, which is for trying it out: it takes longer than one device that uses
-            them all. TensorFlow divides the CPU before its first operation only.
+        devices: How many devices of this machine; all if None. GPUs if there are any. Else cores
+            of the CPU, for trying it out: it takes longer than one device that uses them all, and
+            TensorFlow divides the CPU before its first operation only.
         workers: One process of several, on this or on other machines, as the environment variable
             ``TF_CONFIG`` says; each uses all its devices.
 
@@ -128,9 +128,9 @@ def newest_common(steps: list[int], strategy: Any) -> int | None:
 class ReplicatedGAN(GAN):
     """A `gantut.GAN` whose step several replicas take together, each on its rows of the batch.
 
-    Make and compile it inside the strategy's ``scope()``, where `gantut.recipes.Recipe.build` makes
-    one by itself. D moves once in each step and G once after it, each by the replicas' mean
-    gradient; other settings of a `gantut.GAN` are refused.
+    Make and compile it inside the strategy's ``scope()``; `gantut.recipes.Recipe.build` makes one
+    there. D moves once in each step and G once after it, each by the replicas' mean gradient;
+    ``d_steps``, ``unroll_steps`` and ``simultaneous`` are refused.
     """
 
     on_replicas = True

@@ -51,7 +51,6 @@ class GAN(Model):
         seed: Fixes the latent vectors of training. None draws a seed.
 
     Attributes:
-        generator: The network that is trained.
         ema_generator: The network with averaged weights that ``sample`` and ``save`` use; the
             generator itself if ``ema`` is None.
         latent_dim: Length of the latent vector.
@@ -358,10 +357,7 @@ class GAN(Model):
         """
         self.check_options(options, "d_optimizer and g_optimizer (its loss is an argument of GAN)")
         if d_optimizer is g_optimizer and isinstance(d_optimizer, keras.optimizers.Optimizer):
-            raise ValueError(
-                "d_optimizer and g_optimizer are the same object; each network needs its own, "
-                "because an optimizer keeps moving averages of one network's gradients"
-            )
+            raise ValueError("d_optimizer and g_optimizer are the same object; wanted are two")
         default = partial(FusedAdam, 2e-4, beta_1=0.5)
         self.d_optimizer = built_optimizer(d_optimizer, "d_optimizer", default, self.discriminator)
         if self.unroll_steps:

@@ -123,18 +123,16 @@ class Model(keras.Model):
             verbose: As in Keras.
             callbacks: As in Keras. A warning says which of Keras' own do less here than their
                 name says.
-            pick: From a batch, inside the compiled step, to what a dataset would yield. With row
-                numbers as batches, and a function that gathers these rows of a tensor, the data
-                can lie where the networks are: no batch has to be sent there.
+            pick: From a batch, inside the compiled step, to what a dataset would yield. If it
+                gathers rows of a tensor by their numbers, no batch has to be sent to the device.
             **options: As in Keras; weights of samples and validation data have no meaning here.
 
         Returns:
             Keras' History, with the running means of each epoch.
 
         Raises:
-            ValueError: the data is empty, has a wrong shape, dtype or range, has no labels where
-                they are needed, or is smaller than ``batch_size``. Of batches the first is looked
-                at, and in a step the labels of each.
+            ValueError: the data is empty, smaller than ``batch_size``, of a wrong shape, dtype
+                or range, or lacks labels. Of batches the first is looked at, and the labels of all.
         """
         kind = type(self).__name__
         for name in ("sample_weight", "class_weight", "validation_data", "validation_split"):
@@ -205,9 +203,9 @@ class Model(keras.Model):
         """Writes what is needed to sample, and what is needed to go on training.
 
         ``generator.keras`` (what samples come from) and the file of the other network open with
-        ``keras.models.load_model`` where gantut is not installed (a discriminator with layers of
-        `gantut.stabilisers`, where that is imported); ``state.npz`` holds all variables, those of
-        the optimizers and the random state included, for :meth:`restore`.
+        ``keras.models.load_model`` where gantut is not installed (with layers of
+        `gantut.stabilisers`, where that is imported); ``state.npz`` holds all variables, also of
+        the optimizers and the random state, for :meth:`restore`.
 
         Args:
             directory: A folder, made if it does not exist. Each file appears whole or not at all.

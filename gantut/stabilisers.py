@@ -85,12 +85,10 @@ def packed(builder: Builder, m: int) -> Builder:
 
     The new networks still take samples (B, ...), but return B / m logits: neighbouring rows are
     judged as one (:class:`Pack`). Only the width of the first layer grows (Lin et al. 2018,
-    section 3.1). They fit `gantut.GAN` as they are, as long as every batch, also the last of an
-    epoch, is a multiple of m.
+    section 3.1). Every batch of `gantut.GAN`, also the last of an epoch, must be a multiple of m.
 
-    A conditional network sees the labels of all m samples: where it read one label as one of
-    ``num_classes`` columns, it reads m of them as m * num_classes columns, those of the pack's
-    first sample first.
+    A conditional network sees the labels of all m samples: where it read ``num_classes`` columns,
+    it reads m * num_classes, those of the pack's first sample first.
 
     Gradient penalties are taken with respect to single samples, of the logit of the pack that
     they are in. "r1" and "r2" are therefore 1 / m of what they would be for the whole pack,
@@ -154,12 +152,10 @@ class InstanceNoise(keras.layers.Layer):
 
     Where data and samples lie on thin sets that do not touch, D can be perfect and its gradient
     useless. Noise makes the two densities overlap (Sonderby et al. 2017; Arjovsky and Bottou
-    2017, section 3). The gradient penalties of `gantut.GAN` are then taken at noisy
-    points.
+    2017, section 3). The gradient penalties of `gantut.GAN` are then taken at noisy points.
 
     Args:
-        stddev: The noise's standard deviation, in the units of the samples (images have the
-            range 2).
+        stddev: The noise's deviation, in the units of the samples (images have the range 2).
         seed: Fixes the noise; drawn from Keras' global seed if None.
 
     Attributes:
@@ -341,9 +337,7 @@ class MinibatchStdDev(keras.layers.Layer):
     each place, then the mean of those over features and places, one number, which each row of the
     group gets as a constant last channel (Karras et al. 2018, section 3). A generator that
     repeats itself makes that number small, and D can see it. It works in training and afterwards.
-
-    It makes D's logit on one row depend on the other rows of its group, as batch normalisation
-    would. Gradient penalties then sum, for each row, the derivatives of its group's logits.
+    Gradient penalties then sum, for each row, the derivatives of its group's logits.
 
     Args:
         group_size: Rows in a group. A batch of fewer rows is one group.
@@ -385,12 +379,11 @@ def with_minibatch_stddev(
     Args:
         discriminator: A functional model, which stays as it is.
         group_size: Rows in a group, as in `MinibatchStdDev`.
-        layer: Name of the dense or convolutional layer that sees the new channel; None for the
-            last one.
+        layer: Name of the dense or convolutional layer that sees it; None for the last one.
 
     Returns:
-        A model with copies of the weights. Those of the new channel are 0, so that it begins as
-        the function that ``discriminator`` is.
+        A model with copies of the weights, and 0 for those of the new channel: it begins as the
+        same function.
     """
     candidates = [x for x in layers_of(discriminator) if _has_kernel(x) and layer in (None, x.name)]
     if not candidates:
@@ -508,8 +501,7 @@ def two_time_scales(
 
     If D learns on a faster scale than G, its weights stay near the best answer to the present G,
     and the pair converges to a point where neither can get better by small steps (Heusel et al.
-    2017, theorem 1, under its assumptions). The defaults are those of Zhang et al. 2019 (SAGAN),
-    section 5.
+    2017, theorem 1). The defaults are those of Zhang et al. 2019 (SAGAN), section 5.
 
     Args:
         g_learning_rate: Adam's learning rate for G.

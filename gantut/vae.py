@@ -254,8 +254,8 @@ class VAE(Model):
 
         Burda et al. (2016), section 3: the logarithm of the mean of p(x | z) p(z) / q(z | x) over
         draws from the encoder. Its expectation is a lower bound of log p(x), the evidence lower
-        bound for one draw; it never falls with more draws and comes to log p(x) with infinitely
-        many. How near it is, a second estimate with more draws shows. Of a grey image, a
+        bound for one draw, and rises to it with more. How near it is, a second estimate with more
+        draws shows. Of a grey image, a
         "bernoulli" model estimates a bound of the mean of its binary images, looser than the mean
         of their own estimates: pass images of `binarise` to quote a likelihood. Arguments and
         result are those of `elbo`; the cost grows with ``draws``.

@@ -125,7 +125,7 @@ def test_nothing_added_is_the_recipe_itself():
     [
         ({"packing": 3}, "batches of 64 images, which packs of 3 do not divide"),
         ({"packing": 0}, "packing"),
-        ({"minibatch_stddev": 1}, "group_size must be at least 2, got 1"),
+        ({"minibatch_stddev": 1}, "group_size must be an integer >= 2, got 1"),
         ({"packing": 4, "minibatch_stddev": 6}, "16 rows a batch, which groups of 6 do not"),
         ({"instance_noise": -1.0}, "stddev must be a finite number >= 0, got -1.0"),
         ({"diff_augment": "blur"}, "policy must be some of color, translation, cutout"),
