@@ -1,7 +1,8 @@
 """Doors: what a number or a name must be, said in one sentence everywhere.
 
 A function calls them where a user can stumble. They return the value as Python's own type, so that
-NumPy's numbers are welcome wherever Python's are.
+NumPy's numbers are welcome wherever Python's are. A wrong type is a TypeError; what is unknown, out
+of range, NaN or infinite, or has another shape, a ValueError.
 """
 
 import math
@@ -16,12 +17,7 @@ _Entry = TypeVar("_Entry")
 
 
 def integer(value: Any, name: str, least: int | None = None) -> int:
-    """``value`` as an int.
-
-    Raises:
-        TypeError: it is no integer (True and 2.0 are none).
-        ValueError: it is less than ``least``.
-    """
+    """``value`` as an int; True and 2.0 are none."""
     wanted = f"{name} must be an integer" + ("" if least is None else f" >= {least}")
     try:
         number = operator.index(value)
@@ -48,20 +44,7 @@ def number(
     below: float | None = None,
     most: float | None = None,
 ) -> float:
-    """``value`` as a finite float.
-
-    Args:
-        value: What was given.
-        name: The argument.
-        above: It must be greater.
-        least: It must be as great.
-        below: It must be smaller.
-        most: It must be as small.
-
-    Raises:
-        TypeError: it is no number.
-        ValueError: it is out of range, NaN or infinite.
-    """
+    """``value`` as a finite float in an open (above, below) or a closed range (least, most)."""
     limits = ((">", above), (">=", least), ("<", below), ("<=", most))
     words = " and ".join(f"{sign} {limit:g}" for sign, limit in limits if limit is not None)
     wanted = f"{name} must be a finite number {words}".rstrip()
@@ -87,12 +70,7 @@ def one_of(value: Any, name: str, known: Mapping[str, _Entry]) -> _Entry: ...
 @overload
 def one_of(value: Any, name: str, known: Collection[str]) -> str: ...
 def one_of(value: Any, name: str, known: Any) -> Any:
-    """The entry of a table by its key, or a word out of several.
-
-    Raises:
-        TypeError: it is no string.
-        ValueError: it is unknown; the message lists what is known.
-    """
+    """The entry of a table by its key, or a word out of several."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {', '.join(known)}, got {_show(value)}")
     if value not in known:
@@ -101,12 +79,7 @@ def one_of(value: Any, name: str, known: Any) -> Any:
 
 
 def numbers(values: Any, name: str) -> npt.NDArray[Any]:
-    """Finite real numbers as an array of their own dtype.
-
-    Raises:
-        TypeError: they are no integers and no floating-point numbers.
-        ValueError: one is NaN or infinite.
-    """
+    """Finite real numbers as an array of their own dtype."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name}: wanted real numbers, got dtype {array.dtype}")
@@ -117,12 +90,7 @@ def numbers(values: Any, name: str) -> npt.NDArray[Any]:
 
 
 def rows(values: Any, name: str, least: int = 1) -> npt.NDArray[np.float64]:
-    """Finite real numbers as float64 of shape (number, width), ``least`` rows or more.
-
-    Raises:
-        TypeError: they are no numbers.
-        ValueError: they have another shape, too few rows, or one is NaN or infinite.
-    """
+    """Finite real numbers as float64 of shape (number, width), ``least`` rows or more."""
     array = numbers(values, name)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(f"{name}: wanted a two-dimensional array of rows, got shape {array.shape}")
@@ -132,12 +100,7 @@ def rows(values: Any, name: str, least: int = 1) -> npt.NDArray[np.float64]:
 
 
 def seed(value: Any) -> int:
-    """An integer in [0, 2**32), what NumPy, Keras and TensorFlow all take.
-
-    Raises:
-        TypeError: it is no integer.
-        ValueError: it is out of range.
-    """
+    """An integer in [0, 2**32), what NumPy, Keras and TensorFlow all take."""
     found = integer(value, "seed", 0)
     if found >= 2**32:
         raise ValueError(f"seed must be an integer in [0, 2**32), got {found}")

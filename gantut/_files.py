@@ -25,11 +25,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     A reader therefore never sees half a file, and a failed write leaves the old file as it was. A
     process that is killed while it writes leaves the temporary file: `remove_leftovers` finds it.
 
-    Args:
-        path: The file to write. Its folder is made if it does not exist.
-
-    Yields:
-        A path in the same folder and with the same suffix as ``path``.
+    The temporary path has the same suffix; the folder is made if it does not exist.
 
     Raises:
         OSError: the folder cannot be made or written to, or the disk is full.
@@ -44,17 +40,16 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise _cannot_write(target, error) from error
     try:
-        try:
-            yield temporary
-            # Else the machine could go down with the new name written and the content not.
-            with temporary.open("rb+") as written:
-                os.fsync(written.fileno())
-            os.replace(temporary, target)
-        except OSError as error:
-            # The disk or the quota is full, or the file would be larger than it may be.
-            if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-                raise _cannot_write(target, error) from error
-            raise
+        yield temporary
+        # Else the machine could go down with the new name written and the content not.
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        # The disk or the quota is full, or the file would be larger than it may be.
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+            raise _cannot_write(target, error) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -80,12 +75,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, device and machine of this process, for the record beside a result.
-
-    Returns:
-        A dict that JSON can hold: ``versions`` (package to version), ``python``, ``machine``
-        (processor architecture and number of cores) and ``device`` ("CPU" or the GPU's name).
-    """
+    """Versions, machine and device of this process, as JSON for the record beside a result."""
     from gantut import __version__
     from gantut._keras import tf
 
@@ -113,10 +103,8 @@ class Npz:
 
     It is stricter than ``numpy.load``: an array must be as long as its header and the archive's
     directory say, and no more is allocated than the compressed bytes that are there can hold, so
-    that a damaged or malicious file costs a ValueError and not the machine's memory.
-
-    Attributes:
-        files: The names of the arrays.
+    that a damaged or malicious file costs a ValueError and not the machine's memory. ``files`` are
+    the names of the arrays.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -150,12 +138,9 @@ class Npz:
             raise ValueError(f"{member.filename!r} claims more bytes than its part can hold")
         with as_value_error(), self._archive.open(member) as stream:
             version = np.lib.format.read_magic(stream)
-            if version == (1, 0):
-                shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
-            elif version == (2, 0):
-                shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
-            else:
+            if version not in _HEADERS:
                 raise ValueError(f"npy format {version} is not read")
+            shape, _, dtype = _HEADERS[version](stream)
             left = member.file_size - stream.tell()
         size = math.prod(shape) * dtype.itemsize
         if dtype.hasobject:
@@ -175,8 +160,11 @@ class Npz:
         return array
 
 
-DEFLATED = 1032
-"""Bytes that one of a deflated file can become at most."""
+DEFLATED = 1032  # bytes that one of a deflated file can become at most
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 @contextlib.contextmanager
@@ -184,9 +172,7 @@ def as_value_error() -> Iterator[None]:
     """Whatever zipfile, zlib and NumPy find wrong in an archive is a ValueError."""
     try:
         yield
-    except gzip.BadGzipFile as error:
-        raise ValueError(describe(error)) from error
-    except (OSError, ValueError):
-        raise
     except Exception as error:
+        if isinstance(error, OSError | ValueError) and not isinstance(error, gzip.BadGzipFile):
+            raise
         raise ValueError(describe(error)) from error

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import re
 import sys
 import warnings
@@ -33,27 +32,21 @@ def numbered(groups: Mapping[str, Iterable[Any]]) -> dict[str, Any]:
 
 
 def save_training(
-    directory: str | os.PathLike[str],
+    folder: Path,
     networks: Mapping[str, Any],
     state: Mapping[str, Any],
     *,
     overwrite: bool,
     kind: str,
 ) -> None:
-    """Writes networks as Keras files, and variables to ``state.npz``.
+    """Writes networks as Keras files by their names, and variables to ``state.npz``.
 
-    Args:
-        directory: A folder, made if it does not exist. Each file appears whole or not at all.
-        networks: Keras models by the name of their file, without the ending.
-        state: The variables by name.
-        overwrite: Replace what is there.
-        kind: What is saved, for the message.
+    ``kind`` says in the messages what is saved. Each file appears whole or not at all.
 
     Raises:
         FileExistsError: the folder has a state already and ``overwrite`` is False.
         OSError: the folder cannot be written to.
     """
-    folder = Path(directory)
     if not overwrite and (folder / "state.npz").exists():
         raise FileExistsError(f"{folder} holds a saved {kind} already; pass overwrite=True")
     # What cannot be had again comes first.
@@ -82,16 +75,7 @@ def _opens_again(layer: keras.layers.Layer) -> bool:
 def write_state(
     path: Path, state: Mapping[str, Any], meta: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes variables to an npz file, whole or not at all.
-
-    Args:
-        path: The file.
-        state: The variables by name.
-        meta: What JSON can hold, to be kept beside them.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Writes variables by name to an npz file, with ``meta`` as JSON beside them."""
     arrays: Any = {name: np.asarray(value) for name, value in state.items()}
     if meta is not None:
         arrays[_META] = np.frombuffer(json.dumps(meta, default=float).encode(), np.uint8)
@@ -103,11 +87,7 @@ _META = "meta"
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """What `write_state` kept beside the variables.
-
-    Raises:
-        DamagedError: the file cannot be read, or holds nothing of the kind.
-    """
+    """What `write_state` kept beside the variables; DamagedError where it cannot be read."""
     with _naming(path), path.open("rb") as file, Npz(file) as archive:
         (length,), _ = archive.header(_META)
         if length > path.stat().st_size:  # we compress nothing
@@ -133,12 +113,7 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
     """Assigns to variables what `save_training` wrote, or nothing if it does not fit.
 
     Names, shapes and dtypes are compared before any array is read, so that a file from elsewhere
-    takes no more memory than the variables.
-
-    Args:
-        path: The file ``state.npz``.
-        state: The variables by name.
-        kind: What the variables belong to, for the messages: "GAN".
+    takes no more memory than the variables. ``kind`` says in the messages what they belong to.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -156,16 +131,12 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
             )
         for name, variable in state.items():
             shape, dtype = there[name]
-            wanted = str(getattr(variable.dtype, "name", variable.dtype))
-            for what, found, here in (
-                ("shape", shape, tuple(variable.shape)),
-                ("dtype", dtype.name, wanted),
-            ):
-                if found != here:
-                    raise OtherTrainingError(
-                        f"{path} belongs to other networks: {name!r} has {what} {found} there and "
-                        f"{here} here"
-                    )
+            found = f"shape {shape} of dtype {dtype.name}"
+            here = f"shape {tuple(variable.shape)} of dtype {tf.as_dtype(variable.dtype).name}"
+            if found != here:
+                raise OtherTrainingError(
+                    f"{path} belongs to other networks: {name!r} has {found} there and {here} here"
+                )
         with _naming(path):
             saved = {name: archive[name] for name in state}
     for name, variable in state.items():
@@ -174,8 +145,7 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
 
 # --- Networks from elsewhere -------------------------------------------------------------------
 
-MAXIMUM_CONFIG = 2**24
-"""Bytes of the longest description of a network that is read."""
+_MAXIMUM_CONFIG = 2**24  # bytes of the longest description of a network that is read
 
 # Where the classes lie of which networks consist: no layer that runs code, or reads files.
 _PLAIN = re.compile(
@@ -194,12 +164,6 @@ def load_model(path: Path) -> keras.Model:
     What is refused could run code or read another file, or would take more memory to open than the
     file has bytes; how much the network takes to run is the file's to say.
 
-    Args:
-        path: A ``.keras`` file.
-
-    Returns:
-        The Keras model, not compiled.
-
     Raises:
         ValueError: the file is damaged, or holds more than plain layers of Keras and gantut.
     """
@@ -208,8 +172,8 @@ def load_model(path: Path) -> keras.Model:
             members = {member.filename: member for member in archive.infolist()}
             if members.keys() != _MEMBERS or any(m.compress_type for m in members.values()):
                 raise ValueError(f"wanted {sorted(_MEMBERS)}, not compressed, as Keras writes them")
-            if members["config.json"].file_size > MAXIMUM_CONFIG:
-                raise ValueError(f"config.json is longer than {MAXIMUM_CONFIG:,} bytes")
+            if members["config.json"].file_size > _MAXIMUM_CONFIG:
+                raise ValueError(f"config.json is longer than {_MAXIMUM_CONFIG:,} bytes")
             config = json.loads(archive.read("config.json"))
             _check_config(config)
             with archive.open("model.weights.h5") as weights, h5py.File(weights) as file:
@@ -229,16 +193,12 @@ def load_model(path: Path) -> keras.Model:
         cause: BaseException = error
         while inner := cause.__cause__ or cause.__context__:
             cause = inner
-        raise ValueError(
-            f"{str(path)!r} cannot be read as a Keras model: {describe(cause)}"
-        ) from error
+        text = f"{str(path)!r} cannot be read as a Keras model: {describe(cause)}"
+        raise ValueError(text) from error
 
 
 def _check_config(part: Any) -> None:
     """Refuses a description that names anything but plain layers and what belongs to them."""
-    if isinstance(part, list):
-        for inner in part:
-            _check_config(inner)
     if isinstance(part, dict):
         if "class_name" in part and part["class_name"] not in _VALUES:
             kind = _named_class(part)
@@ -251,15 +211,20 @@ def _check_config(part: Any) -> None:
             if not _has_tensor([call["args"], call["kwargs"]]):
                 # What is computed of constants would be computed now, at whatever size.
                 raise ValueError(f"{part.get('name')!r} is called on no tensor of the network")
-        for inner in part.values():
-            _check_config(inner)
+    for inner in _parts(part):
+        _check_config(inner)
 
 
 def _has_tensor(part: Any) -> bool:
     if isinstance(part, dict) and "class_name" in part:
         return bool(part["class_name"] == "__keras_tensor__")
-    inner = part.values() if isinstance(part, dict) else part
-    return isinstance(part, dict | list) and any(map(_has_tensor, inner))
+    return any(map(_has_tensor, _parts(part)))
+
+
+def _parts(part: Any) -> Iterable[Any]:
+    if isinstance(part, dict):
+        return part.values()
+    return part if isinstance(part, list) else ()
 
 
 def _named_class(part: Mapping[str, Any]) -> Any:

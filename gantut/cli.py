@@ -13,7 +13,7 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,11 +23,8 @@ from gantut import __version__
 
 # TensorFlow is imported where a command needs it, so that --help and --version answer at once.
 
-EVALUATED = 10_000
-"""Samples that ``gantut evaluate`` draws."""
-
-WORKERS_CHECKPOINT = 500
-"""Steps from checkpoint to checkpoint of several workers, where they are not given."""
+_EVALUATED = 10_000  # samples that ``gantut evaluate`` draws
+_WORKERS_CHECKPOINT = 500  # steps from checkpoint to checkpoint of several workers, by default
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,48 +34,36 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-def _positive_integer(text: str) -> int:
-    return _natural(text, 1)
+def _reader(
+    read: Callable[[str], Any], wanted: str, fits: Callable[[Any], bool]
+) -> Callable[[str], Any]:
+    """What argparse takes for the type of an option."""
+
+    def checked(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            value = read(text)
+            if fits(value):
+                return value
+        raise argparse.ArgumentTypeError(f"wanted {wanted}, got {text!r}")
+
+    return checked
 
 
-def _natural(text: str, least: int = 0) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least:
-        raise argparse.ArgumentTypeError(f"wanted an integer >= {least}, got {text!r}")
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"wanted a number of seconds > 0, got {text!r}")
-    return value
-
-
-def _labels(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"wanted a class or classes like 3 or 0,1,2, got {text!r}"
-        ) from None
-
-
-def _picture_or_arrays(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() not in (".png", ".npz"):
-        raise argparse.ArgumentTypeError(f"wanted a name ending in .png or .npz, got {text!r}")
-    return path
-
-
-_NUMBER: dict[str, Any] = {"type": _positive_integer, "metavar": "N"}
-_SEED: dict[str, Any] = {"type": _natural, "metavar": "K", "default": 0, "help": "default: 0"}
+_POSITIVE = _reader(int, "an integer >= 1", lambda value: value >= 1)
+_NATURAL = _reader(int, "an integer >= 0", lambda value: value >= 0)
+_SECONDS = _reader(float, "a number of seconds > 0", lambda value: 0 < value < math.inf)
+_LABELS = _reader(
+    lambda text: [int(part) for part in text.split(",")],
+    "a class or classes like 3 or 0,1,2",
+    lambda labels: True,
+)
+_FILE = _reader(
+    Path, "a name ending in .png or .npz", lambda path: path.suffix.lower() in (".png", ".npz")
+)
+_NUMBER: dict[str, Any] = {"type": _POSITIVE, "metavar": "N"}
+_SEED: dict[str, Any] = {"type": _NATURAL, "metavar": "K", "default": 0, "help": "default: 0"}
+_DRAWN: dict[str, Any] = {"default": _EVALUATED, "metavar": "N"}
+_SWITCH: dict[str, Any] = {"action": "store_true"}
 
 
 def _make_parser() -> argparse.ArgumentParser:
@@ -88,18 +73,14 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gantut {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command_name")
 
-    recipes = commands.add_parser("recipes", help="list what can be trained")
-    recipes.set_defaults(run=_list_recipes)
+    commands.add_parser("recipes", help="list what can be trained").set_defaults(run=_list_recipes)
 
     train = commands.add_parser("train", help="train a GAN by a recipe")
     train.add_argument("recipe", metavar="RECIPE", help="a name that `gantut recipes` lists")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the run")
     length = train.add_mutually_exclusive_group()
     length.add_argument(
-        "--seconds",
-        type=_seconds,
-        metavar="S",
-        help="seconds of training, of which pictures and evaluation are no part",
+        "--seconds", type=_SECONDS, metavar="S", help="seconds, without pictures and evaluation"
     )
     length.add_argument("--epochs", **_NUMBER, help="passes over the data")
     length.add_argument("--steps", **_NUMBER, help="training steps")
@@ -112,40 +93,28 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--size", **_NUMBER, help="bring your own images to N x N pixels")
     again = train.add_mutually_exclusive_group()
-    again.add_argument("--overwrite", action="store_true", help="replace the run that DIR holds")
+    again.add_argument("--overwrite", **_SWITCH, help="replace the run that DIR holds")
     again.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with the run that DIR holds, however it ended; begin it if there is none",
+        "--resume", **_SWITCH, help="go on with the run that DIR holds; begin it if there is none"
     )
     train.add_argument(
-        "--checkpoint-every",
-        **_NUMBER,
-        help="steps from checkpoint to checkpoint (default: one a minute)",
+        "--checkpoint-every", **_NUMBER, help="steps between checkpoints (default: one a minute)"
     )
     several = train.add_mutually_exclusive_group()
     several.add_argument(
-        "--devices",
-        **_NUMBER,
-        help="share each batch among N devices of this machine (default: one device)",
+        "--devices", **_NUMBER, help="share each batch among N devices of this machine (default: 1)"
     )
     several.add_argument(
         "--workers",
-        action="store_true",
+        **_SWITCH,
         help="be one of the processes that TF_CONFIG names; those behind the first write to "
         "DIR/worker-1 and so on",
     )
     train.add_argument(
-        "--diagnose",
-        action="store_true",
-        help="say in words what goes wrong, as it comes and in DIR/diagnosis.txt",
+        "--diagnose", **_SWITCH, help="say in words what goes wrong, also in DIR/diagnosis.txt"
     )
     train.add_argument(
-        "--samples",
-        type=_natural,
-        default=EVALUATED,
-        metavar="N",
-        help=f"samples to evaluate at the end; 0 evaluates nothing (default: {EVALUATED})",
+        "--samples", **_DRAWN, type=_NATURAL, help=f"to evaluate, or 0 (default: {_EVALUATED})"
     )
     train.set_defaults(run=_train)
 
@@ -154,35 +123,25 @@ def _make_parser() -> argparse.ArgumentParser:
     trained.add_argument("--seed", **_SEED)
     trained.add_argument(
         "--trust-keras-file",
-        action="store_true",
+        **_SWITCH,
         help="open DIR/generator.keras as this file describes its network, for want of a recipe: "
         "only plain layers are taken, but how much memory they need to run is the file's to say",
     )
 
-    sample = commands.add_parser(
-        "sample", parents=[trained], help="draw samples from a trained generator"
-    )
+    sample = commands.add_parser("sample", parents=[trained], help="draw from a trained generator")
     sample.add_argument("-n", **_NUMBER, default=64, help="default: 64")
-    sample.add_argument(
-        "--out", type=_picture_or_arrays, required=True, metavar="FILE", help="x.png or x.npz"
-    )
+    sample.add_argument("--out", type=_FILE, required=True, metavar="FILE", help="x.png or x.npz")
     sample.add_argument(
         "--labels",
-        type=_labels,
+        type=_LABELS,
         metavar="L",
         help="for a conditional generator: one class, or some in turn (0,1,2)",
     )
     sample.set_defaults(run=_sample)
 
-    evaluate = commands.add_parser(
-        "evaluate", parents=[trained], help="measure a trained generator"
-    )
+    evaluate = commands.add_parser("evaluate", parents=[trained], help="measure such a generator")
     evaluate.add_argument(
-        "-n",
-        type=_positive_integer,
-        default=EVALUATED,
-        metavar="N",
-        help=f"samples to draw (default: {EVALUATED})",
+        "-n", **_DRAWN, type=_POSITIVE, help=f"samples to draw (default: {_EVALUATED})"
     )
     evaluate.add_argument(
         "--data", metavar="DATA", help="images to compare with (default: those it was trained on)"
@@ -192,14 +151,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line.
-
-    Args:
-        arguments: What follows ``gantut``; `sys.argv` if None.
-
-    Returns:
-        The exit status.
-    """
+    """Runs the command line (``arguments``, or `sys.argv`) and returns the exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # which may lack letters of a folder's name
@@ -224,41 +176,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> tuple[int, str]:
     """Runs a command; returns the exit status, and what remains to be told."""
+    # TensorFlow's C++ prints while it loads, whatever its log level.
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
     try:
-        with _quiet():
-            from gantut import recipes, runs
-            from gantut.data import DataUnavailableError
+        from gantut import recipes, runs
+        from gantut.data import DataUnavailableError
 
-            recipes.has_gpu()
+        recipes.has_gpu()
     except ImportError as error:
         return 2, f"error: {' '.join(str(error).split())}"
-    try:
-        return int(options.run(options)), ""
-    except KeyboardInterrupt:
-        return 130, "interrupted"
-    except DataUnavailableError as error:
-        return 2, f"error: {error}"  # the list of sources tried is the one message of many lines
-    except (runs.UsageError, OSError) as error:
-        return 2, f"error: {' '.join(str(error).split())}"
-    except runs.OUT_OF_MEMORY as error:
-        return 2, f"error: too little memory: {' '.join(str(error).split()):.200}"
-    except Exception:
-        traceback.print_exc()
-        return 70, "this is a fault of gantut"
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences what TensorFlow's C++ prints while it loads, whatever its log level."""
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
     finally:
         os.dup2(saved, 2)
         os.close(saved)
         os.close(nowhere)
+    try:
+        return int(options.run(options)), ""
+    except KeyboardInterrupt:
+        return 130, "interrupted"
+    except Exception as error:
+        line = " ".join(str(error).split())
+        if isinstance(error, DataUnavailableError):
+            return 2, f"error: {error}"  # the only message of many lines: the sources tried
+        if isinstance(error, runs.UsageError | OSError):
+            return 2, f"error: {line}"
+        if isinstance(error, runs.OUT_OF_MEMORY):
+            return 2, f"error: too little memory: {line:.200}"
+        traceback.print_exc()
+        return 70, "this is a fault of gantut"
 
 
 # --- Commands ----------------------------------------------------------------------------------
@@ -279,22 +224,21 @@ def _list_recipes(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from gantut import distribution, recipes, runs
 
+    strategy = None
     with runs.user_input():
         recipe = recipes.get(options.recipe)
-    if not options.workers and options.devices is None:
-        return runs.train(recipe, options, None)
-    if options.seconds is not None:
-        raise runs.UsageError(
-            "--seconds: each replica has a clock of its own; wanted --steps or --epochs"
-        )
-    with runs.user_input():
+        if (options.workers or options.devices) and options.seconds is not None:
+            raise ValueError(
+                "--seconds: each replica has a clock of its own; wanted --steps or --epochs"
+            )
         if options.workers:
             if index := distribution.worker_index():
                 options.out = options.out / f"worker-{index}"
                 options.samples = 0  # the first one evaluates
             # By the clock, each would write at another step, and none had what all have.
-            options.checkpoint_every = options.checkpoint_every or WORKERS_CHECKPOINT
-        strategy = distribution.make_strategy(options.devices, workers=options.workers)
+            options.checkpoint_every = options.checkpoint_every or _WORKERS_CHECKPOINT
+        if options.workers or options.devices:
+            strategy = distribution.make_strategy(options.devices, workers=options.workers)
     return runs.train(recipe, options, strategy)
 
 
@@ -316,29 +260,22 @@ def _open(options: argparse.Namespace) -> tuple[dict[str, Any], Any]:
 def _sample(options: argparse.Namespace) -> int:
     from gantut import runs
     from gantut._files import atomic_write
-    from gantut.data import check_labels
-    from gantut.networks import count_classes, is_conditional
     from gantut.plotting import save_grid
     from gantut.sampling import sample
 
     generator = _open(options)[1]
-    labels = options.labels
+    classes = options.labels
+    labels = None if classes is None else np.resize(np.asarray(classes), options.n)
     with runs.user_input():
-        if labels is not None:
-            if not is_conditional(generator):
-                raise ValueError("--labels: this generator is not conditional: it takes no labels")
-            several = np.resize(np.asarray(labels), options.n)
-            labels = check_labels(several, options.n, count_classes(generator))
-        elif is_conditional(generator) and count_classes(generator) is None:
-            raise ValueError("this generator's classes are unknown; pass --labels")
-    images = sample(generator, options.n, labels, seed=options.seed)
+        images = sample(generator, options.n, labels, seed=options.seed)
     if options.out.suffix.lower() == ".png":
-        columns = len(options.labels or [])
+        columns = len(classes) if classes and 1 < len(classes) < options.n else None
         with runs.user_input():  # weights from elsewhere can make anything
-            save_grid(images, options.out, columns=columns if 1 < columns < options.n else None,
-                      scale=2)  # fmt: skip
+            save_grid(images, options.out, columns=columns, scale=2)
     else:
-        arrays: Any = {"images": images} | ({} if labels is None else {"labels": labels})
+        arrays: Any = {"images": images}
+        if labels is not None:
+            arrays["labels"] = labels.astype(np.int32)
         with atomic_write(options.out) as temporary:
             np.savez_compressed(temporary, **arrays)
     print(f"{options.out}: {len(images)} samples of shape {images.shape[1:]}")

@@ -20,18 +20,14 @@ from gantut import _check, recipes
 from gantut._files import Npz
 from gantut._keras import keras
 
-FOLDER = Path(__file__).with_name("weights")
-"""Where the weights and records of the package lie."""
+FOLDER = Path(__file__).with_name("weights")  # of the package
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
     """The records of the generators in a folder, by name."""
-    found = {}
-    for path in sorted(folder.glob("[!.]*.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if record.get("kind") == "generator":
-            found[path.stem] = record
-    return found
+    paths = sorted(folder.glob("[!.]*.json"))
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    return {name: record for name, record in found.items() if record.get("kind") == "generator"}
 
 
 def available() -> tuple[str, ...]:
@@ -40,29 +36,21 @@ def available() -> tuple[str, ...]:
 
 
 def record(name: str = "fast") -> dict[str, Any]:
-    """How a trained generator was made, and how good it is.
+    """How one of the `available` generators was made, and how good it is.
 
-    Args:
-        name: One of `available`.
-
-    Returns:
-        The record beside the weights, with ``recipe``, ``training`` (command, seed, steps,
-        seconds, environment), ``command``, ``metrics`` (where the data was MNIST), ``bytes``,
-        ``sha256`` and more.
+    The record beside its weights has ``recipe``, ``training`` (command, seed, steps, seconds,
+    environment), ``command``, ``metrics`` (where the data was MNIST), ``bytes``, ``sha256`` and
+    more.
     """
     return _check.one_of(name, "name", records(FOLDER))
 
 
 def load(name: str = "fast") -> keras.Model:
-    """Loads a trained generator that ships with the package.
+    """Loads one of the `available` generators.
 
-    Args:
-        name: One of `available`.
-
-    Returns:
-        A plain Keras model from latent vectors (batch, latent_dim), or [latents, labels], to
-        images in [-1, 1]; `gantut.sampling.sample` draws from it. The state of your random
-        generators stays as it is.
+    It is a plain Keras model from latent vectors (batch, latent_dim), or [latents, labels], to
+    images in [-1, 1]; `gantut.sampling.sample` draws from it. The state of your random generators
+    stays as it is.
     """
     return build(record(name), (FOLDER / f"{name}.npz").read_bytes())
 
@@ -73,9 +61,6 @@ def build(record: dict[str, Any], content: bytes) -> keras.Model:
     Args:
         record: What it needs is ``recipe``, ``image_shape`` and ``num_classes``.
         content: The archive: one array a weight, in the order of the names.
-
-    Returns:
-        The generator.
     """
     given = {"image_shape": tuple(record["image_shape"])}
     if record["num_classes"]:
@@ -87,13 +72,6 @@ def build(record: dict[str, Any], content: bytes) -> keras.Model:
     finally:
         random.setstate(state)
     with Npz(io.BytesIO(content)) as archive:
-        names = sorted(archive.files)
-        shapes = [archive.header(name)[0] for name in names]
-        wanted = [tuple(weight.shape) for weight in generator.weights]
-        if shapes != wanted:
-            raise ValueError(
-                f"the weights do not fit the generator of recipe {record['recipe']!r}: "
-                f"it wants {wanted}, the file has {shapes}"
-            )
-        generator.set_weights([archive[name].astype(np.float32) for name in names])
+        weights = [archive[name].astype(np.float32) for name in sorted(archive.files)]
+    generator.set_weights(weights)
     return generator

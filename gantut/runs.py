@@ -14,7 +14,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -36,36 +35,17 @@ from gantut.recipes.batches import fingerprint
 from gantut.sampling import sample
 from gantut.vae import VAE
 
-PICTURES = 12
-"""Pictures on the way through a training."""
-
-NEAREST = 1_000
-"""Samples whose nearest training image is looked up where there is no judge."""
-
-FILES = (
-    "run.json",
-    "generator.keras",
-    "discriminator.keras",
-    "encoder.keras",
-    "state.npz",
-    "history.csv",
-    "metrics.json",
-    "diagnosis.txt",
-)
-"""What a run consists of, beside the pictures in ``grids``."""
-
-NAMES = ("mnist", "fashion_mnist")
-"""The data that is had by name."""
-
+PICTURES = 12  # on the way through a training
+NEAREST = 1_000  # samples whose nearest training image is looked up where there is no judge
+NAMES = ("mnist", "fashion_mnist")  # the data that is had by name
+CHECKPOINTS = "checkpoints"  # the folder from which --resume goes on; a finished run has none
+REPLACED = ".replaced"  # where a run lies while that which replaces it has not yet taken a step
 OUT_OF_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
-"""What is raised where there is too little memory."""
-
-CHECKPOINTS = "checkpoints"
-"""The folder, in that of a run, from which ``--resume`` goes on; a finished run has none."""
-
-REPLACED = ".replaced"
-"""Where a run lies while the one that is to replace it has not yet taken a step."""
-
+# What a run consists of, beside the pictures in ``grids``.
+FILES = (
+    "run.json", "generator.keras", "discriminator.keras", "encoder.keras", "state.npz",
+    "history.csv", "metrics.json", "diagnosis.txt",
+)  # fmt: skip
 LEFT_OUT = (
     "metrics on the judge's features (Frechet and kernel distance, precision, recall, density, "
     "coverage, classifier score, classes) are left out: the judge reads MNIST's digits only"
@@ -132,11 +112,6 @@ def load_data(name: str, size: int | None) -> Images:
 def load_data_again(record: Mapping[str, Any], options: argparse.Namespace) -> Images:
     """The images to measure a run with: those of ``--data``, or those it was trained on."""
     name = options.data or record.get("data", "mnist")
-    if options.data is None and name not in NAMES and not Path(name).exists():
-        raise UsageError(
-            f"{str(options.folder)!r} was trained on images that are not at {name!r} any more; "
-            "say where they are: --data DATA"
-        )
     images = load_data(name, None if name in NAMES else record.get("size"))
     others = any(record.get(key, value) != value for key, value in images.identity().items())
     if others and options.data is None:
@@ -153,8 +128,6 @@ def load_data_again(record: Mapping[str, Any], options: argparse.Namespace) -> I
 
 def check_folder(folder: Path, overwrite: bool, resume: bool) -> None:
     """Makes the folder and writes into it, before anything that takes long."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--out: wanted a folder, got the file {str(folder)!r}")
     found = [name for name in (*FILES, "grids", CHECKPOINTS, REPLACED) if (folder / name).exists()]
     if found and not overwrite and not resume:
         raise UsageError(
@@ -220,26 +193,21 @@ def _bring_back(folder: Path) -> None:
 # --- The record --------------------------------------------------------------------------------
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """What ``run.json`` says; None if there is none."""
+def read_record(folder: Path, names: Iterable[str]) -> dict[str, Any] | None:
+    """What ``run.json`` says, which has these names; None if there is none."""
     path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError(f"wanted a record, got {record!r:.50}")
+        if missing := [name for name in names if name not in record]:
+            raise ValueError(f"it lacks {', '.join(missing)}")
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise UsageError(f"{str(path)!r} is damaged: {error}") from error
-    if not isinstance(record, dict):
-        raise UsageError(f"{str(path)!r} is damaged: wanted a record, got {record!r:.50}")
+        text = f"{str(path)!r} is damaged, or of an older gantut: {error}"
+        raise UsageError(text) from error
     return record
-
-
-def _need(folder: Path, record: Mapping[str, Any], names: Iterable[str]) -> None:
-    if missing := [name for name in names if name not in record]:
-        raise UsageError(
-            f"{str(folder / 'run.json')!r} is damaged, or of an older gantut: it lacks "
-            f"{', '.join(missing)}"
-        )
 
 
 def open_run(folder: Path) -> tuple[dict[str, Any], GAN | VAE]:
@@ -247,13 +215,13 @@ def open_run(folder: Path) -> tuple[dict[str, Any], GAN | VAE]:
 
     Nothing in the folder is executed, so it may come from elsewhere.
     """
-    record, state = read_record(folder), folder / "state.npz"
+    record = read_record(folder, ["recipe", "image_shape", "num_classes"])
+    state = folder / "state.npz"
     if record is None or not state.is_file():
         raise UsageError(
             f"{str(folder)!r} holds no run: wanted the files run.json and state.npz there, as "
             "`gantut train` writes them; --trust-keras-file opens a generator.keras without them"
         )
-    _need(folder, record, ["recipe", "image_shape", "num_classes"])
     with user_input():
         recipe = recipes.get(record["recipe"])
         shape, classes = tuple(record["image_shape"]), record["num_classes"] or 0
@@ -330,15 +298,10 @@ def _wanted(recipe: recipes.Recipe, options: argparse.Namespace, images: Images)
 def _finished_steps(
     folder: Path, wanted: Mapping[str, Any], checkpoints: Checkpoints
 ) -> int | None:
-    """The steps of the run in the folder if nothing is left to do; None if there is something.
-
-    Raises:
-        UsageError: it is a run of another training.
-    """
-    record = read_record(folder)
+    """The steps of the run in the folder if nothing is left to do; None if there is something."""
+    record = read_record(folder, wanted)
     if record is None:
         return None
-    _need(folder, record, wanted)
     pairs = {name: (record[name], value) for name, value in wanted.items() if name != "settings"}
     if record["recipe"] == wanted["recipe"]:
         there, here = record["settings"], wanted["settings"]
@@ -353,15 +316,14 @@ def _finished_steps(
 def _build(
     recipe: recipes.Recipe, options: argparse.Namespace, images: Images, strategy: Any
 ) -> GAN | VAE:
-    """The networks, to be trained in a way that they can be."""
+    """The networks, if they can be trained as the options say."""
     with user_input(), contextlib.nullcontext() if strategy is None else strategy.scope():
         classes = 0 if images.y is None else int(images.y.max()) + 1
         gan = recipe.build(images.x.shape[1:], classes, options.seed, images.x.mean(axis=0))
-    if options.diagnose and not isinstance(gan, GAN):
-        raise UsageError(f"--diagnose reads GANs, and {recipe.name!r} trains none")
     replicas = gan.distribute_strategy.num_replicas_in_sync
-    if replicas > 1 and not isinstance(gan, GAN):
-        raise UsageError(f"several devices train GANs, and {recipe.name!r} trains none")
+    if (options.diagnose or replicas > 1) and not isinstance(gan, GAN):
+        what = "--diagnose reads" if options.diagnose else "several devices train"
+        raise UsageError(f"{what} GANs, and {recipe.name!r} trains none")
     if recipe.batch_size % replicas:
         raise UsageError(
             f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, which "
@@ -393,7 +355,7 @@ def _train(
     diagnosis = _diagnosis(recipe, images, options.seed) if options.diagnose else None
     began = time.perf_counter()
     between = _BetweenSteps(folder / REPLACED)
-    with _replacing(folder, keep=options.resume), _stop_on_interrupt(between):
+    with _replacing(folder, keep=options.resume), between:
         if not (folder / "run.json").exists():  # where it goes on, it is another of the same
             write_json(folder / "run.json", record)
         try:
@@ -417,11 +379,6 @@ def _train(
             gan.save(folder)
         except (DamagedError, OtherTrainingError) as error:
             raise UsageError(f"--resume: {error}") from error
-        except OSError as error:
-            if checkpoints.last is not None and str(checkpoints.last) not in str(error):
-                tell(f"gantut train: the last good checkpoint is {str(checkpoints.last)!r}, and "
-                     "--resume goes on there")  # fmt: skip
-            raise
         record |= {
             "steps": run.steps,
             "seconds": round(run.seconds, 2),
@@ -463,7 +420,10 @@ def _diagnosis(recipe: recipes.Recipe, images: Images, seed: int) -> Diagnosis:
 
 
 class _BetweenSteps(keras.callbacks.Callback):
-    """After each execution: the run that is replaced goes, and a wish to stop is granted."""
+    """After each execution: the run that is replaced goes, and a wish to stop is granted.
+
+    As a context it takes Ctrl-C and SIGTERM for such a wish; the second ends the process as usual.
+    """
 
     def __init__(self, replaced: Path) -> None:
         super().__init__()
@@ -475,92 +435,59 @@ class _BetweenSteps(keras.callbacks.Callback):
         if self.signal is not None:
             self.model.stop_training = True
 
+    def __enter__(self) -> None:
+        wishes = (signal.SIGINT, signal.SIGTERM)
+        self._usual = {number: signal.signal(number, self._wish) for number in wishes}
 
-@contextlib.contextmanager
-def _stop_on_interrupt(between: _BetweenSteps) -> Iterator[None]:
-    """Makes Ctrl-C and SIGTERM a wish to stop; the second one ends the process as usual."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = {
-        signal.SIGINT: signal.getsignal(signal.SIGINT) or signal.default_int_handler,
-        signal.SIGTERM: signal.getsignal(signal.SIGTERM) or signal.SIG_DFL,
-    }
-
-    def put_back() -> None:
-        for number, handler in previous.items():
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self._usual.items():
             signal.signal(number, handler)
 
-    def on_interrupt(number: int, frame: Any) -> None:
-        between.signal = number
-        put_back()
+    def _wish(self, number: int, frame: Any) -> None:
+        self.signal = number
+        self.__exit__()
         again = "Ctrl-C again to drop it" if number == signal.SIGINT else "a second ends it at once"
         tell(f"\ngantut train: stopping, and saving what there is ({again})")
-
-    for number in previous:
-        signal.signal(number, on_interrupt)
-    try:
-        yield
-    finally:
-        put_back()
 
 
 # --- Measuring ---------------------------------------------------------------------------------
 
 
 def measure(generator: keras.Model, images: Images, n: int, seed: int, folder: Path) -> None:
-    """Measures a generator, prints what comes out and writes it to ``metrics.json``.
+    """Measures ``n`` samples of a generator, prints what comes out and writes ``metrics.json``.
 
-    Args:
-        generator: From latent vectors (and labels) to images.
-        images: Real images. With MNIST the judge measures, or counts the triples of stacked
-            digits; without it the distances to training images are all there is.
-        n: Samples to draw.
-        seed: Fixes them.
-        folder: Where the file goes.
+    With MNIST the judge measures, or counts the triples of stacked digits; without it the distances
+    to training images are all there is.
     """
     made, real = tuple(generator.outputs[0].shape[1:]), images.x.shape[1:]
     if made[:2] != real[:2] or made[2] % real[2]:
         raise UsageError(f"the generator makes images of shape {made}, the data's are {real}")
-    if images.name != "mnist":
-        found = _memorisation(generator, images, min(n, NEAREST), seed)
+    digits = images.name == "mnist"
+    labels = None
+    if digits and made == real and is_conditional(generator):
+        labels = np.random.default_rng(seed).integers(count_classes(generator) or 10, size=n)
+    with user_input():  # of weights from elsewhere
+        drawn = sample(generator, n if digits else min(n, NEAREST), labels, seed=seed)
+        drawn = data.check_images(drawn, name="samples")
+    if not digits:
+        found = _memorisation(drawn, images, seed)
     elif made != real:
-        found = _triples(generator, n, seed)
+        modes = evaluation.stacked_modes(drawn)
+        print(f"{modes.modes} of 1,000 triples of digits; divergence from uniform shares "
+              f"{modes.kl:.4f} nats (evenly spread samples: {999 / (2 * n):.4f})")  # fmt: skip
+        found = {"modes": modes.modes, "kl": modes.kl}
     else:
-        found = _judged(generator, images, n, seed)
+        report = evaluation.evaluate(drawn, data=images.whole, seed=seed)
+        print(report)
+        found = report.to_dict()
+        if labels is not None:
+            found["label_agreement"] = judge.accuracy(drawn, labels)
+            print(f"read as the class that was asked for: {found['label_agreement']:.1%}")
     write_json(folder / "metrics.json", {"data": images.name, "samples": n, "seed": seed} | found)
 
 
-def _draw(generator: keras.Model, n: int, seed: int, labels: Any = None) -> Any:
-    with user_input():  # of weights from elsewhere
-        return data.check_images(sample(generator, n, labels, seed=seed), name="samples")
-
-
-def _triples(generator: keras.Model, n: int, seed: int) -> dict[str, Any]:
-    found = evaluation.stacked_modes(_draw(generator, n, seed))
-    print(f"{found.modes} of 1,000 triples of digits; divergence from uniform shares "
-          f"{found.kl:.4f} nats (evenly spread samples: {999 / (2 * n):.4f})")  # fmt: skip
-    return {"modes": found.modes, "kl": found.kl}
-
-
-def _judged(generator: keras.Model, images: Images, n: int, seed: int) -> dict[str, Any]:
-    labels = None
-    if is_conditional(generator):
-        classes = count_classes(generator) or 10
-        labels = np.random.default_rng(seed).integers(classes, size=n)
-    drawn = _draw(generator, n, seed, labels)
-    found = evaluation.evaluate(drawn, data=images.whole, seed=seed)
-    print(found)
-    result = found.to_dict()
-    if labels is not None:
-        result["label_agreement"] = judge.accuracy(drawn, labels)
-        print(f"read as the class that was asked for: {result['label_agreement']:.1%}")
-    return result
-
-
-def _memorisation(generator: keras.Model, images: Images, n: int, seed: int) -> dict[str, Any]:
-    drawn = _draw(generator, n, seed)
-    height, width, channels = images.x.shape[1:]
+def _memorisation(drawn: Any, images: Images, seed: int) -> dict[str, Any]:
+    n, (height, width, channels) = len(drawn), images.x.shape[1:]
     if drawn.shape[-1] != channels:  # Each of the images that make one has neighbours of its own.
         apart = drawn.reshape(n, height, width, -1, channels)
         drawn = np.ascontiguousarray(np.moveaxis(apart, 3, 1)).reshape(-1, height, width, channels)

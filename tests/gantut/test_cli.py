@@ -375,7 +375,7 @@ def test_a_folder_that_cannot_be_written_is_noticed_before_the_data(tmp_path, mo
 
     monkeypatch.setattr(data, "load_mnist", never)
     (tmp_path / "file").write_text("")
-    refused(capsys, ["train", "tiny", "--out", tmp_path / "file"], "wanted a folder, got the file")
+    refused(capsys, ["train", "tiny", "--out", tmp_path / "file"], "cannot write in")
     refused(capsys, ["train", "tiny", "--out", tmp_path / "file" / "run"], "cannot write in")
 
     def denied(**arguments):
