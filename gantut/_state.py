@@ -32,23 +32,16 @@ def numbered(groups: Mapping[str, Iterable[Any]]) -> dict[str, Any]:
 
 
 def save_training(
-    folder: Path,
-    networks: Mapping[str, Any],
-    state: Mapping[str, Any],
-    *,
-    overwrite: bool,
-    kind: str,
+    folder: Path, networks: Mapping[str, Any], state: Mapping[str, Any], *, overwrite: bool
 ) -> None:
     """Writes networks as Keras files by their names, and variables to ``state.npz``.
-
-    ``kind`` says in the messages what is saved. Each file appears whole or not at all.
 
     Raises:
         FileExistsError: the folder has a state already and ``overwrite`` is False.
         OSError: the folder cannot be written to.
     """
     if not overwrite and (folder / "state.npz").exists():
-        raise FileExistsError(f"{folder} holds a saved {kind} already; pass overwrite=True")
+        raise FileExistsError(f"{folder} holds a saved training already; pass overwrite=True")
     # What cannot be had again comes first.
     write_state(folder / "state.npz", state)
     for name, model in networks.items():
@@ -92,10 +85,7 @@ def read_meta(path: Path) -> dict[str, Any]:
         (length,), _ = archive.header(_META)
         if length > path.stat().st_size:  # we compress nothing
             raise ValueError("a record that is longer than the file")
-        meta = json.loads(archive[_META].tobytes())
-        if not isinstance(meta, dict):
-            raise ValueError(f"wanted a record, got {type(meta).__name__}")
-        return meta
+        return json.loads(archive[_META].tobytes())
 
 
 @contextlib.contextmanager
@@ -109,11 +99,11 @@ def _naming(path: Path) -> Iterator[None]:
         raise DamagedError(f"{path} is damaged: {error}") from error
 
 
-def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
+def read_state(path: Path, state: Mapping[str, Any]) -> None:
     """Assigns to variables what `save_training` wrote, or nothing if it does not fit.
 
     Names, shapes and dtypes are compared before any array is read, so that a file from elsewhere
-    takes no more memory than the variables. ``kind`` says in the messages what they belong to.
+    takes no more memory than the variables.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -125,9 +115,9 @@ def read_state(path: Path, state: Mapping[str, Any], *, kind: str) -> None:
             archive = Npz(file)
             there = {name: archive.header(name) for name in archive.files if name != _META}
         for name in sorted(state.keys() ^ there.keys()):
+            place = "the file" if name in there else "this model"
             raise OtherTrainingError(
-                f"{path} belongs to other networks or optimizers: {name!r} is only in "
-                f"{'the file' if name in there else f'this {kind}'}"
+                f"{path} belongs to other networks or optimizers: {name!r} is only in {place}"
             )
         for name, variable in state.items():
             shape, dtype = there[name]

@@ -35,7 +35,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _reader(
-    read: Callable[[str], Any], wanted: str, fits: Callable[[Any], bool]
+    read: Callable[[str], Any], wanted: str, fits: Callable[[Any], bool] = lambda value: True
 ) -> Callable[[str], Any]:
     """What argparse takes for the type of an option."""
 
@@ -53,9 +53,7 @@ _POSITIVE = _reader(int, "an integer >= 1", lambda value: value >= 1)
 _NATURAL = _reader(int, "an integer >= 0", lambda value: value >= 0)
 _SECONDS = _reader(float, "a number of seconds > 0", lambda value: 0 < value < math.inf)
 _LABELS = _reader(
-    lambda text: [int(part) for part in text.split(",")],
-    "a class or classes like 3 or 0,1,2",
-    lambda labels: True,
+    lambda text: [int(part) for part in text.split(",")], "a class or classes like 3 or 0,1,2"
 )
 _FILE = _reader(
     Path, "a name ending in .png or .npz", lambda path: path.suffix.lower() in (".png", ".npz")

@@ -216,10 +216,10 @@ class Model(keras.Model):
             FileExistsError: there is a state, or that file, and ``overwrite`` is False.
             OSError: the folder cannot be written to, or is a file.
         """
-        path, kind = Path(directory), type(self).__name__
+        path = Path(directory)
         if path.suffix != ".keras":
             _refuse_file(path)
-            save_training(path, self.networks, self.state(), overwrite=overwrite, kind=kind)
+            save_training(path, self.networks, self.state(), overwrite=overwrite)
             return
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists already; pass overwrite=True")
@@ -234,11 +234,13 @@ class Model(keras.Model):
             ValueError: the file is damaged or belongs to other networks, or this model is not
                 compiled. Nothing is changed then.
         """
-        path, kind = Path(directory), type(self).__name__
+        path = Path(directory)
         if not self.compiled:
-            raise ValueError(f"compile the {kind} first: the optimizers' state is restored too")
+            raise ValueError(
+                f"compile the {type(self).__name__} first: the optimizers' state is restored too"
+            )
         _refuse_file(path)
-        read_state(path / "state.npz", self.state(), kind=kind)
+        read_state(path / "state.npz", self.state())
 
 
 def _known_labels(labels: Tensor, num_classes: int) -> Tensor:

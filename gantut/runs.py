@@ -237,15 +237,9 @@ def open_run(folder: Path) -> tuple[dict[str, Any], GAN | VAE]:
 
 
 def train(recipe: recipes.Recipe, options: argparse.Namespace, strategy: Any) -> int:
-    """Trains in the folder ``options.out``, and measures what comes out.
+    """Trains as ``gantut train`` is told, and measures; returns the exit status.
 
-    Args:
-        recipe: The recipe.
-        options: What the parser makes of ``gantut train``.
-        strategy: A strategy of `gantut.distribution`; None for one device.
-
-    Returns:
-        The command's exit status.
+    ``strategy`` is one of `gantut.distribution`, or None for one device.
     """
     folder: Path = options.out
     check_folder(folder, options.overwrite, options.resume)
@@ -353,6 +347,10 @@ def _train(
     }
     print(f"{images.name}: {images.summary}", flush=True)
     diagnosis = _diagnosis(recipe, images, options.seed) if options.diagnose else None
+    if options.seconds is None:
+        moments: dict[str, Any] = {"every": max(1, wanted["length"]["steps"] // PICTURES)}
+    else:
+        moments = {"times": [options.seconds * i / PICTURES for i in range(1, PICTURES)]}
     began = time.perf_counter()
     between = _BetweenSteps(folder / REPLACED)
     with _replacing(folder, keep=options.resume), between:
@@ -369,7 +367,7 @@ def _train(
                 progress=True,
                 callbacks=[
                     HistoryWriter(folder / "history.csv"),
-                    SampleGrid(folder / "grids", seed=options.seed, **_moments(**wanted["length"])),
+                    SampleGrid(folder / "grids", seed=options.seed, **moments),
                     between,
                     *([] if diagnosis is None else [diagnosis]),
                 ],
@@ -404,13 +402,6 @@ def _train(
     return 0
 
 
-def _moments(steps: int | None = None, seconds: float | None = None) -> dict[str, Any]:
-    """When pictures are drawn in a training of that length."""
-    if seconds is None:
-        return {"every": max(1, (steps or 0) // PICTURES)}
-    return {"times": [seconds * i / PICTURES for i in range(1, PICTURES)]}
-
-
 def _diagnosis(recipe: recipes.Recipe, images: Images, seed: int) -> Diagnosis:
     shown = images.x
     if recipe.stack > 1:
@@ -441,7 +432,7 @@ class _BetweenSteps(keras.callbacks.Callback):
 
     def __exit__(self, *exception: object) -> None:
         for number, handler in self._usual.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
 
     def _wish(self, number: int, frame: Any) -> None:
         self.signal = number

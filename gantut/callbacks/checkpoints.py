@@ -162,7 +162,7 @@ class Checkpoints(keras.callbacks.Callback):
         states = {name: dict(state) for name, state in dict(meta["callbacks"]).items()}
         self._check_settings(path, dict(meta["settings"]))
         means = _means(gan)
-        read_state(path, {**gan.state(), **means}, kind=type(gan).__name__)
+        read_state(path, {**gan.state(), **means})
         self._taken_up = {name: variable.numpy() for name, variable in means.items()}
         for name, state in states.items():
             if name in self._others:

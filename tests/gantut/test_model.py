@@ -305,7 +305,7 @@ def dropping():
     [
         (lambda: make(ema=0.9, width=5), r"'generator/000' has shape \(2, 3\) there"),
         (lambda: make(), "'ema_generator/000' is only in the file"),
-        (dropping, "is only in this GAN"),
+        (dropping, "is only in this model"),
         (lambda: make("VAE"), "is only in"),
         (lambda: make(compiled=False, ema=0.9), "compile the GAN first"),
     ],

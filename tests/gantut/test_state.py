@@ -83,11 +83,11 @@ def test_no_array_is_read_before_all_fit(tmp_path, monkeypatch):
     kinds = {"a": tf.Variable([1, 2, 3]), "b": tf.Variable(np.zeros(10**6, "f4"))}
     monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("was read"))
     with pytest.raises(ValueError, match=r"'b' has shape \(1000000,\) .* there and shape \(2,\)"):
-        read_state(path, variables, kind="GAN")
+        read_state(path, variables)
     with pytest.raises(ValueError, match="'b' is only in the file"):
-        read_state(path, {"a": variables["a"]}, kind="GAN")
+        read_state(path, {"a": variables["a"]})
     with pytest.raises(ValueError, match=r"'a' .*dtype float32 there and .*dtype int32 here"):
-        read_state(path, kinds, kind="GAN")
+        read_state(path, kinds)
 
 
 def test_a_record_is_not_unpacked_to_more_than_its_file(tmp_path, monkeypatch):
