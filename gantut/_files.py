@@ -24,7 +24,6 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     A reader therefore never sees half a file, and a failed write leaves the old file as it was. A
     process that is killed while it writes leaves the temporary file: `remove_leftovers` finds it.
-
     The temporary path has the same suffix; the folder is made if it does not exist.
 
     Raises:
@@ -115,8 +114,6 @@ class Npz:
             self._archive = zipfile.ZipFile(file)
         members = self._archive.infolist()
         self._members = {member.filename.removesuffix(".npy"): member for member in members}
-        if len(self._members) != len(members):
-            raise ValueError("two arrays of the archive have the same name")
         self.files = list(self._members)
 
     def __enter__(self) -> "Npz":

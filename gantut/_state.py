@@ -17,6 +17,8 @@ import numpy as np
 from gantut._files import Npz, atomic_write, describe
 from gantut._keras import keras, layers_of, tf
 
+_META = "meta"  # the name of the array beside the variables
+
 
 class OtherTrainingError(ValueError):
     """A saved state is whole, but of other networks, or of a training with other settings."""
@@ -65,18 +67,13 @@ def _opens_again(layer: keras.layers.Layer) -> bool:
     return keras.saving.get_registered_name(kind) != kind.__name__
 
 
-def write_state(
-    path: Path, state: Mapping[str, Any], meta: Mapping[str, Any] | None = None
-) -> None:
+def write_state(path: Path, state: Mapping[str, Any], meta: Any = None) -> None:
     """Writes variables by name to an npz file, with ``meta`` as JSON beside them."""
     arrays: Any = {name: np.asarray(value) for name, value in state.items()}
     if meta is not None:
         arrays[_META] = np.frombuffer(json.dumps(meta, default=float).encode(), np.uint8)
     with atomic_write(path) as temporary:
         np.savez(temporary, **arrays)
-
-
-_META = "meta"
 
 
 def read_meta(path: Path) -> dict[str, Any]:

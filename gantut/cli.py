@@ -130,10 +130,7 @@ def _make_parser() -> argparse.ArgumentParser:
     sample.add_argument("-n", **_NUMBER, default=64, help="default: 64")
     sample.add_argument("--out", type=_FILE, required=True, metavar="FILE", help="x.png or x.npz")
     sample.add_argument(
-        "--labels",
-        type=_LABELS,
-        metavar="L",
-        help="for a conditional generator: one class, or some in turn (0,1,2)",
+        "--labels", type=_LABELS, metavar="L", help="of a conditional generator: 3, or 0,1 in turn"
     )
     sample.set_defaults(run=_sample)
 
@@ -179,6 +176,7 @@ def _run(options: argparse.Namespace) -> tuple[int, str]:
     os.dup2(nowhere, 2)
     try:
         from gantut import recipes, runs
+        from gantut._keras import tf
         from gantut.data import DataUnavailableError
 
         recipes.has_gpu()
@@ -198,7 +196,7 @@ def _run(options: argparse.Namespace) -> tuple[int, str]:
             return 2, f"error: {error}"  # the only message of many lines: the sources tried
         if isinstance(error, runs.UsageError | OSError):
             return 2, f"error: {line}"
-        if isinstance(error, runs.OUT_OF_MEMORY):
+        if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
             return 2, f"error: too little memory: {line:.200}"
         traceback.print_exc()
         return 70, "this is a fault of gantut"
@@ -227,7 +225,7 @@ def _train(options: argparse.Namespace) -> int:
         recipe = recipes.get(options.recipe)
         if (options.workers or options.devices) and options.seconds is not None:
             raise ValueError(
-                "--seconds: each replica has a clock of its own; wanted --steps or --epochs"
+                "--seconds: replicas have their own clocks; wanted --steps or --epochs"
             )
         if options.workers:
             if index := distribution.worker_index():

@@ -25,12 +25,11 @@ from tqdm import tqdm
 
 from gantut import data, evaluation, judge, metrics, networks, recipes
 from gantut._files import atomic_write, environment, remove_leftovers, write_json
-from gantut._keras import keras, tf
+from gantut._keras import keras
 from gantut._state import DamagedError, OtherTrainingError
 from gantut.callbacks import Checkpoints, HistoryWriter, SampleGrid
 from gantut.diagnosis import Diagnosis
 from gantut.gan import GAN
-from gantut.networks import count_classes, is_conditional
 from gantut.recipes.batches import fingerprint
 from gantut.sampling import sample
 from gantut.vae import VAE
@@ -40,7 +39,6 @@ NEAREST = 1_000  # samples whose nearest training image is looked up where there
 NAMES = ("mnist", "fashion_mnist")  # the data that is had by name
 CHECKPOINTS = "checkpoints"  # the folder from which --resume goes on; a finished run has none
 REPLACED = ".replaced"  # where a run lies while that which replaces it has not yet taken a step
-OUT_OF_MEMORY = (MemoryError, tf.errors.ResourceExhaustedError)
 # What a run consists of, beside the pictures in ``grids``.
 FILES = (
     "run.json", "generator.keras", "discriminator.keras", "encoder.keras", "state.npz",
@@ -190,16 +188,13 @@ def _bring_back(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-# --- The record --------------------------------------------------------------------------------
-
-
 def read_record(folder: Path, names: Iterable[str]) -> dict[str, Any] | None:
     """What ``run.json`` says, which has these names; None if there is none."""
     path = folder / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(record, dict):
-            raise ValueError(f"wanted a record, got {record!r:.50}")
+            record = {}
         if missing := [name for name in names if name not in record]:
             raise ValueError(f"it lacks {', '.join(missing)}")
     except FileNotFoundError:
@@ -237,10 +232,7 @@ def open_run(folder: Path) -> tuple[dict[str, Any], GAN | VAE]:
 
 
 def train(recipe: recipes.Recipe, options: argparse.Namespace, strategy: Any) -> int:
-    """Trains as ``gantut train`` is told, and measures; returns the exit status.
-
-    ``strategy`` is one of `gantut.distribution`, or None for one device.
-    """
+    """Trains (on several devices by a ``strategy``) and measures; returns the exit status."""
     folder: Path = options.out
     check_folder(folder, options.overwrite, options.resume)
     with only_one(folder):
@@ -270,8 +262,8 @@ def _wanted(recipe: recipes.Recipe, options: argparse.Namespace, images: Images)
     """What fixes a training, as its record says it; another one does not go on with it."""
     if recipe.conditional and images.y is None:
         raise UsageError(
-            f"recipe {recipe.name!r} is conditional and needs labels, which {options.data!r} does "
-            "not have; wanted --data mnist or fashion_mnist, or another recipe"
+            f"recipe {recipe.name!r} needs labels: wanted --data mnist or fashion_mnist, or "
+            f"another recipe, got {options.data!r}"
         )
     if len(images.x) < recipe.batch_size:
         raise UsageError(
@@ -289,9 +281,7 @@ def _wanted(recipe: recipes.Recipe, options: argparse.Namespace, images: Images)
     return json.loads(json.dumps(wanted))  # as the file will hold it
 
 
-def _finished_steps(
-    folder: Path, wanted: Mapping[str, Any], checkpoints: Checkpoints
-) -> int | None:
+def _finished_steps(folder: Path, wanted: dict[str, Any], checkpoints: Checkpoints) -> int | None:
     """The steps of the run in the folder if nothing is left to do; None if there is something."""
     record = read_record(folder, wanted)
     if record is None:
@@ -353,6 +343,10 @@ def _train(
         moments = {"times": [options.seconds * i / PICTURES for i in range(1, PICTURES)]}
     began = time.perf_counter()
     between = _BetweenSteps(folder / REPLACED)
+    pictures = SampleGrid(folder / "grids", seed=options.seed, **moments)
+    callbacks = [HistoryWriter(folder / "history.csv"), pictures, between]
+    if diagnosis is not None:
+        callbacks.append(diagnosis)
     with _replacing(folder, keep=options.resume), between:
         if not (folder / "run.json").exists():  # where it goes on, it is another of the same
             write_json(folder / "run.json", record)
@@ -365,12 +359,7 @@ def _train(
                 **wanted["length"],
                 seed=options.seed,
                 progress=True,
-                callbacks=[
-                    HistoryWriter(folder / "history.csv"),
-                    SampleGrid(folder / "grids", seed=options.seed, **moments),
-                    between,
-                    *([] if diagnosis is None else [diagnosis]),
-                ],
+                callbacks=callbacks,
                 checkpoints=checkpoints,
                 resume=options.resume,
             )
@@ -455,8 +444,9 @@ def measure(generator: keras.Model, images: Images, n: int, seed: int, folder: P
         raise UsageError(f"the generator makes images of shape {made}, the data's are {real}")
     digits = images.name == "mnist"
     labels = None
-    if digits and made == real and is_conditional(generator):
-        labels = np.random.default_rng(seed).integers(count_classes(generator) or 10, size=n)
+    if digits and made == real and networks.is_conditional(generator):
+        classes = networks.count_classes(generator) or networks.NUM_CLASSES
+        labels = np.random.default_rng(seed).integers(classes, size=n)
     with user_input():  # of weights from elsewhere
         drawn = sample(generator, n if digits else min(n, NEAREST), labels, seed=seed)
         drawn = data.check_images(drawn, name="samples")
