@@ -303,7 +303,7 @@ def dropping():
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (lambda: make(ema=0.9, width=5), r"'generator/000' has shape \(2, 3\) there"),
+        (lambda: make(ema=0.9, width=5), r"'generator/000' has shape \(2, 3\) of"),
         (lambda: make(), "'ema_generator/000' is only in the file"),
         (dropping, "is only in this model"),
         (lambda: make("VAE"), "is only in"),
