@@ -78,7 +78,7 @@ def _make_parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the run")
     length = train.add_mutually_exclusive_group()
     length.add_argument(
-        "--seconds", type=_SECONDS, metavar="S", help="seconds, without pictures and evaluation"
+        "--seconds", type=_SECONDS, metavar="S", help="seconds of training, without pictures"
     )
     length.add_argument("--epochs", **_NUMBER, help="passes over the data")
     length.add_argument("--steps", **_NUMBER, help="training steps")
@@ -112,7 +112,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "--diagnose", **_SWITCH, help="say in words what goes wrong, also in DIR/diagnosis.txt"
     )
     train.add_argument(
-        "--samples", **_DRAWN, type=_NATURAL, help=f"to evaluate, or 0 (default: {_EVALUATED})"
+        "--samples", **_DRAWN, type=_NATURAL, help=f"samples to judge, or 0 (default: {_EVALUATED})"
     )
     train.set_defaults(run=_train)
 
