@@ -382,8 +382,8 @@ def with_minibatch_stddev(
         layer: Name of the dense or convolutional layer that sees it; None for the last one.
 
     Returns:
-        A model with copies of the weights, and 0 for those of the new channel: it begins as the
-        same function.
+        A model with copies of the weights, and 0 for those of the new channel, so that it begins
+        as the same function.
     """
     candidates = [x for x in layers_of(discriminator) if _has_kernel(x) and layer in (None, x.name)]
     if not candidates:

@@ -1,5 +1,7 @@
 """More data from few labels: shifts and rotations, a GAN's samples, and rivals without a GAN.
 
+::
+
     from gantut import load_mnist
     from gantut.applications import augmentation
 
