@@ -6,12 +6,11 @@
     run.coverage()
 
 A toy network is so small that a step spends more time in starting operations than in arithmetic.
-So several trainings, the *members*, run side by side in one network: each layer is a
-:class:`ParallelDense`, which holds the weights of all members and multiplies them in one operation.
-The networks still take and return plain rows, those of member 0 first, then those of member 1 and
-so on; so `gantut.GAN`, its losses and penalties and `gantut.stabilisers` work as they are. Losses
-are means over all rows, so a member's gradient is smaller by the number of members than it would be
-alone; Adam does not care about a factor once its epsilon is divided by it, as `build` does.
+So several trainings, the *members*, run side by side in one network of :class:`ParallelDense`
+layers. The networks still take and return plain rows, those of member 0 first, then those of member
+1 and so on; so `gantut.GAN`, its losses and penalties and `gantut.stabilisers` work as they are.
+Losses are means over all rows, so a member's gradient is smaller by the number of members than it
+would be alone; Adam does not care about a factor once its epsilon is divided by it, as in `build`.
 
 No member sees anything of another, and member i of a training with the seed s has the initial
 weights, the data and the latent vectors of the training of one member with the seed s + i. (Only
@@ -30,6 +29,7 @@ import numpy as np
 from gantut import _check, recipes, stabilisers
 from gantut._keras import keras, tf
 from gantut.callbacks import Annealed, AnnealNoise
+from gantut.callbacks.parts import steps_done
 from gantut.data import Mixture, sample_mixture
 from gantut.gan import GAN
 from gantut.metrics import ModeCoverage, mode_coverage
@@ -47,7 +47,7 @@ POINTS = 100_000
 _GENERATOR, _DISCRIMINATOR, _SAMPLES = range(3)  # streams of random numbers of a seed
 
 
-# --- Networks ----------------------------------------------------------------------------------
+# --- Layers ------------------------------------------------------------------------------------
 
 
 @keras.saving.register_keras_serializable(package="gantut")
@@ -104,96 +104,6 @@ class ParallelDense(keras.layers.Layer):
         return {**super().get_config(), "units": self.units, "members": self.members}
 
 
-def generator(
-    latent_dim: int = 2,
-    widths: Sequence[int] = (64, 64, 64),
-    members: int = 1,
-    *,
-    activation: str = "relu",
-    scale: float = 1.0,
-    seed: int = 0,
-) -> Model:
-    """A multilayer perceptron from latent vectors to points, for several members.
-
-    Args:
-        latent_dim: Length of the latent vector.
-        widths: Units of the hidden layers, first to last.
-        members: Trainings side by side.
-        activation: Keras' name of the activation of the hidden layers.
-        scale: What the last layer's outputs are multiplied by: the data's standard deviation.
-        seed: Fixes the initial weights; member i has those of a single member with seed + i.
-
-    Returns:
-        A model from (members * B, latent_dim) to points (members * B, 2).
-    """
-    latent_dim, members = _check.sizes(latent_dim=latent_dim, members=members)
-    z = keras.Input((latent_dim,), name="latent")
-    x = _perceptron(z, widths, DIMENSION, members, activation)
-    if scale != 1.0:
-        x = keras.layers.Rescaling(scale, name="unscale")(x)
-    model = keras.Model(z, x, name="toy_generator")
-    _initialise(model, members, seed, _GENERATOR)
-    return model
-
-
-def discriminator(
-    widths: Sequence[int] = (64, 64, 64),
-    members: int = 1,
-    *,
-    activation: str = "leaky_relu",
-    scale: float = 1.0,
-    packing: int = 1,
-    instance_noise: float = 0.0,
-    seed: int = 0,
-) -> Model:
-    """A multilayer perceptron from points to logits, for several members.
-
-    Args:
-        widths: Units of the hidden layers, first to last.
-        members: Trainings side by side.
-        activation: Keras' name of the activation of the hidden layers.
-        scale: What points are divided by first: the data's standard deviation.
-        packing: Points that are judged together (`gantut.stabilisers.Pack`).
-        instance_noise: Standard deviation of the noise that is added to points while training
-            (`gantut.stabilisers.InstanceNoise`), in units of ``scale``.
-        seed: Fixes the initial weights; member i has those of a single member with seed + i.
-
-    Returns:
-        A model from points (members * B, 2) to logits (members * B / packing, 1).
-    """
-    point = keras.Input((DIMENSION,), name="point")
-    x = point
-    if scale != 1.0:
-        x = keras.layers.Rescaling(1.0 / scale, name="scale")(x)
-    if instance_noise:
-        x = stabilisers.InstanceNoise(instance_noise, name="instance_noise")(x)
-    if packing != 1:
-        x = stabilisers.Pack(packing, name="pack")(x)
-    x = _perceptron(x, widths, 1, members, activation)
-    model = keras.Model(point, x, name="toy_discriminator")
-    _initialise(model, members, seed, _DISCRIMINATOR)
-    return model
-
-
-def _perceptron(x: Tensor, widths: Sequence[int], outputs: int, members: int, act: str) -> Tensor:
-    for i, width in enumerate(checked_widths(widths), start=1):
-        x = ParallelDense(width, members, name=f"dense_{i}")(x)
-        x = keras.layers.Activation(act, name=f"activation_{i}")(x)
-    return ParallelDense(outputs, members, name="out")(x)
-
-
-def _initialise(model: Model, members: int, seed: int, stream: int) -> None:
-    """Draws each member's kernels from its own seed, whoever else is there."""
-    drawn = [np.random.default_rng([seed + member, stream]) for member in range(members)]
-    for layer in model.layers:
-        if isinstance(layer, ParallelDense):
-            _, inputs, units = layer.kernel.shape
-            limit = np.sqrt(6.0 / (inputs + units))
-            layer.kernel.assign(
-                np.stack([r.uniform(-limit, limit, (inputs, units)) for r in drawn])
-            )
-
-
 # --- Methods -----------------------------------------------------------------------------------
 
 
@@ -205,26 +115,23 @@ STEPS_PER_EXECUTION = 50
 class Method(recipes.GameSettings):
     """Everything that a training on a mixture needs beside the mixture and a seed.
 
+    What is not named here is as in `gantut.recipes.GameSettings` and `gantut.GAN`.
+
     Attributes:
         name: Its key in ``METHODS``.
         summary: What it is, in a line.
         penalty_end: What the penalties' weights are multiplied by at the end of the training; on
             the way there they fall geometrically (1: they stay).
-        d_steps: Steps of D for one of G.
-        packing: Points that D judges together.
-        unroll_steps: Steps of D that G looks ahead, as in `gantut.GAN`.
+        packing: Points that D judges together (`gantut.stabilisers.Pack`).
         instance_noise: Standard deviation of the noise on D's input, as a share of the data's
             own; falls to zero along a line.
-        latent_dim: Length of the latent vector.
-        g_widths: Units of G's hidden layers.
-        d_widths: Units of D's hidden layers.
-        activation: Of G's hidden layers.
+        g_widths: Units of G's hidden layers, first to last.
+        d_widths: Units of D's.
+        activation: Keras' name of the activation of G's hidden layers.
         d_activation: Of D's.
+        batch_size: Points of data of one member in a step.
         standardise: Whether D divides points by the data's standard deviation, and G multiplies
             by it.
-
-    The rest is as in `gantut.recipes.GameSettings`, with other defaults; the batch size counts the
-    points of data of one member.
     """
 
     name: str
@@ -259,45 +166,26 @@ _AVERAGED = replace(
     ema=0.999,
     schedule=recipes.cosine_decay(),
 )
-_ALL = (
-    _PLAIN,
-    _AVERAGED,
-    replace(_AVERAGED, name="pacgan", summary="averaged, and D judges two at a time", packing=2),
-    replace(
-        _AVERAGED,
-        name="unrolled",
-        summary="averaged, and G looks five steps of D ahead",
-        unroll_steps=5,
+_CURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "pacgan": ("and D judges two at a time", {"packing": 2}),
+    "unrolled": ("and G looks five steps of D ahead", {"unroll_steps": 5}),
+    "wgan_gp": (
+        "the Wasserstein loss with a gradient penalty of weight 1",
+        {"loss": "wasserstein", "penalties": {"wgan_gp": 1.0}},
     ),
-    replace(
-        _AVERAGED,
-        name="wgan_gp",
-        summary="averaged, the Wasserstein loss with a gradient penalty of weight 1",
-        loss="wasserstein",
-        penalties={"wgan_gp": 1.0},
+    "r1": (
+        "and R1 whose weight falls from 0.1 to 0.01",
+        {"penalties": {"r1": 0.1}, "penalty_end": 0.1},
     ),
-    replace(
-        _AVERAGED,
-        name="r1",
-        summary="averaged, and R1 whose weight falls from 0.1 to 0.01",
-        penalties={"r1": 0.1},
-        penalty_end=0.1,
+    "noise": (
+        "and noise on what D sees, from a tenth of the data's deviation to none",
+        {"instance_noise": 0.1},
     ),
-    replace(
-        _AVERAGED,
-        name="noise",
-        summary="averaged, and noise on what D sees, from a tenth of the data's deviation to none",
-        instance_noise=0.1,
+    "steady": (
+        "the relativistic loss, R1 and R2 whose weights fall from 0.1 to 0.01",
+        {"loss": "relativistic", "penalties": {"r1": 0.1, "r2": 0.1}, "penalty_end": 0.1},
     ),
-    replace(
-        _AVERAGED,
-        name="steady",
-        summary="averaged, the relativistic loss, R1 and R2 whose weights fall from 0.1 to 0.01",
-        loss="relativistic",
-        penalties={"r1": 0.1, "r2": 0.1},
-        penalty_end=0.1,
-    ),
-)
+}
 
 STEPS: Mapping[str, int] = {"ring": 12_000, "grid": 18_000}
 """Lengths of the trainings in the table of the benchmark, by mixture."""
@@ -305,23 +193,92 @@ STEPS: Mapping[str, int] = {"ring": 12_000, "grid": 18_000}
 SHORT_STEPS: Mapping[str, int] = {"ring": 700, "grid": 1_500}
 """Lengths of a short training, by mixture. It takes seconds, and the methods' difference shows."""
 
-METHODS: dict[str, Method] = {method.name: method for method in _ALL}
+METHODS: dict[str, Method] = {
+    "plain": _PLAIN,
+    "averaged": _AVERAGED,
+    **{
+        name: replace(_AVERAGED, name=name, summary=f"averaged, {summary}", **changes)
+        for name, (summary, changes) in _CURES.items()
+    },
+}
 """The methods by name."""
 
 
 def get(method: str | Method) -> Method:
-    """Looks up a method by name.
-
-    Args:
-        method: A key of ``METHODS``, or a method of your own, which is returned as it is
-            (``dataclasses.replace`` makes one from another).
-
-    Returns:
-        The method.
-    """
+    """The method of a name, a key of ``METHODS``; a method of your own is returned as it is."""
     if isinstance(method, Method):
         return method
     return _check.one_of(method, "method", METHODS)
+
+
+# --- Networks of a method ----------------------------------------------------------------------
+
+
+def generator(method: Method, members: int = 1, scale: float = 1.0, seed: int = 0) -> Model:
+    """A method's multilayer perceptron from latent vectors to points, for several members.
+
+    Args:
+        method: What tells the latent vector's length, the widths and the activation.
+        members: Trainings side by side.
+        scale: What the last layer's outputs are multiplied by: the data's standard deviation.
+        seed: Fixes the initial weights; member i has those of a single member with seed + i.
+
+    Returns:
+        A model from (members * B, latent_dim) to points (members * B, 2).
+    """
+    latent_dim, members = _check.sizes(latent_dim=method.latent_dim, members=members)
+    z = keras.Input((latent_dim,), name="latent")
+    x = _perceptron(z, method.g_widths, DIMENSION, members, method.activation)
+    if scale != 1.0:
+        x = keras.layers.Rescaling(scale, name="unscale")(x)
+    model = keras.Model(z, x, name="toy_generator")
+    _initialise(model, members, seed, _GENERATOR)
+    return model
+
+
+def discriminator(method: Method, members: int = 1, scale: float = 1.0, seed: int = 0) -> Model:
+    """A method's multilayer perceptron from points to logits, for several members.
+
+    Args:
+        method: As in `generator`; it tells the noise and the packing, too.
+        members: As in `generator`.
+        scale: What points are divided by first: the data's standard deviation.
+        seed: As in `generator`.
+
+    Returns:
+        A model from points (members * B, 2) to logits (members * B / packing, 1).
+    """
+    point = keras.Input((DIMENSION,), name="point")
+    x = point
+    if scale != 1.0:
+        x = keras.layers.Rescaling(1.0 / scale, name="scale")(x)
+    if method.instance_noise:
+        x = stabilisers.InstanceNoise(method.instance_noise, name="instance_noise")(x)
+    if method.packing != 1:
+        x = stabilisers.Pack(method.packing, name="pack")(x)
+    x = _perceptron(x, method.d_widths, 1, members, method.d_activation)
+    model = keras.Model(point, x, name="toy_discriminator")
+    _initialise(model, members, seed, _DISCRIMINATOR)
+    return model
+
+
+def _perceptron(x: Tensor, widths: Sequence[int], outputs: int, members: int, act: str) -> Tensor:
+    for i, width in enumerate(checked_widths(widths), start=1):
+        x = ParallelDense(width, members, name=f"dense_{i}")(x)
+        x = keras.layers.Activation(act, name=f"activation_{i}")(x)
+    return ParallelDense(outputs, members, name="out")(x)
+
+
+def _initialise(model: Model, members: int, seed: int, stream: int) -> None:
+    """Draws each member's kernels from its own seed, whoever else is there."""
+    drawn = [np.random.default_rng([seed + member, stream]) for member in range(members)]
+    for layer in model.layers:
+        if isinstance(layer, ParallelDense):
+            _, inputs, units = layer.kernel.shape
+            limit = np.sqrt(6.0 / (inputs + units))
+            layer.kernel.assign(
+                np.stack([r.uniform(-limit, limit, (inputs, units)) for r in drawn])
+            )
 
 
 # --- Training ----------------------------------------------------------------------------------
@@ -372,27 +329,16 @@ class ToyRun(recipes.Run[GAN]):
     film: dict[int, np.ndarray]
 
     def samples(self, n: int = 2_500, seed: int = 0) -> np.ndarray:
-        """Draws samples of each member.
+        """Samples of the averaged generators, float32 (members, n, 2).
 
         Args:
-            n: How many of each.
+            n: How many of each member; 2,500 are judged in the papers' protocol.
             seed: Fixes the latent vectors, which differ from member to member.
-
-        Returns:
-            float32 of shape (members, n, 2).
         """
         return _generate(self.gan, _sample_latents(self.gan, self.seeds, n, seed))
 
     def coverage(self, n: int = 2_500, seed: int = 0) -> list[ModeCoverage]:
-        """Measures each member by `gantut.metrics.mode_coverage`.
-
-        Args:
-            n: Samples to judge, 2,500 in the papers' protocol.
-            seed: Fixes the latent vectors.
-
-        Returns:
-            One for each member.
-        """
+        """The `gantut.metrics.mode_coverage` of each member's `samples`."""
         return [mode_coverage(points, self.mixture) for points in self.samples(n, seed)]
 
 
@@ -419,42 +365,14 @@ class _AnnealPenalty(Annealed):
         return [self.model.penalty_factor]
 
 
-class _Film(keras.callbacks.Callback):
-    """Keeps what the generators make of the same latent vectors at given steps."""
-
-    def __init__(self, steps: Iterable[int], seeds: Sequence[int], points: int) -> None:
-        super().__init__()
-        self.steps = sorted(set(steps))
-        self.seeds, self.points = seeds, points
-        self.frames: dict[int, np.ndarray] = {}
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._z = _sample_latents(self.model, self.seeds, self.points, 0)
-        self._shoot()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._shoot()
-
-    def _shoot(self) -> None:
-        step = int(self.model.step_counter.numpy())
-        if step in self.steps:
-            self.frames[step] = _generate(self.model, self._z)
-
-
 def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int = 0) -> GAN:
-    """Makes the networks and the optimizers of a method.
-
-    Seeds Python, NumPy and Keras, and switches TensorFlow to deterministic operations for the
-    rest of the process.
+    """Makes a method's compiled `gantut.GAN`, after `gantut.recipes.make_deterministic`.
 
     Args:
         method: A key of ``METHODS``, or a `Method`.
         mixture: The data's mixture, whose standard deviation counts.
         members: Trainings side by side.
         seed: The first member's; the others have the integers that follow.
-
-    Returns:
-        A compiled `gantut.GAN`.
     """
     method = get(method)
     (members,) = _check.sizes(members=members)
@@ -468,23 +386,8 @@ def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int
     scale = deviation(mixture) if method.standardise else 1.0
     return method.compiled(
         _MembersGAN,
-        generator(
-            method.latent_dim,
-            method.g_widths,
-            members,
-            activation=method.activation,
-            scale=scale,
-            seed=seed,
-        ),
-        discriminator(
-            method.d_widths,
-            members,
-            activation=method.d_activation,
-            scale=scale,
-            packing=method.packing,
-            instance_noise=method.instance_noise,
-            seed=seed,
-        ),
+        generator(method, members, scale, seed),
+        discriminator(method, members, scale, seed),
         epsilon=1e-7 / members,  # Keras' own
         d_steps=method.d_steps,
         unroll_steps=method.unroll_steps,
@@ -494,14 +397,7 @@ def build(method: str | Method, mixture: Mixture, *, members: int = 1, seed: int
 
 
 def deviation(mixture: Mixture) -> float:
-    """The standard deviation of a coordinate, over the coordinates and all of the mixture.
-
-    Args:
-        mixture: From `gantut.data.ring_mixture`, `gantut.data.grid_mixture` or made by hand.
-
-    Returns:
-        The root of the mean variance of the coordinates.
-    """
+    """A mixture's standard deviation: the root of the mean variance of the coordinates."""
     mean = mixture.weights @ mixture.centres
     variance = mixture.weights @ np.square(mixture.centres - mean)
     return float(np.sqrt(variance.mean() + mixture.sigma**2))
@@ -525,18 +421,15 @@ def train(
     after some hundred steps its weights are others.
 
     Args:
-        method: A key of ``METHODS``, or a `Method`.
+        method: As in `build`.
         mixture: From `gantut.data.ring_mixture`, `gantut.data.grid_mixture` or made by hand.
-        members: Trainings side by side.
-        seed: The first member's; the others have the integers that follow.
+        members: As in `build`.
+        seed: As in `build`.
         steps: Length of the training; the method's own if None.
         film: Steps at which to keep a frame, multiples of ``STEPS_PER_EXECUTION``; 0 is the
             untrained generator.
         frame: Points in a frame, of each member.
         callbacks: Keras callbacks, called every ``STEPS_PER_EXECUTION`` steps.
-
-    Returns:
-        A `ToyRun`.
     """
     method = get(method)
     steps = method.steps if steps is None else steps
@@ -549,7 +442,12 @@ def train(
             )
     gan = build(method, mixture, members=members, seed=seed)
     seeds = tuple(range(seed, seed + members))
-    shots = _Film(film, seeds, frame)
+    z, frames = _sample_latents(gan, seeds, frame, 0), {}
+
+    def shoot(*_: Any) -> None:
+        if (step := steps_done(gan)) in film:
+            frames[step] = _generate(gan, z)
+
     run = recipes.run(
         gan,
         _batches(mixture, seeds, method.batch_size),
@@ -557,13 +455,13 @@ def train(
         schedule=method.schedule,
         callbacks=callbacks,
         last=[
-            shots,
+            keras.callbacks.LambdaCallback(on_train_begin=shoot, on_train_batch_end=shoot),
             _AnnealPenalty(lambda progress: method.penalty_end**progress, steps=steps),
             *([AnnealNoise(steps)] if method.instance_noise else []),
         ],
         history_every=STEPS_PER_EXECUTION,
     )
-    return ToyRun.of(run, method=method, mixture=mixture, seeds=seeds, film=shots.frames)
+    return ToyRun.of(run, method=method, mixture=mixture, seeds=seeds, film=frames)
 
 
 def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
@@ -576,17 +474,12 @@ def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
         members = tf.constant(seeds, tf.int64)
 
     def draw(number: Any) -> Any:
-        rows = [
-            i * POINTS
-            + tf.random.stateless_uniform(
-                (batch_size,),
-                # Latent vectors are drawn with the numbers from 0 up: these go down.
-                seed=tf.stack([members[i], -1 - number]),
-                maxval=POINTS,
-                dtype=tf.int32,
-            )
-            for i in range(len(seeds))
-        ]
-        return tf.gather(points, tf.concat(rows, axis=0))
+        drawn = []
+        for i in range(len(seeds)):
+            # Latent vectors are drawn with the numbers from 0 up: these go down.
+            key = tf.stack([members[i], -1 - number])
+            rows = tf.random.stateless_uniform((batch_size,), key, 0, POINTS, tf.int32)
+            drawn.append(i * POINTS + rows)
+        return tf.gather(points, tf.concat(drawn, axis=0))
 
     return tf.data.Dataset.counter().map(draw, num_parallel_calls=1).prefetch(2)

@@ -6,7 +6,6 @@ import os
 import re
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -60,7 +59,6 @@ class Checkpoints(keras.callbacks.Callback):
 
     Raises:
         FileExistsError: while training, if the folder has checkpoints of another training.
-        OSError: while training, if a checkpoint cannot be written; it names the last good one.
     """
 
     def __init__(
@@ -73,7 +71,7 @@ class Checkpoints(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         if not isinstance(directory, str | os.PathLike):
-            raise TypeError(f"directory must be a path, got {type(directory).__name__}")
+            raise TypeError(f"checkpoints need a folder's path, got {directory!r}")
         self.directory = Path(directory)
         self.every = None if every is None else _check.integer(every, "every", 1)
         self.every_seconds = _check.number(seconds, "seconds", above=0)
@@ -88,20 +86,13 @@ class Checkpoints(keras.callbacks.Callback):
         self._taken_up: dict[str, np.ndarray] = {}
 
     def attach(self, callbacks: Iterable[Any], clock: TrainingClock) -> None:
-        """Tells which callbacks and which clock are to be remembered as well.
-
-        Args:
-            callbacks: Those of the training, in an order that is the same when it is taken up.
-            clock: The training's clock.
-        """
-        self._clock = clock
-        self._others = {}
-        numbers: Counter[str] = Counter()
+        """Tells which callbacks, in the order of the training, and which clock to remember too."""
+        self._clock, self._others = clock, {}
         for callback in callbacks:
             if isinstance(callback, Resumable):
                 kind = type(callback).__name__
-                self._others[f"{kind}/{numbers[kind]}"] = callback
-                numbers[kind] += 1
+                alike = [name for name in self._others if name.startswith(f"{kind}/")]
+                self._others[f"{kind}/{len(alike)}"] = callback
 
     def files(self) -> list[Path]:
         """The checkpoints that are there, the newest first: by their step, not by their date."""
@@ -125,7 +116,7 @@ class Checkpoints(keras.callbacks.Callback):
     def restore(self, gan: keras.Model, at: int | None = None) -> int | None:
         """Puts the newest whole checkpoint into a compiled GAN, and into what is attached.
 
-        A damaged file is warned of, and the one before it taken.
+        A damaged file is warned of, and the one before it is taken.
 
         Args:
             gan: A compiled `gantut.GAN` (or `gantut.vae.VAE`) of the same networks and optimizers.
@@ -144,9 +135,7 @@ class Checkpoints(keras.callbacks.Callback):
                 continue
             try:
                 done = self._read(path, gan)
-            except OtherTrainingError:
-                raise
-            except (KeyError, TypeError, ValueError, OSError) as error:
+            except (DamagedError, OSError) as error:
                 damaged.append(str(error))
                 continue
             for what in damaged:
@@ -158,33 +147,25 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _read(self, path: Path, gan: keras.Model) -> int:
         meta = read_meta(path)
-        done, seconds = int(meta["done"]), float(meta["seconds"])
-        states = {name: dict(state) for name, state in dict(meta["callbacks"]).items()}
-        self._check_settings(path, dict(meta["settings"]))
+        here, there = _as_json(self.settings), meta["settings"]
+        for name in {**here, **there} if here else ():
+            found, wanted = (settings.get(name, "not there") for settings in (there, here))
+            if found != wanted:
+                raise OtherTrainingError(
+                    f"{path} belongs to another training: its {name} is {found!r}, here it is "
+                    f"{wanted!r}"
+                )
         means = _means(gan)
         read_state(path, {**gan.state(), **means})
         self._taken_up = {name: variable.numpy() for name, variable in means.items()}
-        for name, state in states.items():
+        for name, state in meta["callbacks"].items():
             if name in self._others:
                 self._others[name].load_state_dict(state)
         if self._clock is not None:
-            self._clock.total = seconds
-        self.last = path
-        self._last_step = steps_done(gan)
-        self._first_step = self._last_step - done
-        return done
-
-    def _check_settings(self, path: Path, found: Mapping[str, Any]) -> None:
-        if not self.settings:
-            return
-        here = _as_json(self.settings)
-        for name in {**here, **found}:
-            one, other = (given.get(name, "not there") for given in (found, here))
-            if one != other:
-                raise OtherTrainingError(
-                    f"{path} belongs to another training: its {name} is {one!r}, here it is "
-                    f"{other!r}"
-                )
+            self._clock.total = meta["seconds"]
+        self.last, self._last_step = path, steps_done(gan)
+        self._first_step = self._last_step - meta["done"]
+        return int(meta["done"])
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Starts the clock."""
@@ -231,13 +212,10 @@ class Checkpoints(keras.callbacks.Callback):
         try:
             write_state(path, {**state, **means}, meta)
         except OSError as error:
-            there = (
-                "no checkpoint was written yet"
-                if self.last is None
-                else f"the last good checkpoint is {str(self.last)!r}, and resuming goes on there"
-            )
             raise type(error)(
-                error.errno, f"the checkpoint of step {step:,} failed: {error.strerror}; {there}"
+                error.errno,
+                f"the checkpoint of step {step:,} failed: {error.strerror}; the last good "
+                f"checkpoint is {self.last or 'not there yet'}",
             ) from error
         self.last, self._last_step, self._since = path, step, time.monotonic()
         # What lies ahead of this step is damaged, or it would have been taken up.

@@ -1,4 +1,4 @@
-"""Seconds of training."""
+"""How far a training is: its seconds and their limit, its length, and a bar."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from gantut import _check
 from gantut._keras import keras
-from gantut.callbacks.parts import Logs, Resumable
+from gantut.callbacks.parts import Logs, Resumable, steps_done
 
 
 class TrainingClock:
@@ -47,11 +47,7 @@ class TrainingClock:
 
 
 class Timed(keras.callbacks.Callback, Resumable):
-    """A callback that knows the time.
-
-    Attributes:
-        clock: A function that returns the seconds so far; time since training began if None.
-    """
+    """A callback that knows the time, by a ``clock`` or since training began."""
 
     def __init__(self, clock: Callable[[], float] | None) -> None:
         super().__init__()
@@ -67,16 +63,95 @@ class Timed(keras.callbacks.Callback, Resumable):
         return time.perf_counter() - self._began if self.clock is None else self.clock()
 
 
-def check_length(steps: Any, seconds: Any) -> tuple[int | None, float | None]:
-    """A training's length, in steps or in seconds, as numbers of Python.
+class Measured(Timed):
+    """A callback that knows the length of the training, in steps or in seconds.
 
-    Raises:
-        ValueError: not exactly one of both is given, or it is not positive.
+    ``fresh`` says whether the training began with it, or went on from a checkpoint.
     """
+
+    STATE: tuple[str, ...] = ("first_step",)
+
+    def __init__(
+        self,
+        steps: int | None = None,
+        seconds: float | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__(clock)
+        steps, seconds = check_length(steps, seconds)
+        self.in_steps = seconds is None
+        self.total: Any = steps if seconds is None else seconds
+        self.first_step = 0
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Notes the step that the training begins with."""
+        super().on_train_begin(logs)
+        self.fresh = self.begins()
+        if self.fresh:
+            self.first_step = steps_done(self.model)
+
+    def done(self) -> float:
+        """The steps or seconds so far."""
+        return steps_done(self.model) - self.first_step if self.in_steps else self.seconds()
+
+
+class TimeLimit(Timed):
+    """Stops training when a time is over.
+
+    It looks between executions, and stops where the next one would end later than the limit if it
+    took as long as the last one; at least one execution runs.
+
+    Args:
+        seconds: The limit.
+        clock: As in `Annealed`.
+    """
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] | None = None) -> None:
+        super().__init__(clock)
+        self.limit = _check.number(seconds, "seconds", above=0)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Stops if the time is over."""
+        if self.seconds() + getattr(self.clock, "last", 0.0) > self.limit:
+            self.model.stop_training = True
+
+
+class ProgressBar(Measured):
+    """A bar on standard error, over the steps or seconds of a training."""
+
+    _bar: Any = None
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Opens the bar."""
+        from tqdm import tqdm
+
+        super().on_train_begin(logs)
+        if self.in_steps:
+            self._bar = tqdm(total=self.total, initial=self.done(), unit="step")
+        else:
+            form = "{l_bar}{bar}| {n:.0f}/{total:.0f} s{postfix}"
+            self._bar = tqdm(total=self.total, bar_format=form)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Moves the bar on."""
+        losses = {k: f"{float(v):.3f}" for k, v in (logs or {}).items() if k.endswith("loss")}
+        self._bar.set_postfix(losses, refresh=False)
+        self._bar.update(max(0.0, min(self.done(), self.total) - self._bar.n))
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Closes the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Ends the bar's line; for trainings that an exception ends, too."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def check_length(steps: Any, seconds: Any) -> tuple[int | None, float | None]:
+    """A training's length, in steps or in seconds, as numbers of Python."""
     if (steps is None) == (seconds is None):
-        raise ValueError(
-            f"wanted either steps or seconds, got steps={steps!r} and seconds={seconds!r}"
-        )
+        raise ValueError(f"wanted either steps or seconds, got {steps=} and {seconds=}")
     if steps is not None:
         return _check.integer(steps, "steps", 1), None
     return None, _check.number(seconds, "seconds", above=0)

@@ -25,7 +25,7 @@ class HistoryWriter(Timed):
         path: The CSV file, written anew (whole or not at all) after each row; None writes none.
         every: Steps from row to row, rounded up to whole executions. A loss that is no longer
             finite gets its row at once.
-        clock: A function that returns the seconds so far; time since training began if None.
+        clock: As in `Annealed`.
 
     Attributes:
         history: The rows so far, by column: ``step``, ``seconds``, the generator's
@@ -33,9 +33,6 @@ class HistoryWriter(Timed):
             ``d_fake``; NaN where there was nothing to take the mean of, such as ``g_loss`` before
             the first of several ``d_steps``. For another model than a GAN, the model's own means
             follow the first three. A further training of the same model adds its rows.
-
-    Raises:
-        OSError: while training, if the file cannot be written.
     """
 
     STATE = ("history", "_last_step", "_lost")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from gantut import _check
-from gantut._keras import full_precision, tf
 from gantut.callbacks.clock import Timed
 from gantut.callbacks.parts import Logs, steps_done
 from gantut.data import check_labels
 from gantut.plotting import save_grid
+from gantut.sampling import render
 
 
 class SampleGrid(Timed):
@@ -31,13 +31,10 @@ class SampleGrid(Timed):
         labels: Classes to draw, one row each; all classes if None.
         seed: Fixes the latent vectors.
         scale: Each pixel becomes a square of this side.
-        clock: A function that returns the seconds so far; time since training began if None.
+        clock: As in `Annealed`.
 
     Attributes:
         files: The files written so far.
-
-    Raises:
-        OSError: while training, if a file cannot be written.
     """
 
     STATE = ("times", "_last_step")
@@ -71,7 +68,18 @@ class SampleGrid(Timed):
     def on_train_begin(self, logs: Logs = None) -> None:
         """Draws the latent vectors, and the first picture."""
         super().on_train_begin(logs)
-        self._inputs = self._fixed_inputs()
+        gan: Any = self.model
+        labels: Any = self.labels
+        if gan.conditional and labels is None:
+            if gan.num_classes is None:
+                raise ValueError("this GAN's classes are unknown; pass labels")
+            labels = list(range(gan.num_classes))
+        shape = (self.columns * (self.rows if labels is None else 1), gan.latent_dim)
+        z = _check.rng(self.seed).standard_normal(shape, dtype=np.float32)
+        if labels is not None:
+            classes = check_labels(labels, len(labels), gan.num_classes)
+            z, labels = np.tile(z, (len(labels), 1)), np.repeat(classes, self.columns)
+        self._inputs = z, labels
         if self.begins():
             self.draw()
 
@@ -95,25 +103,7 @@ class SampleGrid(Timed):
         if step == self._last_step:
             return
         self._last_step = step
-        images = full_precision(self.model.ema_generator(self._inputs, training=False)).numpy()
+        images = render(self.model.ema_generator, *self._inputs)
         path = self.folder / f"step-{step:06d}.png"
         save_grid(images, path, columns=self.columns, scale=self.scale)
         self.files.append(path)
-
-    def _fixed_inputs(self) -> Any:
-        gan = self.model
-        rng = _check.rng(self.seed)
-        if not gan.conditional:
-            if self.labels is not None:
-                raise ValueError("this GAN is not conditional: SampleGrid takes no labels for it")
-            size = (self.rows * self.columns, gan.latent_dim)
-            return tf.constant(rng.standard_normal(size, dtype=np.float32))
-        if self.labels is None and gan.num_classes is None:
-            raise ValueError("this GAN's classes are unknown; pass labels")
-        labels = np.asarray(range(gan.num_classes) if self.labels is None else self.labels)
-        labels = check_labels(labels, len(labels), gan.num_classes)
-        z = rng.standard_normal((self.columns, gan.latent_dim), dtype=np.float32)
-        return [
-            tf.constant(np.tile(z, (len(labels), 1))),
-            tf.constant(np.repeat(labels, self.columns)),
-        ]

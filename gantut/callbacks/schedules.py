@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from gantut._keras import keras, layers_of
-from gantut.callbacks.clock import Timed, check_length
-from gantut.callbacks.parts import Logs, optimizers_of, steps_done
+from gantut.callbacks.clock import Measured
+from gantut.callbacks.parts import Logs, optimizers_of
 from gantut.stabilisers import InstanceNoise
 
 
-class Annealed(Timed):
+class Annealed(Measured):
     """Sets variables by the progress of the training: the base of the schedules.
 
     A variable's value is the one that it had when training began, times ``schedule(progress)``;
@@ -39,10 +39,8 @@ class Annealed(Timed):
         seconds: float | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        super().__init__(clock)
-        self.total_steps, self.total_seconds = check_length(steps, seconds)
+        super().__init__(steps, seconds, clock)
         self.schedule = schedule
-        self.first_step = 0
         self.starts: list[float] = []
         self._annealed: list[tuple[Any, float]] = []
 
@@ -50,28 +48,18 @@ class Annealed(Timed):
         """The model's variables that are to be set; each kind of schedule says which."""
         raise NotImplementedError
 
-    def progress(self) -> float:
-        """The share of the training that is done, in [0, 1]."""
-        if self.total_steps is not None:
-            done = (steps_done(self.model) - self.first_step) / self.total_steps
-        else:
-            assert self.total_seconds is not None
-            done = self.seconds() / self.total_seconds
-        return min(1.0, done)
-
     def on_train_begin(self, logs: Logs = None) -> None:
         """Notes the values that the schedule multiplies."""
         super().on_train_begin(logs)
         self.put_back()
         variables = self.variables()
-        if self.begins():
-            self.first_step = steps_done(self.model)
+        if self.fresh:
             self.starts = [float(variable.numpy()) for variable in variables]
         self._annealed = list(zip(variables, self.starts, strict=True))
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Sets the values of the coming execution."""
-        progress = self.progress()
+        progress = min(1.0, self.done() / self.total)
         factor = float(self.schedule(progress))
         if not 0.0 <= factor < math.inf:
             raise ValueError(
@@ -92,11 +80,7 @@ class Annealed(Timed):
 
 
 class LearningRateSchedule(Annealed):
-    """Sets all optimizers' learning rates by the progress of the training, as `Annealed` says.
-
-    Raises:
-        TypeError: while training, if an optimizer was made with a Keras schedule of its own.
-    """
+    """Sets all optimizers' learning rates by the progress of the training, as `Annealed` says."""
 
     def variables(self) -> list[Any]:
         """The learning rates."""

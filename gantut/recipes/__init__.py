@@ -25,7 +25,6 @@ so there a seed fixes the start only.
 from gantut.recipes.batches import batches, take
 from gantut.recipes.catalogue import RECIPES, get
 from gantut.recipes.recipe import (
-    Builder,
     GameSettings,
     GANRecipe,
     Recipe,
@@ -38,7 +37,6 @@ from gantut.recipes.training import Run, count_steps, cpu_timed, has_gpu, run, t
 
 __all__ = [
     "RECIPES",
-    "Builder",
     "GANRecipe",
     "GameSettings",
     "Recipe",

@@ -19,8 +19,7 @@ def batches(
         x: Samples (n, ...), n >= 1. They are not copied, so leave them as they are while the
             dataset is in use.
         y: Labels (n,), or None; not copied either.
-        batch_size: Samples in a batch; one batch can hold the end of a pass and the beginning of
-            the next.
+        batch_size: Samples in a batch, which can hold the end of a pass and the next beginning.
         seed: Fixes the order, which is another in each pass.
         stack: Images (n, height, width, channels) that make one of ``stack`` times the channels.
             Above 1 each is drawn at random with replacement, and there are no passes.
@@ -57,12 +56,7 @@ def batches(
 def take(dataset: Any, steps: int) -> Any:
     """The first batches of an endless dataset, as one that tells its length.
 
-    Args:
-        dataset: Such as `batches` makes.
-        steps: How many batches.
-
-    Returns:
-        A dataset for ``fit``; Keras warns of data that ends without having told its length.
+    Keras warns of data that ends without having told its length.
     """
     return dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
 
@@ -73,18 +67,13 @@ def rows_of_batches(count: int, batch_size: int, seed: int, stack: int, skip: in
     def shuffled(number: Any) -> Any:
         # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
         # iterators share, and which one draws first can depend on threads.
-        rows = tf.random.experimental.stateless_shuffle(
-            tf.range(count), seed=tf.stack([tf.constant(seed, tf.int64), number])
-        )
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        rows = tf.random.experimental.stateless_shuffle(tf.range(count), key)
         return rows[tf.where(number == passes, left_out, 0) :]
 
     def drawn(number: Any) -> Any:
-        return tf.random.stateless_uniform(
-            (batch_size, stack),
-            seed=tf.stack([tf.constant(seed, tf.int64), number]),
-            maxval=count,
-            dtype=tf.int32,
-        )
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        return tf.random.stateless_uniform((batch_size, stack), key, 0, count, tf.int32)
 
     if stack > 1:
         return tf.data.Dataset.counter(skip).map(drawn, num_parallel_calls=1)

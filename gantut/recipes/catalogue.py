@@ -194,15 +194,7 @@ RECIPES: dict[str, Any] = {recipe.name: recipe for recipe in _ALL}
 
 
 def get(recipe: str | Recipe) -> Any:
-    """Looks up a recipe by name.
-
-    Args:
-        recipe: A key of ``RECIPES``, or a recipe of your own, which is returned as it is
-            (``dataclasses.replace`` makes one from another).
-
-    Returns:
-        The `GANRecipe` or `VAERecipe`.
-    """
+    """The recipe of a name, a key of ``RECIPES``; a recipe of your own is returned as it is."""
     if isinstance(recipe, Recipe):
         return recipe
     return _check.one_of(recipe, "recipe", RECIPES)

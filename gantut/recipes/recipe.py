@@ -24,13 +24,10 @@ _Game = TypeVar("_Game", bound=GAN)
 def make_deterministic(seed: int) -> int:
     """Seeds Python, NumPy and TensorFlow, and asks TensorFlow for deterministic operations.
 
-    Both hold for the rest of the process.
+    Both hold for the rest of the process. Returns the seed, as Python's own integer.
 
     Args:
         seed: An integer in [0, 2**32).
-
-    Returns:
-        The seed, as Python's own integer.
     """
     seed = _check.seed(seed)
     keras.utils.set_random_seed(seed)
@@ -38,32 +35,41 @@ def make_deterministic(seed: int) -> int:
     return seed
 
 
-def _no_callbacks(**length: Any) -> Sequence[Any]:
-    return ()
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What all recipes say of the training.
+
+    Attributes:
+        batch_size: Real samples in a step.
+        steps: Length of the training on a CPU.
+        schedule: From progress in [0, 1] to the multiplier of the learning rates.
+        steps_per_execution: Steps run by one call of the compiled graph; the schedule is read
+            between calls.
+    """
+
+    batch_size: int
+    steps: int
+    schedule: Schedule = constant
+    steps_per_execution: int = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Recipe(TrainingSettings):
     """Everything that a training needs beside the data and a seed: the base of the two kinds.
 
     Builders are called by keyword, and only with what the recipe says that they need:
-    ``image_shape``, ``num_classes`` if it is ``conditional``, ``mean_image`` if it is ``centred``.
-    ``dataclasses.replace`` makes one recipe from another.
+    ``image_shape``, ``num_classes`` if it is ``conditional``, and ``mean_image``, the mean of the
+    training images, if it is ``centred``. ``dataclasses.replace`` makes one recipe from another.
 
     Attributes:
         name: Its key in ``RECIPES``.
         summary: What it is, in a line.
         generator: The builder of the generator (of a VAE: the decoder).
-        batch_size: Real samples in a step.
-        steps: Length of the training on a CPU.
         gpu_steps: Length of the training where TensorFlow sees a GPU.
-        schedule: From progress in [0, 1] to the multiplier of the learning rates.
-        steps_per_execution: Steps run by one call of the compiled graph; the schedule is read
-            between calls.
         callbacks: From the training's length, ``steps=`` or ``seconds=``, to the Keras callbacks
             that belong to the recipe.
         conditional: Whether the networks take labels.
-        centred: Whether the builders also take ``mean_image``, the mean of the training images.
+        centred: Whether the builders take the mean of the training images.
         image_shape: The only (height, width, channels) of training images that the networks are
             made for; None if they adapt.
         stack: Grey images that make one, in its channels, each drawn at random with replacement;
@@ -74,12 +80,8 @@ class Recipe:
     name: str
     summary: str
     generator: Builder
-    batch_size: int
-    steps: int
     gpu_steps: int
-    schedule: Schedule = constant
-    steps_per_execution: int = 16
-    callbacks: Callable[..., Sequence[Any]] = _no_callbacks
+    callbacks: Callable[..., Sequence[Any]] = lambda **length: ()
     conditional: bool = False
     centred: bool = False
     image_shape: ImageShape | None = None
@@ -92,17 +94,13 @@ class Recipe:
         seed: int = 0,
         mean_image: Any = None,
     ) -> Any:
-        """Makes the networks and the optimizers.
-
-        Seeds Python, NumPy and Keras, and switches TensorFlow to deterministic operations for the
-        rest of the process.
+        """Makes the networks and the optimizers, after `make_deterministic`.
 
         Args:
             image_shape: (height, width, channels) of the training images, before stacking.
             num_classes: Number of labels, for a conditional recipe.
             seed: Fixes the initial weights and the random numbers of training.
-            mean_image: The mean of the training images, of ``image_shape``, for a recipe that is
-                ``centred``; mid-grey if None. `train` passes it. Other recipes ignore it.
+            mean_image: The images' mean, for a recipe that is ``centred``; mid-grey if None.
 
         Returns:
             A compiled `gantut.GAN` or `gantut.vae.VAE`.
@@ -145,36 +143,27 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GameSettings:
+class GameSettings(TrainingSettings):
     """What a recipe says of the game itself, whatever the networks take and make.
+
+    ``penalties``, ``penalty_every`` and ``ema`` are as in `gantut.GAN`.
 
     Attributes:
         loss: A key of ``gantut.losses.LOSSES``.
-        penalties: Weights of the gradient penalties, as in `gantut.GAN`.
-        penalty_every: Steps from penalty to penalty, as in `gantut.GAN`.
-        ema: Decay of the averaged weights, as in `gantut.GAN`; None keeps no average.
-        batch_size: Real samples in a step.
-        steps: Length of the training on a CPU.
         g_learning_rate: Adam's learning rate for G, before the schedule.
         d_learning_rate: The same for D.
         beta_1: Adam's first moment decay, for both.
         beta_2: Its second moment decay.
-        schedule: From progress in [0, 1] to the multiplier of both learning rates.
-        steps_per_execution: As in `Recipe`.
     """
 
     loss: str = "non_saturating"
     penalties: Mapping[str, float] = field(default_factory=dict)
     penalty_every: int = 1
     ema: float | None = None
-    batch_size: int
-    steps: int
     g_learning_rate: float = 2e-4
     d_learning_rate: float = 2e-4
     beta_1: float = 0.5
     beta_2: float = 0.999
-    schedule: Schedule = constant
-    steps_per_execution: int = 16
 
     def __post_init__(self) -> None:
         """Freezes the weights too, which recipes share."""
@@ -189,14 +178,10 @@ class GameSettings:
             model: `gantut.GAN`, or a subclass.
             *players: The networks that it takes.
             epsilon: Of both Adams; Keras' own.
-            **options: What it is to be told beside the settings, the seed for one; they go before
-                settings of the same name.
-
-        Returns:
-            The model, compiled.
+            **options: Further arguments; they go before settings of the same name.
         """
-        settings = {name: getattr(self, name) for name in ("loss", "penalty_every", "ema")}
-        gan = model(*players, **{**settings, "penalties": dict(self.penalties), **options})
+        names = ("loss", "penalties", "penalty_every", "ema")
+        gan = model(*players, **{**{name: getattr(self, name) for name in names}, **options})
         d_adam, g_adam = (
             FusedAdam(rate, beta_1=self.beta_1, beta_2=self.beta_2, epsilon=epsilon)
             for rate in (self.d_learning_rate, self.g_learning_rate)
@@ -209,12 +194,11 @@ class GameSettings:
 class GANRecipe(GameSettings, Recipe):
     """A recipe for a `gantut.GAN`: what `Recipe` and `GameSettings` say, and the discriminator.
 
+    ``d_steps``, ``unroll_steps`` and ``simultaneous`` are as in `gantut.GAN`.
+
     Attributes:
         discriminator: The builder of the discriminator.
         real_label: The target for real data; below 1 it is one-sided label smoothing.
-        d_steps: Steps of D for one of G.
-        unroll_steps: Further steps of D that G's step looks ahead, as in `gantut.GAN`.
-        simultaneous: Whether both networks move at once, as in `gantut.GAN`.
         model: What makes the training step: `gantut.GAN`, or a subclass with the same arguments.
     """
 
@@ -244,7 +228,7 @@ class GANRecipe(GameSettings, Recipe):
     def reset(self, model: GAN) -> None:
         """Gives a GAN the recipe's learning rates."""
         if not isinstance(model, GAN):
-            raise TypeError(f"recipe {self.name!r} trains a gantut.GAN, got {type(model).__name__}")
+            raise TypeError(f"recipe {self.name!r} trains a GAN, got {type(model).__name__}")
         model.g_optimizer.learning_rate = self.g_learning_rate
         model.d_optimizer.learning_rate = self.d_learning_rate
 
@@ -255,41 +239,23 @@ class VAERecipe(Recipe):
 
     Attributes:
         encoder: The builder of the encoder.
-        likelihood: What the model says of a pixel, as in `gantut.vae.VAE`.
-        deviation: As in `gantut.vae.VAE`.
-        learning_rate: Adam's learning rate, before the schedule.
-        beta_1: Adam's first moment decay.
-        beta_2: Its second moment decay.
+        learning_rate: Adam's, before the schedule.
     """
 
     encoder: Builder
-    likelihood: str = "bernoulli"
-    deviation: float = 0.3
     learning_rate: float = 1e-3
-    beta_1: float = 0.9
-    beta_2: float = 0.999
 
     def assemble(self, given: Mapping[str, Any], seed: int) -> VAE:
         """A compiled VAE."""
-        vae = VAE(
-            self.encoder(**given),
-            self.generator(**given),
-            likelihood=self.likelihood,
-            deviation=self.deviation,
-            seed=seed,
-        )
-        vae.compile(
-            FusedAdam(self.learning_rate, beta_1=self.beta_1, beta_2=self.beta_2),
-            steps_per_execution=self.steps_per_execution,
-        )
+        vae = VAE(self.encoder(**given), self.generator(**given), seed=seed)
+        adam = FusedAdam(self.learning_rate)
+        vae.compile(adam, steps_per_execution=self.steps_per_execution)
         return vae
 
     def reset(self, model: VAE) -> None:
         """Gives a VAE the recipe's learning rate."""
         if not isinstance(model, VAE):
-            raise TypeError(
-                f"recipe {self.name!r} trains a gantut.vae.VAE, got {type(model).__name__}"
-            )
+            raise TypeError(f"recipe {self.name!r} trains a VAE, got {type(model).__name__}")
         model.optimizer.learning_rate = self.learning_rate
 
 

@@ -22,7 +22,7 @@ def stabilise(
     two_time_scales: tuple[float, float] | None = None,
     diff_augment: str = "",
 ) -> GANRecipe:
-    """Adds parts of `gantut.stabilisers` to a recipe.
+    """Adds parts of `gantut.stabilisers` to a recipe, and to its name and summary.
 
     Seen from the data, D is: `DiffAugment`, `InstanceNoise`, `Pack`, then the recipe's own
     network, spectrally normalised, with the deviation of its groups (of packs, where both are
@@ -33,16 +33,12 @@ def stabilise(
         packing: Samples that D judges together (`gantut.stabilisers.packed`); 1 for each alone.
         unroll_steps: As in `gantut.GAN`.
         spectral_norm: Whether to normalise D's layers (`gantut.stabilisers.spectrally_normalised`).
-        instance_noise: Standard deviation of the noise on what D sees (`InstanceNoise`) when
-            training begins; it falls to 0 along a line over the training
-            (`gantut.callbacks.AnnealNoise`).
+        instance_noise: Standard deviation of `InstanceNoise` when training begins; it falls to 0
+            along a line (`gantut.callbacks.AnnealNoise`).
         minibatch_stddev: Rows in a group of `MinibatchStdDev`; 0 for none.
         two_time_scales: Learning rates (of G, of D) in place of the recipe's own. Adam's decays
             stay the recipe's.
         diff_augment: Policy of `DiffAugment`; "" for none. Images only.
-
-    Returns:
-        A new recipe, whose name and summary say what was added; ``recipe`` itself if nothing was.
     """
     plain = get(recipe)
     if not isinstance(plain, GANRecipe):

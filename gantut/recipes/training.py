@@ -45,9 +45,7 @@ class Run(Generic[_Model]):
 
     Attributes:
         gan: The trained `GAN`; for a `VAERecipe` the trained `gantut.vae.VAE`.
-        history: Lists by column, one entry every ``history_every`` steps: ``step``, ``seconds``,
-            the generator's ``learning_rate``, and the means since the entry before of ``d_loss``,
-            ``g_loss``, ``d_real`` and ``d_fake`` (of a VAE: ``loss``, ``reconstruction``, ``kl``).
+        history: As in `gantut.callbacks.HistoryWriter`.
         seconds: Time spent in training steps. Tracing and compiling count; callbacks do not.
         cpu_seconds: Processor time of the whole call: preparing the data, making the networks,
             tracing, training and callbacks.
@@ -68,27 +66,12 @@ class Run(Generic[_Model]):
 
     @classmethod
     def of(cls, run: "Run[Any]", **more: Any) -> Self:
-        """The record of a training, with what an application knows beside it.
-
-        Args:
-            run: What the training left.
-            **more: Further fields of this class, or others in the place of the run's.
-
-        Returns:
-            A record of this class.
-        """
+        """The run's record with further fields of this class, or others in place of the run's."""
         return cls(**{**vars(run), **more})
 
 
 def cpu_timed(train: Callable[_Given, _Record]) -> Callable[_Given, _Record]:
-    """Sets ``cpu_seconds`` of what a function returns to the processor time of the whole call.
-
-    Args:
-        train: Returns a `Run`, or another dataclass or named tuple with such a field.
-
-    Returns:
-        The function, for use as a decorator.
-    """
+    """A decorator: ``cpu_seconds`` in what is returned becomes that of the whole call."""
 
     @functools.wraps(train)
     def timed(*args: _Given.args, **kwargs: _Given.kwargs) -> _Record:
@@ -108,17 +91,7 @@ def has_gpu() -> bool:
 def count_steps(
     recipe: Recipe, n: int, *, steps: int | None = None, epochs: int | None = None
 ) -> int:
-    """The length of a training in steps.
-
-    Args:
-        recipe: The recipe, whose own length counts where no other is given.
-        n: Number of training images.
-        steps: A length in steps; or
-        epochs: a length in passes over the data, of n // batch_size steps each.
-
-    Returns:
-        Steps.
-    """
+    """A training's length in steps: ``steps``, or ``epochs`` of n images, or the recipe's own."""
     if steps is not None:
         return _check.integer(steps, "steps", 1)
     if epochs is not None:
@@ -150,9 +123,8 @@ def train(
     ``on_train_batch_begin`` and ``on_train_batch_end``.
 
     Where an exception ends the training, such as the KeyboardInterrupt of a notebook's stop button,
-    learning rates and noise are put back and the model holds the weights of its last step. Pass
-    ``gan``, so that you hold the model, and a further call with it goes on from there; or
-    ``checkpoints``, so that ``resume`` can end the same training.
+    learning rates and noise are put back and the model holds the weights of its last step: a
+    further call with this ``gan`` goes on from there, and ``resume`` ends the same training.
 
     Args:
         recipe: A key of ``RECIPES``, or a `GANRecipe` or `VAERecipe`.
@@ -172,7 +144,7 @@ def train(
             optimizers begin the recipe's schedule anew.
         history_every: Steps from row to row of the history, where no `HistoryWriter` says it.
         checkpoints: A folder in which the training is written down every minute, or a
-            `gantut.callbacks.Checkpoints` that says when; None writes nothing down.
+            `gantut.callbacks.Checkpoints` that says when.
         resume: Go on from the newest whole checkpoint of that folder, if there is one. The
             arguments must be those of the training that wrote it; the weights at the end are, bit
             for bit, those of a training that was never interrupted (except with ``seconds``).
@@ -189,18 +161,12 @@ def train(
         OSError: a checkpoint cannot be written; the message names the last good one.
     """
     settings: Recipe = get(recipe)
-    if isinstance(checkpoints, str | os.PathLike):
-        checkpoints = Checkpoints(checkpoints)
     if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
-        raise TypeError(
-            f"checkpoints must be a folder or Checkpoints, got {type(checkpoints).__name__}"
-        )
+        checkpoints = Checkpoints(checkpoints)
     if resume and checkpoints is None:
         raise ValueError("resume needs checkpoints, the folder to go on from")
-    given = {"steps": steps, "seconds": seconds, "epochs": epochs}
-    named = [f"{name}={value!r}" for name, value in given.items() if value is not None]
-    if len(named) > 1:
-        raise ValueError(f"wanted one length (steps, seconds or epochs), got {', '.join(named)}")
+    if [steps, seconds, epochs].count(None) < 2:
+        raise ValueError(f"wanted one length, got {steps=}, {seconds=}, {epochs=}")
     if isinstance(x, np.ndarray) and x.ndim == 2:
         x = check_samples(x, x.shape[1:], maker="generator")
     else:
@@ -218,10 +184,9 @@ def train(
     else:
         y = check_labels(y, len(x), gan.num_classes if gan is not None else None)
         num_classes = number_of_classes(y)
+    length: dict[str, Any]
     if seconds is None:
-        length: dict[str, Any] = {
-            "steps": count_steps(settings, len(x), steps=steps, epochs=epochs)
-        }
+        length = {"steps": count_steps(settings, len(x), steps=steps, epochs=epochs)}
     else:
         length = {"seconds": _check.number(seconds, "seconds", above=0)}
     seed = _check.seed(seed)
@@ -248,17 +213,15 @@ def train(
         raise ValueError(f"on_device=True is for one replica, got {replicas}")
     held = [tf.constant(part) for part in (x, y) if part is not None] if on_device else []
 
+    order = {"batch_size": settings.batch_size, "seed": seed, "stack": settings.stack}
+
     def pick(rows: Any) -> Any:
         return as_batch([tf.gather(part, rows) for part in held], settings.stack)
 
     def from_step(step: int) -> tf.data.Dataset:
-        order = {
-            "batch_size": settings.batch_size,
-            "seed": seed,
-            "stack": settings.stack,
-            "skip": step,
-        }
-        return untuned(rows_of_batches(len(x), **order)) if held else batches(x, y, **order)
+        if held:
+            return untuned(rows_of_batches(len(x), **order, skip=step))
+        return batches(x, y, **order, skip=step)
 
     return run(
         gan,
@@ -295,7 +258,7 @@ def run(
     Args:
         gan: A compiled `GAN`, or another model with its ``step_counter`` and ``g_optimizer``.
         dataset: An endless dataset of batches, or a function that makes one which begins after
-            the given number of batches; resuming, and finding where a loss was lost, take that.
+            the given number of batches; ``resume``, and finding where a loss was lost, take that.
         steps: Length of the training in steps; or
         seconds: in seconds.
         schedule: From progress in [0, 1] to the multiplier of the learning rates.
@@ -303,12 +266,9 @@ def run(
         last: Callbacks that come after all of these.
         progress: As in `train`.
         history_every: As in `train`.
-        checkpoints: Writes the training down; None does not.
-        resume: Go on from the newest of its checkpoints, if there is one.
+        checkpoints: As in `train`.
+        resume: As in `train`.
         pick: As in `gantut.model.Model.fit`.
-
-    Returns:
-        A `Run`.
     """
     steps, seconds = check_length(steps, seconds)
     length: dict[str, Any] = {"steps": steps, "seconds": seconds}
@@ -316,8 +276,9 @@ def run(
         raise ValueError("resume needs checkpoints, and a function that makes the dataset")
     begin = time.process_time()
     given, clock = list(callbacks), TrainingClock()
-    history = _first(given, HistoryWriter) or HistoryWriter(every=history_every)
-    divergence = _first(given, StopOnDivergence) or StopOnDivergence()
+    known = (*given, HistoryWriter(every=history_every), StopOnDivergence())
+    history = next(callback for callback in known if isinstance(callback, HistoryWriter))
+    divergence = next(callback for callback in known if isinstance(callback, StopOnDivergence))
     bar = ProgressBar(**length) if progress else None
     in_order = [
         clock.stop,  # first, so that all other callbacks run while the clock stands still
@@ -349,7 +310,13 @@ def run(
         dataset = from_step(done)
     remaining = None if steps is None else max(0, steps - done)
     finished = clock() >= seconds if seconds is not None else remaining == 0
-    _check_enough(dataset, remaining)
+    there = int(dataset.cardinality())
+    if there >= 0 and (remaining is None or there < remaining):
+        wanted = f"{seconds:g} seconds" if remaining is None else f"{remaining:,} steps"
+        raise ValueError(
+            f"the dataset ends after {there:,} batches, wanted {wanted}: dataset.repeat() never "
+            "ends"
+        )
     if remaining is not None:
         dataset = take(dataset, remaining)
     dataset = distribution.share_batches(dataset, gan.distribute_strategy)
@@ -386,12 +353,8 @@ def run(
         cpu_seconds=time.process_time() - begin,
         steps=steps_done(gan) - first,
         diverged_at=divergence.diverged_at,
-        origin=None if divergence.origin is None else str(divergence.origin),
+        origin=divergence.origin,
     )
-
-
-def _first(callbacks: list[Any], kind: type) -> Any:
-    return next((callback for callback in callbacks if isinstance(callback, kind)), None)
 
 
 def _restore(gan: Any, checkpoints: Checkpoints) -> int:
@@ -403,14 +366,3 @@ def _restore(gan: Any, checkpoints: Checkpoints) -> int:
     there = [checkpoints.step_of(path) for path in checkpoints.files()]
     newest = distribution.newest_common(there, strategy)
     return 0 if newest is None else checkpoints.restore(gan, newest) or 0
-
-
-def _check_enough(dataset: tf.data.Dataset, steps: int | None) -> None:
-    """Raises ValueError where a dataset says that it has fewer batches than the steps ask for."""
-    there = int(dataset.cardinality())
-    if there >= 0 and (steps is None or there < steps):
-        wanted = "an endless one, for a length in seconds" if steps is None else f"{steps:,}"
-        raise ValueError(
-            f"the dataset ends after {there:,} batches, wanted {wanted}: dataset.repeat() never "
-            "ends"
-        )

@@ -63,9 +63,7 @@ def run(rates):
         (recipes.constant, [1, 1, 1, 1, 1]),
         (recipes.linear_decay(), [1, 0.75, 0.5, 0.25, 0]),
         (recipes.linear_decay(hold=0.5), [1, 1, 1, 0.5, 0]),
-        (recipes.linear_decay(warm_up=0.5), [0, 0.5, 1, 0.5, 0]),
         (recipes.cosine_decay(), [1, (2 + math.sqrt(2)) / 4, 0.5, (2 - math.sqrt(2)) / 4, 0]),
-        (recipes.cosine_decay(warm_up=0.5), [0, 0.5, 1, 0.5, 0]),
     ],
 )
 def test_schedules(schedule, values):
@@ -74,8 +72,6 @@ def test_schedules(schedule, values):
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
 def test_schedules_refuse_shares_out_of_range(share):
-    with pytest.raises(ValueError, match="warm_up"):
-        recipes.cosine_decay(warm_up=share)
     with pytest.raises(ValueError, match="hold"):
         recipes.linear_decay(hold=share)
 

@@ -117,7 +117,7 @@ def test_nothing_added_is_the_recipe_itself():
     noisy = recipes.stabilise(own, instance_noise=0.1)
     first, second = noisy.callbacks(steps=7)
     assert first == {"steps": 7}
-    assert second.total_steps == 7
+    assert second.total == 7
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,10 @@ def test_parallel_dense_refuses_rows_that_cannot_be_shared_out():
 
 
 def test_networks_map_rows_to_rows_and_open_again(tmp_path):
-    g = toys.generator(3, (5, 4), members=2, scale=2.0)
-    d = toys.discriminator((5, 4), members=2, scale=2.0, packing=3, instance_noise=0.1)
+    method = dataclasses.replace(
+        TINY, latent_dim=3, g_widths=(5, 4), d_widths=(5, 4), packing=3, instance_noise=0.1
+    )
+    g, d = (build(method, members=2, scale=2.0) for build in (toys.generator, toys.discriminator))
     points = g(rows((12, 3)))
     assert points.shape == (12, 2)
     logits = d(points)
@@ -83,19 +85,16 @@ def test_networks_map_rows_to_rows_and_open_again(tmp_path):
 
 def test_scale_is_the_unit_of_length_of_both_networks():
     z, x = rows((6, 2)), rows((6, 2), seed=1)
-    np.testing.assert_allclose(
-        toys.generator(scale=3.0)(z), 3.0 * toys.generator()(z), rtol=1e-5, atol=1e-6
-    )
-    np.testing.assert_allclose(
-        toys.discriminator(scale=3.0)(3.0 * x), toys.discriminator()(x), rtol=1e-4, atol=1e-6
-    )
+    g, d = toys.generator(TINY, scale=3.0), toys.discriminator(TINY, scale=3.0)
+    np.testing.assert_allclose(g(z), 3.0 * toys.generator(TINY)(z), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(d(3.0 * x), toys.discriminator(TINY)(x), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("builder", [toys.generator, toys.discriminator])
 def test_a_member_starts_as_the_single_one_of_its_seed(builder):
-    three = builder(members=3, seed=5)
+    three = builder(TINY, members=3, seed=5)
     for member in range(3):
-        alone = builder(seed=5 + member)
+        alone = builder(TINY, seed=5 + member)
         for together, single in zip(three.weights, alone.weights, strict=True):
             np.testing.assert_array_equal(together[member], single[0])
     first = three.weights[0].numpy()
@@ -103,7 +102,7 @@ def test_a_member_starts_as_the_single_one_of_its_seed(builder):
 
 
 def test_networks_of_one_seed_differ_in_their_roles():
-    g, d = toys.generator(2, (4,), seed=1), toys.discriminator((4,), seed=1)
+    g, d = toys.generator(TINY, seed=1), toys.discriminator(TINY, seed=1)
     assert g.weights[0].shape == d.weights[0].shape
     assert not np.any(g.weights[0].numpy() == d.weights[0].numpy())
 
@@ -112,8 +111,8 @@ def test_networks_of_one_seed_differ_in_their_roles():
     ("builder", "bad", "message"),
     [
         (toys.generator, {"latent_dim": 0}, "latent_dim"),
-        (toys.generator, {"widths": ()}, "at least one layer"),
-        (toys.discriminator, {"widths": (4, 0)}, "widths"),
+        (toys.generator, {"g_widths": ()}, "at least one layer"),
+        (toys.discriminator, {"d_widths": (4, 0)}, "widths"),
         (toys.discriminator, {"packing": 0}, "m"),
         (toys.discriminator, {"instance_noise": -1.0}, "stddev must be"),
         (toys.generator, {"activation": "sigh"}, "sigh"),
@@ -121,7 +120,7 @@ def test_networks_of_one_seed_differ_in_their_roles():
 )
 def test_networks_refuse_bad_sizes(builder, bad, message):
     with pytest.raises(ValueError, match=message):
-        builder(**bad)
+        builder(dataclasses.replace(TINY, **bad))
 
 
 def test_deviation_in_closed_form():
