@@ -15,11 +15,9 @@ def stabilise(
     recipe: str | Recipe,
     *,
     packing: int = 1,
-    unroll_steps: int = 0,
     spectral_norm: bool = False,
     instance_noise: float = 0.0,
     minibatch_stddev: int = 0,
-    two_time_scales: tuple[float, float] | None = None,
     diff_augment: str = "",
 ) -> GANRecipe:
     """Adds parts of `gantut.stabilisers` to a recipe, and to its name and summary.
@@ -31,20 +29,16 @@ def stabilise(
     Args:
         recipe: A key of ``gantut.recipes.RECIPES``, or a recipe.
         packing: Samples that D judges together (`gantut.stabilisers.packed`); 1 for each alone.
-        unroll_steps: As in `gantut.GAN`.
         spectral_norm: Whether to normalise D's layers (`gantut.stabilisers.spectrally_normalised`).
         instance_noise: Standard deviation of `InstanceNoise` when training begins; it falls to 0
             along a line (`gantut.callbacks.AnnealNoise`).
         minibatch_stddev: Rows in a group of `MinibatchStdDev`; 0 for none.
-        two_time_scales: Learning rates (of G, of D) in place of the recipe's own. Adam's decays
-            stay the recipe's.
         diff_augment: Policy of `DiffAugment`; "" for none. Images only.
     """
     plain = get(recipe)
     if not isinstance(plain, GANRecipe):
         raise TypeError(f"recipe {plain.name!r} is no recipe for a GAN")
     builder, added = plain.discriminator, []
-    changes: dict[str, Any] = {}
     if minibatch_stddev:
         stabilisers.MinibatchStdDev(minibatch_stddev)  # which refuses a bad number
         builder = _then(builder, stabilisers.with_minibatch_stddev, minibatch_stddev)
@@ -71,23 +65,12 @@ def stabilise(
         stabilisers.InstanceNoise(instance_noise)
         builder = _behind(builder, stabilisers.InstanceNoise, instance_noise)
         own = plain.callbacks
-        changes["callbacks"] = lambda **length: (*own(**length), AnnealNoise(**length))
+        plain = replace(plain, callbacks=lambda **length: (*own(**length), AnnealNoise(**length)))
         added.append(f"instance_noise{instance_noise:g}")
     if diff_augment:
         stabilisers.DiffAugment(diff_augment)
         builder = _behind(builder, stabilisers.DiffAugment, diff_augment)
         added.append("diff_augment")
-    if unroll_steps := _check.integer(unroll_steps, "unroll_steps", 0):
-        changes["unroll_steps"] = unroll_steps
-        added.append(f"unrolled{unroll_steps}")
-    if two_time_scales is not None:
-        if not isinstance(two_time_scales, tuple | list) or len(two_time_scales) != 2:
-            raise ValueError(
-                f"two_time_scales must be the learning rates (of G, of D), got {two_time_scales!r}"
-            )
-        for name, rate in zip(("g_learning_rate", "d_learning_rate"), two_time_scales, strict=True):
-            changes[name] = _check.number(rate, name, above=0)
-        added.append("two_time_scales")
     if not added:
         return plain
     return replace(
@@ -95,7 +78,6 @@ def stabilise(
         name="+".join([plain.name, *added]),
         summary=f"{plain.summary}; with {', '.join(added)}",
         discriminator=builder,
-        **changes,
     )
 
 
