@@ -444,7 +444,7 @@ def train(
     seeds = tuple(range(seed, seed + members))
     z, frames = _sample_latents(gan, seeds, frame, 0), {}
 
-    def shoot(*_: Any) -> None:
+    def shoot(batch: Any = None, logs: Any = None) -> None:
         if (step := steps_done(gan)) in film:
             frames[step] = _generate(gan, z)
 
