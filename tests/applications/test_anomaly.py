@@ -201,6 +201,7 @@ def trained(small):
     return split, anomaly.train(split.train, steps=50, encoder_steps=100)
 
 
+@pytest.mark.slow
 def test_a_trained_detector_finds_what_was_left_out(trained):
     split, detector = trained
     strange = split.anomalous

@@ -112,6 +112,7 @@ def run():
     return faces.train(train, holdout, steps=250, width=8, latent_dim=8, every=100)
 
 
+@pytest.mark.slow
 def test_a_short_training_draws_faces_and_watches(run):
     assert run.curves["step"] == [0, 100, 200]
     assert run.cpu_seconds > 0

@@ -140,6 +140,7 @@ def adversarial():
     return image_to_image.train(*squares(), steps=200, adversarial_weight=0.05, **settings)
 
 
+@pytest.mark.slow
 def test_a_short_training_inverts_squares(adversarial):
     new_x, new_y = squares(100, seed=1)
     error = np.abs(adversarial.gan.translate(new_x) - new_y).mean()
@@ -212,7 +213,7 @@ def test_numpys_integers_are_integers():
         (
             lambda x: compiled(0.0).translate(x[:, :4]),
             ValueError,
-            "sources: wanted images of 8 x 8",
+            "sources: wanted 8 x 8",
         ),
         (
             lambda x: image_to_image.restyler((8, 8, 3), 1, skip=True),

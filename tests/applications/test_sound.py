@@ -177,6 +177,7 @@ def test_rivals_make_what_is_asked_for(data, real):
         np.testing.assert_array_equal(made, rival(data, LABELS, 1))
 
 
+@pytest.mark.slow
 def test_a_training_on_waves_runs(data):
     run = sound.train(data, "wave", steps=2)
     made = run.sample([0, 29])

@@ -311,6 +311,7 @@ def dimmed():
     return translation.train(dots(200), dots(200, seed=1) / 2, **SMALL | settings)
 
 
+@pytest.mark.slow
 def test_a_short_training_dims_squares_without_a_pair(dimmed):
     new = dots(100, seed=2)
     error = np.abs(dimmed.gan.translate(new) - new / 2).mean()
@@ -364,7 +365,7 @@ def four(**options):
         (lambda x: four(), ValueError, r"so to_a must map \(1,\) to \(8, 8, 1\)"),
         (lambda x: untrained().fit(x), ValueError, "got one kind"),
         (lambda x: untrained().sample(3), TypeError, "translate"),
-        (lambda x: untrained().translate(x[:, :4]), ValueError, "wanted images of 8 x 8"),
+        (lambda x: untrained().translate(x[:, :4]), ValueError, "wanted 8 x 8"),
     ],
 )
 def test_bad_input_is_refused(call, error, message):

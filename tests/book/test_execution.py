@@ -220,6 +220,6 @@ def test_the_table_of_runs_adds_up():
 
 def test_a_package_says_of_its_tables_what_its_files_say():
     book_extension.lend_docs_of_data(None)
-    for package, name in (("checks", "QUESTIONS"), ("diagnosis", "READINGS")):
+    for package, name in (("checks", "CHECKS"), ("diagnosis", "READINGS")):
         text = ModuleAnalyzer.for_module(f"gantut.{package}").attr_docs["", name]
         assert text[0].endswith(".")

@@ -123,6 +123,7 @@ def found(*args, **kwargs):
 AT_ONCE = {"conditional_fast"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

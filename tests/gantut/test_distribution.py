@@ -141,6 +141,7 @@ def on_two(both):
     return both[1]
 
 
+@pytest.mark.slow
 def test_two_devices_take_the_steps_of_one(on_one, on_two):
     weights = on_one["lazy"]["weights"]
     assert np.abs(np.subtract(weights["generator"][0], weights["first"][0])).max() > 1e-3

@@ -149,6 +149,7 @@ def test_each_row_agrees_with_the_package_s_losses_differentiated_by_machine(
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_published_table_instance_noise():
     # The printed values are single runs; over many seeds they lie in the middle of the spread.
     game = dirac_gan("instance_noise", strength=0.7)

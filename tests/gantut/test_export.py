@@ -180,6 +180,7 @@ def test_a_network_with_other_inputs_is_refused(tmp_path):
         export.LiteRTGenerator(path)
 
 
+@pytest.mark.slow
 def test_evaluation_takes_a_file_as_it_is(tmp_path):
     from gantut import pretrained
     from gantut.evaluation import quick_frechet

@@ -768,6 +768,7 @@ def test_unrolling_no_steps_or_a_discriminator_that_does_not_learn_is_the_plain_
     assert_same_state(*ends)
 
 
+@pytest.mark.slow
 def test_unrolled_training_in_a_graph_with_everything_else():
     """Dropout, labels, lazy penalties, averaged weights, two steps in one execution."""
     arguments = {
@@ -813,6 +814,7 @@ def test_rules_that_cannot_be_unrolled(optimizer, message):
 # --- Saving and going on -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_restored_gan_with_everything_goes_on_as_if_nothing_had_happened(tmp_path):
     """Dropout's masks, lazy penalties and steps of G that are due only sometimes among it."""
     gan, other = make(**ALL_AT_ONCE), make(seed=1, **ALL_AT_ONCE)
@@ -885,6 +887,7 @@ def test_both_at_once_differ_from_one_after_the_other():
     assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.slow
 def test_both_at_once_in_a_graph_and_in_python():
     ends = []
     for eager, together in ((True, 1), (False, 2)):
@@ -921,6 +924,7 @@ def test_what_cannot_move_at_once(model, arguments, message):
 # --- Sixteen bits, and XLA ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_mixed_precision_trains_with_losses_and_samples_in_32_bits():
     """Two steps of it: bfloat16 has three digits, and the losses agree to two."""
     ends = []

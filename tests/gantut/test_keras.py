@@ -22,6 +22,7 @@ def python(code, **environment):
     )
 
 
+@pytest.mark.slow
 def test_light_modules_import_neither_tensorflow_nor_keras():
     """The last import shows that the others could have been found out."""
     light = ["gantut", *(f"gantut.{x}" for x in ("data", "metrics", "dynamics", "plotting"))]

@@ -215,6 +215,7 @@ UNKNOWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["GAN", pytest.param("VAE", marks=pytest.mark.slow)])
 def test_data_that_does_not_tell_its_length_is_trained_on_as_if_it_did(model):
     """To the bit: no step is counted, no number drawn and nothing averaged at its end."""

@@ -521,6 +521,7 @@ def test_batches_do_not_copy_the_data(stack):
     assert np.all(batch == 7.0)
 
 
+@pytest.mark.slow
 def test_data_on_the_device_makes_the_same_training():
     y = np.arange(40) % 3
     sent, held = (
@@ -530,6 +531,7 @@ def test_data_on_the_device_makes_the_same_training():
     assert_same_state(state(held), state(sent))
 
 
+@pytest.mark.slow
 def test_a_training_with_its_data_on_the_device_goes_on_without(tmp_path):
     recipe = replace(PLAIN, stack=3)
     sent = recipes.train(recipe, IMAGES, seed=3, on_device=False)

@@ -80,6 +80,7 @@ def cases(tiny):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["lazy penalty, two steps of D", "stacked, noise"])
 def test_a_training_taken_up_ends_with_the_same_bits(case, tiny, x, tmp_path):
     recipe = cases(tiny)[case]
@@ -232,6 +233,7 @@ def test_killed_twenty_times_it_ends_with_the_same_bits(tmp_path):
 # --- Signals -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_says_which(
     number, status, tiny, archive, tmp_path, monkeypatch, capsys
@@ -270,6 +272,7 @@ def test_a_signal_saves_and_says_which(
 # --- A full disk ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_good_checkpoint(tiny, archive, tmp_path, monkeypatch, capsys):
     assert cli.main(command(tmp_path / "whole", archive)) == 0
     savez, written = np.savez, []
@@ -325,6 +328,7 @@ def spoiled_after(step):
     return lambda progress: 1e30 if progress >= (step - 1) / 24 else 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simultaneous", [False, True], ids=["in turns", "at once"])
 def test_the_step_and_the_layer_of_a_lost_loss_are_named(tiny, x, simultaneous):
     tiny = replace(tiny, simultaneous=simultaneous)
@@ -429,6 +433,7 @@ def test_a_second_run_in_the_same_folder_is_refused(archive, tmp_path, capsys):
     assert cli.main(command(run, archive, "--steps", "2")) == 0
 
 
+@pytest.mark.slow
 def test_spaces_and_letters_of_all_kinds_in_paths(archive, tmp_path):
     home = tmp_path / "Bilder für GANs ☃ 数字 'a' \"b\" %s {x}"
     home.mkdir()
@@ -511,6 +516,7 @@ def test_without_a_home_or_one_that_can_be_written_and_without_a_network(home, a
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_training_leaves_nothing_behind(tiny, x):
     graphs = []
 

@@ -177,6 +177,7 @@ def run():
     return toys.train(TINY, RING, members=2, steps=120, film=[0, 50, 120], frame=30)
 
 
+@pytest.mark.slow
 def test_a_seed_fixes_every_bit(run):
     again = toys.train(TINY, RING, members=2, steps=120)
     for one, two in zip(run.gan.get_weights(), again.gan.get_weights(), strict=True):

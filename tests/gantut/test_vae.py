@@ -229,6 +229,7 @@ def test_step_follows_the_gradient_of_the_bound(likelihood):
         )
 
 
+@pytest.mark.slow
 def test_training_a_linear_model_finds_the_principal_components():
     # The optimum of a linear VAE is probabilistic principal component analysis (Tipping and Bishop
     # 1999, equations 7 and 8), whose likelihood follows from the data's covariance alone.
@@ -366,9 +367,9 @@ def test_same_seed_same_bits_and_a_training_goes_on():
     more = recipes.train("vae", x, steps=4, gan=first)
     assert more.gan is first
     assert int(first.step_counter.numpy()) == 24
-    with pytest.raises(TypeError, match=r"'fast' trains a gantut\.GAN, got VAE"):
+    with pytest.raises(TypeError, match="'fast' trains a GAN"):
         recipes.train("fast", x, gan=first)
-    with pytest.raises(TypeError, match=r"'vae' trains a gantut\.vae\.VAE, got GAN"):
+    with pytest.raises(TypeError, match="'vae' trains a VAE"):
         recipes.train("vae", x, gan=recipes.get("fast").build((8, 8, 1)))
 
 
@@ -382,7 +383,7 @@ def test_command_line_trains_samples_and_evaluates(tmp_path, capsys):
         ".lock", "encoder.keras", "generator.keras", "grids", "history.csv", "metrics.json",
         "run.json", "state.npz",
     ]  # fmt: skip
-    assert json.loads((folder / "run.json").read_text())["settings"]["likelihood"] == "bernoulli"
+    assert json.loads((folder / "run.json").read_text())["settings"]["learning_rate"] == 2e-3
     assert cli.main(["sample", str(folder), "-n", "4", "--out", str(tmp_path / "s.npz")]) == 0
     with np.load(tmp_path / "s.npz") as arrays:
         assert arrays["images"].shape == (4, 8, 8, 1)
