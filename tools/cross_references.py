@@ -9,7 +9,7 @@ what the paragraph at the top of its module says.
 import ast
 import importlib
 import inspect
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from docutils import nodes
@@ -47,10 +47,12 @@ def public_name(dotted: str) -> str | None:
         except ModuleNotFoundError:
             continue
         thing: Any = getattr(module, parts[end - 1], None)
-        # What automodule lists: a module's __all__, or else what it defines itself.
-        here = getattr(thing, "__module__", "") == module.__name__
+        # What automodule lists: a module's __all__, or else what it defines itself. A partial is
+        # shown as the function that it is.
+        is_partial = isinstance(thing, partial)
+        here = is_partial or getattr(thing, "__module__", "") == module.__name__
         listed = parts[end - 1] in module.__all__ if hasattr(module, "__all__") else here
-        known = inspect.isclass(thing) or inspect.isfunction(inspect.unwrap(thing))
+        known = is_partial or inspect.isclass(thing) or inspect.isfunction(inspect.unwrap(thing))
         if known and listed and not any(part.startswith("_") for part in parts[:end]):
             return ".".join(parts[:end])
     return None
