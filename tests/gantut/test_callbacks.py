@@ -128,6 +128,7 @@ def test_a_mean_of_nothing_is_no_number():
     assert np.isfinite(writer.history["d_loss"]).all()
 
 
+@pytest.mark.slow
 def test_history_of_another_model_begins_anew():
     gan, writer = make_gan(), callbacks.HistoryWriter(every=4)
     fit(gan, writer)
@@ -294,6 +295,7 @@ def test_time_limit_stops_before_it_would_be_passed(monkeypatch):
     assert (clock.executions, clock.last) == (3, 1.0)
 
 
+@pytest.mark.slow
 def test_time_limit_lets_one_execution_run():
     gan = make_gan(steps_per_execution=4)
     fit(gan, callbacks.TimeLimit(1e-9))

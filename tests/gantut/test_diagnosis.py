@@ -574,6 +574,7 @@ def test_two_findings_at_a_time(scripted):
     assert found.going_on == ["vanishing_gradient", "mode_gap"]
 
 
+@pytest.mark.slow
 def test_a_second_training_starts_anew_and_reads_to_its_end(make_puppets):
     x, _ = ring()
     gan = make_puppets()

@@ -148,6 +148,7 @@ def test_two_devices_take_the_steps_of_one(on_one, on_two):
     assert_same(on_two["lazy"], on_one["lazy"], replicas=2)
 
 
+@pytest.mark.slow
 def test_gradients_of_two_devices_are_those_of_one(on_one, on_two):
     assert_same(on_two["gradient"], on_one["gradient"], replicas=2)
 
@@ -163,6 +164,7 @@ def test_two_workers_take_the_steps_of_one(on_one):
         assert_same(found["lazy"], on_one["lazy"], replicas=2)
 
 
+@pytest.mark.slow
 def test_moving_statistics_are_the_mean_of_the_replicas(on_two):
     found = on_two["batch_norm"]
     assert found["different replicas"] == 1

@@ -242,6 +242,7 @@ def test_data_that_does_not_tell_its_length_is_trained_on_as_if_it_did(model):
 # --- Files -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_restored_model_goes_on_as_if_nothing_had_happened(tmp_path):
     for kind, files in (("GAN", ["discriminator", "generator"]), ("VAE", ["encoder", "generator"])):
         settings = {"ema": 0.9, "d_steps": 2} if kind == "GAN" else {"likelihood": "normal"}

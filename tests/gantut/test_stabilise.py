@@ -37,6 +37,7 @@ ALL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditional", [False, True], ids=["plain", "conditional"])
 def test_all_parts_together(conditional, tmp_path):
     """Both networks learn, D's step and G's leave each other alone, and D opens again."""

@@ -185,6 +185,7 @@ def damaged(whole):
     return {"empty": b"", "half": whole[: len(whole) // 2], "one byte": bytes(middle)}
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tiny, x, tmp_path):
     good = tmp_path / "good"
     whole = recipes.train(tiny, x, steps=8, checkpoints=callbacks.Checkpoints(good, every=2))
@@ -452,6 +453,7 @@ def test_spaces_and_letters_of_all_kinds_in_paths(archive, tmp_path):
     assert not left.exists()
 
 
+@pytest.mark.slow
 def test_a_clock_that_goes_backwards(archive, tmp_path, monkeypatch):
     assert cli.main(command(tmp_path / "whole", archive)) == 0
     now = itertools.count(2_000_000_000, -86_400)

@@ -356,6 +356,7 @@ def test_recipe_builds_networks_of_the_size_of_fast():
     assert (vae.conditional, vae.num_classes, vae.generator) == (False, None, vae.decoder)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bits_and_a_training_goes_on():
     x = images(128, (8, 8, 1))
     first, again = (recipes.train("vae", x, steps=20, seed=5).gan for _ in range(2))
