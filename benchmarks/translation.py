@@ -18,6 +18,7 @@ Even seeds take the first 16,000 training digits, odd ones the next.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def strokes(seed: int) -> Iterator[Row]:
         yield measure(method, made(thin), cpu)
     for weight in WEIGHTS:
         run = image_to_image.train(
-            sources, images, translation.STROKES, adversarial_weight=weight, seed=seed
+            sources, images, "restyler", adversarial_weight=weight, seed=seed
         )
         yield measure("network", run.gan.translate(thin), run.cpu_seconds, weight=weight)
 
@@ -108,20 +109,19 @@ def letters(seed: int) -> Iterator[Row]:
     for method, settings in {
         "CycleGAN": {},
         "without the cycle": {"cycle_weight": 0.0},
-        "dense": {"generator": translation.dense},
+        "dense": {"generator": partial(image_to_image.redrawer, widths=(256,))},
     }.items():
-        run = translation.train(a, b, translation.LETTERS, seed=seed, **settings)
+        run = translation.train(a, b, "letters", seed=seed, **settings)
         gan = run.gan
         rng = np.random.default_rng(seed)
-        more: Row = {"steps": settings.get("steps", translation.LETTERS.steps)}
+        more: Row = {"steps": translation.recipe("letters", **settings).steps}
         for name, made in (("own", gan.translate(kinds["to bold"][0])), ("true", kinds["back"][0])):
             more |= hidden(gan.translate_back, made, kinds["back"][1], rng, name)
         yield from measure(method, [gan.translate, gan.translate_back], run.cpu_seconds, **more)
     pairs = [(images[:IMAGES], translation.bold_italic(images[:IMAGES]))]
     pairs.append(pairs[0][::-1])
     runs = [
-        image_to_image.train(*pair, translation.STROKES, adversarial_weight=0.0, seed=seed)
-        for pair in pairs
+        image_to_image.train(*pair, "restyler", adversarial_weight=0.0, seed=seed) for pair in pairs
     ]
     cpu = sum(run.cpu_seconds for run in runs)
     yield from measure("with pairs", [run.gan.translate for run in runs], cpu)
@@ -162,11 +162,11 @@ def painting(seed: int) -> Iterator[Row]:
         "CycleGAN": {},
         "without the cycle": {"cycle_weight": 0.0},
     }.items():
-        run = translation.train(a, b, translation.PAINTING, seed=seed, **settings)
+        run = translation.train(a, b, "painting", seed=seed, **settings)
         to_b, to_a = run.gan.at_size(photo.shape[1:])
         made = image_to_image.translate(to_b, photo)
         rng = np.random.default_rng(seed)
-        more: Row = {"steps": settings.get("steps", translation.PAINTING.steps)}
+        more: Row = {"steps": translation.recipe("painting", **settings).steps}
         for name, images in (("own", made), ("true", target)):
             more |= hidden(
                 lambda x, net=to_a: image_to_image.translate(net, x), images, photo, rng, name
@@ -174,8 +174,8 @@ def painting(seed: int) -> Iterator[Row]:
         yield measure(method, made, run.cpu_seconds, **more)
     run = image_to_image.train(
         *pairs,
-        translation.STROKES,
-        generator=translation.PAINTING.generator,
+        "restyler",
+        generator=translation.recipe("painting").generator,
         adversarial_weight=0.0,
         seed=seed,
     )

@@ -134,12 +134,10 @@ def trainings() -> dict[str, Callable[[], dict[str, str]]]:
     add("faces, augmented", of_run, faces.train, *pictures, augment="translation", steps=50)
     redraw = image_to_image.train
     add("image to image", of_run, redraw, x, targets, steps=20)
-    add("image to image, restyler", of_run, redraw, x, targets, translation.STROKES, steps=20)
-    add(
-        "translation, letters", of_run, translation.train, x, targets, translation.LETTERS, steps=10
-    )
+    add("image to image, restyler", of_run, redraw, x, targets, "restyler", steps=20)
+    add("translation, letters", of_run, translation.train, x, targets, "letters", steps=10)
     tiles = noise(30, 16, 16, 3), noise(30, 16, 16, 3, seed=1)
-    add("translation, painting", of_run, translation.train, *tiles, translation.PAINTING, steps=10)
+    add("translation, painting", of_run, translation.train, *tiles, "painting", steps=10)
     for method in ("split", "plain"):
         add(f"motion {method}", of_run, motion.train, noise(100, 20, 20, 8), method, steps=20)
     singing = sound.sounds(150, seed=SEED)

@@ -12,7 +12,6 @@ tells the target from what G drew. There is no latent vector: Isola et al. found
 ignore one.
 """
 
-import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from gantut import _check, networks, recipes
 from gantut._keras import keras, tf
 from gantut.data import Float32, check_images
 from gantut.gan import GAN
+from gantut.losses import AdversarialLoss
 from gantut.networks.parts import checked_shape, dense_layers, leaky, pixels_in_a_row
 from gantut.sampling import in_batches
 
@@ -32,6 +32,7 @@ layers = keras.layers
 
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
+Builder = Callable[..., Model]
 
 
 # --- Networks ----------------------------------------------------------------------------------
@@ -39,10 +40,10 @@ Tensor: TypeAlias = tf.Tensor
 
 def redrawer(
     source_shape: Sequence[int] = networks.MNIST_SHAPE,
-    channels: int = 1,
+    channels: int | None = None,
     widths: Sequence[int] = (512, 512),
     filters: int = 8,
-    mean_source: Any = None,
+    mean_source: npt.ArrayLike | None = None,
 ) -> Model:
     """A small generator from images to images of the same size, in [-1, 1].
 
@@ -52,13 +53,15 @@ def redrawer(
 
     Args:
         source_shape: (height, width, channels) of the source, both sides even.
-        channels: Of the image that is drawn.
+        channels: Of the image that is drawn; as many as the source has if None.
         widths: Units of the dense layers, first to last, each with batch normalisation.
         filters: Channels of the coarse image.
         mean_source: The mean of the sources, which is subtracted; nothing is if None.
     """
-    channels, filters = _check.sizes(channels=channels, filters=filters)
-    height, width, _ = shape = checked_shape(source_shape, 2)
+    height, width, depth = shape = checked_shape(source_shape, 2)
+    channels, filters = _check.sizes(
+        channels=depth if channels is None else channels, filters=filters
+    )
     source = keras.Input(shape, name="source")
     x = pixels_in_a_row(source, mean_source)
     coarse = (height // 2, width // 2, filters)
@@ -179,7 +182,7 @@ def pair_discriminator(
     return keras.Model([image, source], logit, name="pair_discriminator")
 
 
-def _critic_body(x: Any, width: int) -> Any:
+def _critic_body(x: Tensor, width: int) -> Tensor:
     width = _check.integer(width, "width", 1)
     for i, filters in enumerate((width, 2 * width, 2 * width), start=1):
         x = layers.Conv2D(filters, 4, 2, padding="same", name=f"conv_{i}")(x)
@@ -216,7 +219,7 @@ class ImageToImage(Redrawer):
         self,
         generator: Model,
         discriminator: Model,
-        loss: str | Any = "non_saturating",
+        loss: str | AdversarialLoss = "non_saturating",
         *,
         adversarial_weight: float = 0.01,
         **options: Any,
@@ -228,7 +231,7 @@ class ImageToImage(Redrawer):
         self.l1_tracker = keras.metrics.Mean("l1")
 
     @property
-    def metrics(self) -> list[Any]:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """The running means of a GAN, where there is a critic, and that of ``l1``."""
         return [*(self.trackers if self.adversarial_weight else []), self.l1_tracker]
 
@@ -244,7 +247,7 @@ class ImageToImage(Redrawer):
                 f"them, and return a logit: wanted the shapes {wanted}, got {got}"
             )
 
-    def check_batch(self, x: Any, y: Any) -> None:
+    def check_batch(self, x: npt.ArrayLike, y: npt.ArrayLike | None) -> None:
         """Raises ValueError where the images do not fit the networks."""
         if y is None:
             raise ValueError("training needs (targets, sources), got targets alone")
@@ -290,7 +293,7 @@ def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -
     return in_batches(functools.partial(generator, training=False), array, batch_size)
 
 
-def check_fit(images: Any, tensor: Any, name: str) -> Float32:
+def check_fit(images: npt.ArrayLike, tensor: Tensor, name: str) -> Float32:
     """Checks images of the shape that a network takes or makes."""
     _, height, width, channels = tensor.shape
     return check_images(images, name=name, size=(height, width), channels=channels)
@@ -298,24 +301,21 @@ def check_fit(images: Any, tensor: Any, name: str) -> Float32:
 
 @dataclass(frozen=True, kw_only=True)
 class PairedRecipe(recipes.GameSettings):
-    """Settings of a training on pairs; ``dataclasses.replace`` makes another from it.
+    """Settings of a training on pairs, as `recipe` makes them.
 
     The rest is as in `gantut.recipes.GameSettings`, with other defaults.
 
     Attributes:
+        generator: From (source shape, channels to draw) to a generator.
+        critic: The same for a discriminator.
+        centred: Whether the generator takes ``mean_source`` too, as `redrawer` does.
         adversarial_weight: As in `ImageToImage`.
-        widths: Of `redrawer`.
-        filters: Of `redrawer`.
-        generator: From (source shape, channels) to another generator than `redrawer`, such as
-            `restyler`; ``widths`` and ``filters`` have no effect then.
-        d_width: Of `pair_discriminator`.
     """
 
+    generator: Builder = redrawer
+    critic: Builder = pair_discriminator
+    centred: bool = True
     adversarial_weight: float = 0.03
-    widths: tuple[int, ...] = (512, 512)
-    filters: int = 8
-    generator: Callable[..., Model] | None = None
-    d_width: int = 16
     penalties: Mapping[str, float] = field(default_factory=lambda: {"r1": 0.1})
     penalty_every: int = 16
     ema: float | None = 0.995
@@ -333,7 +333,7 @@ class PairedRecipe(recipes.GameSettings):
         source_shape: Sequence[int],
         target_shape: Sequence[int],
         seed: int = 0,
-        mean_source: Any = None,
+        mean_source: npt.ArrayLike | None = None,
     ) -> ImageToImage:
         """Makes the networks and the optimizers.
 
@@ -347,28 +347,49 @@ class PairedRecipe(recipes.GameSettings):
         if source[:2] != target[:2]:
             raise ValueError(f"sources and targets must be of one size, got {source} and {target}")
         recipes.make_deterministic(seed)
-        if self.generator is None:
-            generator = redrawer(source, target[2], self.widths, self.filters, mean_source)
-        else:
-            generator = self.generator(source, target[2])
+        given = {"mean_source": mean_source} if self.centred else {}
         return self.compiled(
             ImageToImage,
-            generator,
-            pair_discriminator(source, target[2], self.d_width),
+            self.generator(source, target[2], **given),
+            self.critic(source, target[2]),
             adversarial_weight=self.adversarial_weight,
             seed=seed,
         )
+
+
+METHODS: dict[str, dict[str, Any]] = {
+    "redrawer": {},
+    "restyler": {
+        "generator": functools.partial(restyler, skip=True),
+        "centred": False,
+        "batch_size": 32,
+        "steps": 250,
+        "g_learning_rate": 2e-3,
+        "beta_1": 0.5,
+    },
+}
+"""What differs from the defaults of `PairedRecipe`, by the network that draws."""
+
+
+def recipe(method: str = "redrawer", **settings: Any) -> PairedRecipe:
+    """The settings of a training on pairs.
+
+    Args:
+        method: A key of ``METHODS``.
+        **settings: Fields of `PairedRecipe` that are to be others.
+    """
+    return PairedRecipe(**_check.one_of(method, "method", METHODS) | settings)
 
 
 @recipes.cpu_timed
 def train(
     sources: npt.ArrayLike,
     targets: npt.ArrayLike,
-    recipe: PairedRecipe | None = None,
+    method: str = "redrawer",
     *,
     steps: int | None = None,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
     start: ImageToImage | None = None,
     **settings: Any,
 ) -> recipes.Run[ImageToImage]:
@@ -379,27 +400,27 @@ def train(
     Args:
         sources: float32 images (n, height, width, channels) in [-1, 1].
         targets: As many of the same size, each belonging to the source at its place.
-        recipe: The settings; `PairedRecipe()` if None.
+        method: As in `recipe`.
         steps: Length of the training; the recipe's own if None.
         seed: Fixes the result, as in `gantut.recipes`.
         callbacks: As in `gantut.recipes.train`.
         start: A model from whose generator (averaged weights) this one starts, such as a cheap
             regression without critic (Ledig et al. 2017).
-        **settings: Fields of the recipe that are to be others.
+        **settings: As in `recipe`.
     """
-    recipe = dataclasses.replace(recipe or PairedRecipe(), **settings)
+    plan = recipe(method, **settings)
     x, y = check_images(sources, name="sources"), check_images(targets, name="targets")
     if len(x) != len(y):
         raise ValueError(f"each source needs its target: got {len(x)} sources and {len(y)} targets")
-    steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
-    gan = recipe.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
+    steps = _check.integer(plan.steps if steps is None else steps, "steps", 1)
+    gan = plan.build(x.shape[1:], y.shape[1:], seed, x.mean(axis=0))
     if start is not None:
         for network in (gan.generator, gan.ema_generator):
             network.set_weights(start.ema_generator.get_weights())
     return recipes.run(
         gan,
-        recipes.batches(y, x, batch_size=recipe.batch_size, seed=seed),
+        recipes.batches(y, x, batch_size=plan.batch_size, seed=seed),
         steps=steps,
-        schedule=recipe.schedule,
+        schedule=plan.schedule,
         callbacks=callbacks,
     )

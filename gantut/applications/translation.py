@@ -9,16 +9,15 @@
 With pairs it is `gantut.applications.image_to_image`; here is a source for it, `thin_strokes`.
 Without pairs it is `CycleGAN` (Zhu et al. 2017). The module makes two tasks whose answers are
 known: digits between upright and `bold_italic`, and pieces of photographs that ship with
-scikit-image between the photograph and a `painting` of it. Beside the networks stands what one
-would do without: `match_pixels`, `gaussian_transport` and `slant_and_weight`.
+scikit-image between the photograph and a `painting` of it. The rivals without a network are
+`match_pixels`, `gaussian_transport` and `slant_and_weight`.
 
 All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
 shape. Digits have one channel and some ink, which is what is above -1.
 """
 
-import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,14 +29,13 @@ from scipy import ndimage
 from gantut import _check, losses, metrics, recipes
 from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
-from gantut.applications.image_to_image import image_discriminator, restyler
+from gantut.applications.image_to_image import Builder, image_discriminator, restyler
 from gantut.applications.restoration import Restorer, affine
 from gantut.data import Float32, check_alike, check_images
 
 Float64 = npt.NDArray[np.float64]
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
-Builder = Callable[[tuple[int, int, int]], Model]
 
 SLANT = 0.4
 """Pixels to the right for a pixel upwards, of `bold_italic`."""
@@ -100,7 +98,7 @@ def shear(images: npt.ArrayLike, slopes: npt.ArrayLike) -> Float32:
     left = np.floor(source).astype(int)
     share = (source - left).astype(np.float32)[..., None]
 
-    def pixel(column: npt.NDArray[Any]) -> Any:
+    def pixel(column: npt.NDArray[np.int_]) -> Float32:
         inside = ((column >= 0) & (column < width))[..., None]
         index = np.clip(column, 0, width - 1)[..., None]
         return np.where(inside, np.take_along_axis(array, index, axis=2), np.float32(-1))
@@ -342,7 +340,7 @@ class CycleGAN(image_to_image.Redrawer):
         to_a: Model,
         critic_a: Model,
         critic_b: Model,
-        loss: str | Any = "non_saturating",
+        loss: str | losses.AdversarialLoss = "non_saturating",
         *,
         cycle_weight: float = 10.0,
         identity_weight: float = 0.0,
@@ -381,7 +379,7 @@ class CycleGAN(image_to_image.Redrawer):
         self.cycle_tracker = keras.metrics.Mean("cycle")
 
     @property
-    def metrics(self) -> list[Any]:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """The running means of a GAN, and ``cycle``, the sum of both ways' cycle errors."""
         return [*self.trackers, self.cycle_tracker]
 
@@ -389,7 +387,7 @@ class CycleGAN(image_to_image.Redrawer):
     def check_networks(generator: Model, discriminator: Model) -> None:
         """Nothing: the four networks were checked before they were joined."""
 
-    def check_batch(self, x: Any, y: Any) -> None:
+    def check_batch(self, x: npt.ArrayLike, y: npt.ArrayLike | None) -> None:
         """Raises ValueError where the images do not fit the networks."""
         if y is None:
             raise ValueError("training needs images of both kinds, (a, b), got one kind")
@@ -471,30 +469,29 @@ def _ends(network: Model) -> list[tuple[int, ...]]:
 
 @dataclass(frozen=True, kw_only=True)
 class CycleRecipe(recipes.GameSettings):
-    """Settings of a training without pairs; ``dataclasses.replace`` makes another from it.
+    """Settings of a training without pairs, as `recipe` makes them.
 
     The rest is as in `gantut.recipes.GameSettings`, with other defaults; the batch size counts the
     images of each kind.
 
     Attributes:
-        cycle_weight: As in `CycleGAN`.
-        identity_weight: As in `CycleGAN`.
         generator: From a shape (height, width, channels) to a generator, for both ways.
         critic: The same for a critic.
+        cycle_weight: As in `CycleGAN`.
+        identity_weight: As in `CycleGAN`.
     """
 
+    generator: Builder = restyler
+    critic: Builder = image_discriminator
     cycle_weight: float = 10.0
     identity_weight: float = 0.0
-    # Factories keep the functions from being read as methods of this class.
-    generator: Builder = field(default_factory=lambda: restyler)
-    critic: Builder = field(default_factory=lambda: image_discriminator)
     penalties: Mapping[str, float] = field(default_factory=lambda: {"r1": 0.1})
     penalty_every: int = 8
     ema: float | None = 0.99
     batch_size: int = 16
-    steps: int = 400
-    g_learning_rate: float = 2e-3
-    d_learning_rate: float = 2e-3
+    steps: int = 300
+    g_learning_rate: float = 4e-3
+    d_learning_rate: float = 4e-3
     beta_2: float = 0.99
     schedule: recipes.Schedule = field(default_factory=recipes.cosine_decay)
     steps_per_execution: int = 10
@@ -514,15 +511,38 @@ class CycleRecipe(recipes.GameSettings):
         )
 
 
+METHODS: dict[str, dict[str, Any]] = {
+    "letters": {},
+    "painting": {
+        "generator": functools.partial(restyler, skip=True, places=False),
+        "cycle_weight": 5.0,
+        "batch_size": 8,
+        "g_learning_rate": 2e-3,
+    },
+}
+"""What differs from the defaults of `CycleRecipe`: between upright and bold italic digits, and
+between tiles of photographs and of paintings, whose generators then fit images of any size."""
+
+
+def recipe(method: str = "letters", **settings: Any) -> CycleRecipe:
+    """The settings of a training without pairs.
+
+    Args:
+        method: A key of ``METHODS``.
+        **settings: Fields of `CycleRecipe` that are to be others.
+    """
+    return CycleRecipe(**_check.one_of(method, "method", METHODS) | settings)
+
+
 @recipes.cpu_timed
 def train(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
-    recipe: CycleRecipe | None = None,
+    method: str = "letters",
     *,
     steps: int | None = None,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
     **settings: Any,
 ) -> recipes.Run[CycleGAN]:
     """Trains two networks to translate between two sets of images that have no pairs.
@@ -532,47 +552,22 @@ def train(
     Args:
         a: Images.
         b: Others of the same size; as many or not, in any order.
-        recipe: The settings; `CycleRecipe()` if None.
+        method: As in `recipe`.
         steps: Length of the training; the recipe's own if None.
         seed: Fixes the result, as in `gantut.recipes`.
         callbacks: As in `gantut.recipes.train`.
-        **settings: Fields of the recipe that are to be others.
+        **settings: As in `recipe`.
     """
-    recipe = dataclasses.replace(recipe or CycleRecipe(), **settings)
-    steps = _check.integer(recipe.steps if steps is None else steps, "steps", 1)
+    plan = recipe(method, **settings)
+    steps = _check.integer(plan.steps if steps is None else steps, "steps", 1)
     x, y = check_alike(a, b, ("a", "b"))
-    gan = recipe.build(x.shape[1:], seed)
+    gan = plan.build(x.shape[1:], seed)
     # Two orders from two seeds: even where row i of one set belongs to row i of the other, no
     # batch knows it.
     seeds = np.random.SeedSequence(seed).generate_state(2) >> 1
     batches = [
-        recipes.batches(images, batch_size=recipe.batch_size, seed=int(order))
+        recipes.batches(images, batch_size=plan.batch_size, seed=int(order))
         for images, order in zip((x, y), seeds, strict=True)
     ]
     dataset = tf.data.Dataset.zip(*batches)
-    return recipes.run(gan, dataset, steps=steps, schedule=recipe.schedule, callbacks=callbacks)
-
-
-def dense(shape: tuple[int, int, int]) -> Model:
-    """A generator of dense layers, `gantut.applications.image_to_image.redrawer`, 256 wide."""
-    return image_to_image.redrawer(shape, shape[2], (256,))
-
-
-copying = functools.partial(restyler, skip=True)
-"""A `gantut.applications.image_to_image.restyler` that starts near to copying its source."""
-
-copying_anywhere = functools.partial(copying, places=False)
-"""The same without a sense of place, for images of any size."""
-
-LETTERS = CycleRecipe(steps=300, g_learning_rate=4e-3, d_learning_rate=4e-3)
-"""Between upright and bold italic digits."""
-
-PAINTING = CycleRecipe(
-    cycle_weight=5.0, generator=copying_anywhere, batch_size=8, steps=300, d_learning_rate=4e-3
-)
-"""Between tiles of photographs and of paintings."""
-
-STROKES = image_to_image.PairedRecipe(
-    generator=copying, batch_size=32, steps=250, beta_1=0.5, g_learning_rate=2e-3
-)
-"""From thin strokes to digits, with pairs."""
+    return recipes.run(gan, dataset, steps=steps, schedule=plan.schedule, callbacks=callbacks)
