@@ -149,9 +149,6 @@ def dirac_gan(method: str = "gan", *, strength: float | None = None, target: flo
         strength: The method's one number, as above: clip, lambda, standard deviation or gamma.
             None takes the default from ``DIRAC_STRENGTHS``.
         target: The slope that ``wgan_gp`` asks for; the other methods ignore it.
-
-    Returns:
-        The game.
     """
     default = _check.one_of(method, "method", DIRAC_STRENGTHS)
     if default is None:
@@ -349,15 +346,3 @@ def step_jacobian(
         for shift in epsilon * np.eye(2)
     ]
     return np.stack(columns, axis=-1)
-
-
-def r1_eigenvalues(gamma: float) -> NDArray[np.complex128]:
-    """Eigenvalues of the Jacobian of the Dirac-GAN with R1 at its equilibrium, complex128 (2,).
-
-    ``-gamma / 2 +- sqrt(gamma^2 / 4 - f'(0)^2)`` with ``f'(0) = 1/2``, the one with the plus first,
-    for a penalty of strength gamma >= 0 (Mescheder et al. 2018, section 3). They meet at
-    ``gamma = 1``.
-    """
-    gamma = _check.number(gamma, "gamma", least=0.0)
-    root = np.sqrt(complex(gamma**2 / 4 - 0.25))
-    return np.array([-gamma / 2 + root, -gamma / 2 - root])
