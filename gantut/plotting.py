@@ -21,6 +21,7 @@ from gantut._files import atomic_write
 from gantut.data import check_images
 
 if TYPE_CHECKING:
+    from keras.callbacks import History
     from matplotlib.axes import Axes
 
 REAL = "#0072B2"
@@ -102,9 +103,6 @@ def image_grid(
         columns: Columns of the grid; about the square root of N if `rows` is None too.
         title: Title, which stands clear of the legend.
         ax: Where to draw; a new figure if None.
-
-    Returns:
-        The Axes, without ticks.
     """
     batch = _drawable(images)
     rows, columns = _grid_shape(len(batch), rows, columns)
@@ -187,7 +185,7 @@ def _mosaic(images: npt.NDArray[np.float32], rows: int, columns: int) -> npt.NDA
 
 @_styled
 def loss_curves(
-    history: Any,
+    history: "History | Mapping[str, npt.ArrayLike]",
     *,
     x: npt.ArrayLike | None = None,
     x_label: str = "epoch",
@@ -206,9 +204,6 @@ def loss_curves(
             nothing for other losses.
         title: Title, which stands clear of the legend.
         ax: Where to draw; a new figure if None.
-
-    Returns:
-        The Axes.
     """
     names = {"d_loss": "discriminator", "g_loss": "generator"}
     ax = _draw_curves(history, names, x, x_label, ax)
@@ -227,14 +222,14 @@ def loss_curves(
 
 @_styled
 def probability_curves(
-    history: Any,
+    history: "History | Mapping[str, npt.ArrayLike]",
     *,
     x: npt.ArrayLike | None = None,
     x_label: str = "epoch",
     title: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draws the mean of D on real and on generated samples.
+    """Draws the mean of D on real and on generated samples, beside 1/2, where D sees no difference.
 
     Args:
         history: What `GAN.fit` returned, or a mapping with the sequences ``d_real``, ``d_fake``.
@@ -242,9 +237,6 @@ def probability_curves(
         x_label: Name of the horizontal axis.
         title: Title of the Axes.
         ax: Where to draw.
-
-    Returns:
-        The Axes, from 0 to 1, with a line at 1/2, where D cannot tell them apart.
     """
     names = {"d_real": "D(real)", "d_fake": "D(generated)"}
     ax = _draw_curves(history, names, x, x_label, ax)
@@ -256,7 +248,7 @@ def probability_curves(
 
 
 def _draw_curves(
-    history: Any,
+    history: "History | Mapping[str, npt.ArrayLike]",
     names: Mapping[str, str],
     x: npt.ArrayLike | None,
     x_label: str,
@@ -297,16 +289,13 @@ def class_bars(
     title: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draws the share of samples in each class.
+    """Draws the share of samples in each class, in per cent.
 
     Args:
         shares: Shares (C,) that sum to 1, as from `gantut.metrics.class_histogram`.
         real: The same for real data, drawn as bars beside them.
         title: Title, which stands clear of the legend.
         ax: Where to draw; a new figure if None.
-
-    Returns:
-        The Axes; the vertical axis is in per cent.
     """
     generated = _shares(shares, "shares")
     positions = np.arange(len(generated))

@@ -2,14 +2,14 @@
 
 import importlib
 import pkgutil
-from typing import Any
+from types import ModuleType
 
 MODULES = {m.name for m in pkgutil.iter_modules(__path__)}
 
 __all__ = sorted(MODULES)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> ModuleType:
     if name in MODULES:
         return importlib.import_module(f"gantut.applications.{name}")
     raise AttributeError(f"module 'gantut.applications' has no attribute {name!r}")

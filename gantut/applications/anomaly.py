@@ -12,7 +12,7 @@
 
 A detector sees normal images only. The GAN's is an f-AnoGAN (Schlegl et al. 2019): a GAN learns the
 normal images, then an encoder E learns to find the latent vector of an image, x = G(E(x)), while G
-and D stay as they are. Beside it stand `pca_residuals` and `neighbour_scores` on pixels or on
+and D stay as they are. Its rivals are `pca_residuals` and `neighbour_scores` on pixels or on
 principal components, which train no network, and `train_autoencoder`.
 
 Images are float32 (n, height, width, channels) in [-1, 1], and scores are numbers (n,), larger for
@@ -220,13 +220,14 @@ def recipe(latent_dim: int = 64) -> recipes.GANRecipe:
     the encoder say of an image.
     """
     latent_dim = _check.integer(latent_dim, "latent_dim", 1)
-    fast: Any = recipes.get("fast")
+    fast: recipes.GANRecipe = recipes.get("fast")
     return replace(
         fast,
         name="anomaly",
         summary="fast, a twelfth as long: the GAN under a detector of anomalies",
         generator=partial(networks.mlp_generator, latent_dim, **_GENERATOR),
         steps=1_000,
+        gpu_steps=1_000,
     )
 
 
@@ -252,7 +253,7 @@ class _Reconstruction(keras.Model):
         self.built = True
 
     @property
-    def metrics(self) -> list[Any]:
+    def metrics(self) -> list[keras.metrics.Metric]:
         """The running mean of the loss."""
         return [self.tracker]
 
@@ -272,7 +273,7 @@ class _Reconstruction(keras.Model):
         gap = self.features(x, training=False) - self.features(made, training=False)
         return pixels + kappa * tf.reduce_mean(tf.square(gap), axis=1)
 
-    def learning(self) -> list[Any]:
+    def learning(self) -> list[keras.Variable]:
         """The variables that training changes by gradients."""
         decoder = self.decoder.trainable_variables if self.features is None else []
         return [*self.encoder.trainable_variables, *decoder]
@@ -335,7 +336,7 @@ def _layer(model: Model, name: str) -> Model:
     return keras.Model(model.input, model.get_layer(name).output)
 
 
-def _fit(model: _Reconstruction, images: Float32, steps: int, seed: int) -> Any:
+def _fit(model: _Reconstruction, images: Float32, steps: int, seed: int) -> keras.callbacks.History:
     """Trains it on batches of 64, at a rate that falls from 2e-3 to 0 along half a cosine."""
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(FusedAdam(rate), steps_per_execution=25, jit_compile=False)
@@ -352,7 +353,7 @@ def train(
     steps: int | None = None,
     encoder_steps: int = 1_000,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> Detector:
     """Trains a GAN on normal images, and then an encoder for its generator.
 

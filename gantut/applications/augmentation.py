@@ -23,7 +23,7 @@ All images are float32 (n, height, width, channels) in [-1, 1].
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -167,7 +167,7 @@ def shift(images: npt.ArrayLike, *, seed: int = 0) -> Float32:
     return np.asarray(keras.Sequential(_shifts(seed))(x, training=True))
 
 
-def _shifts(seed: int) -> list[Any]:
+def _shifts(seed: int) -> list[keras.layers.Layer]:
     seed = _check.seed(seed)
     blank = {"fill_mode": "constant", "fill_value": -1.0, "data_format": "channels_last"}
     return [
@@ -207,7 +207,7 @@ def self_training(
     steps: int = STEPS,
     seed: int = 0,
 ) -> list[TrainedClassifier]:
-    """What needs no GAN: a classifier learns from the unlabelled images that another one labelled.
+    """A rival without a GAN: a classifier learns from images that another classifier labelled.
 
     Args:
         few: The images.
@@ -238,7 +238,9 @@ def self_training(
     return [one._replace(cpu_seconds=t) for one, t in zip(trained, spent, strict=True)]
 
 
-def neighbour_graph(images: npt.ArrayLike, *, neighbours: int = 7, components: int = 40) -> Any:
+def neighbour_graph(
+    images: npt.ArrayLike, *, neighbours: int = 7, components: int = 40
+) -> sparse.spmatrix:
     """Joins each image to those nearest to it, in a symmetric sparse matrix (n, n).
 
     It is 1 where each of two images is a near neighbour of the other, and 1/2 where one is.
@@ -257,9 +259,9 @@ def neighbour_graph(images: npt.ArrayLike, *, neighbours: int = 7, components: i
 
 
 def spread_labels(
-    graph: Any, labels: npt.ArrayLike, *, alpha: float = 0.99, steps: int = 100
+    graph: sparse.spmatrix, labels: npt.ArrayLike, *, alpha: float = 0.99, steps: int = 100
 ) -> Integers:
-    """What needs no network: labels (n - m,) of neighbours' neighbours (Zhou et al. 2004).
+    """A rival without a network: labels (n - m,) spread to neighbours (Zhou et al. 2004).
 
     With W the graph, D the diagonal matrix of its row sums and S = D^(-1/2) W D^(-1/2), the scores
     F of all classes are replaced by alpha S F + (1 - alpha) Y again and again, where Y has the

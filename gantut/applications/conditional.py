@@ -1,4 +1,4 @@
-"""Images on demand: ask a generator for a class, and measure whether one got what one asked for.
+"""Conditional generation: ask a generator for a class, and measure whether you get it.
 
     from gantut import load_mnist, recipes
     from gantut.applications import conditional
@@ -8,14 +8,14 @@
     images, labels = conditional.sample(gan.ema_generator, 100)
     conditional.accuracy(images, labels)
 
-Here is what one does with a trained generator: a grid with a class in each row, the truncation
-trick and its curve, ways between latent vectors and between classes, and the classification
-accuracy score. The rival that needs no labels in training is `pick_by_class`.
+For a trained generator there are a grid with a class in each row, the truncation trick and its
+curve, paths between latent vectors and between classes, and the classification accuracy score. The
+rival that needs no labels in training is `pick_by_class`.
 """
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ import sklearn.metrics
 from scipy import special
 
 from gantut import _check, judge, metrics, recipes
-from gantut._keras import keras
+from gantut._keras import keras, tf
 from gantut.data import Float32, check_alike, check_images, check_labels
 from gantut.networks import classes_of, soft_labels
 from gantut.sampling import in_batches, render
@@ -31,7 +31,7 @@ from gantut.sampling import in_batches, render
 Float64 = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Model: TypeAlias = keras.Model
-Classifier = Callable[[Float32], npt.NDArray[Any]]
+Classifier = Callable[[Float32], npt.NDArray[np.floating]]
 
 BATCH_SIZE = 128
 """Images in a step of the classifier."""
@@ -46,7 +46,7 @@ def truncated_latents(
     """Draws latent vectors whose coordinates keep within a threshold (Brock et al. 2019, 3.1).
 
     Each coordinate is standard normal on condition that it lies in [-threshold, threshold], which
-    is what drawing again whatever lies beyond comes to.
+    is the same as drawing again whatever lies beyond.
 
     Args:
         n: How many.
@@ -98,7 +98,7 @@ def class_grid(
     return render(generator, np.tile(z, (classes, 1)), np.repeat(np.arange(classes), columns))
 
 
-# --- Did one get it? ---------------------------------------------------------------------------
+# --- Measures ----------------------------------------------------------------------------------
 
 
 def accuracy(
@@ -136,7 +136,7 @@ def confusion_matrix(
 
 def _asked_and_read(
     images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+) -> tuple[Integers, Integers, Integers]:
     """Classes asked for, classes read, and all classes."""
     x = check_images(images)
     scores = np.asarray(classify(x))
@@ -187,7 +187,7 @@ def truncation_curve(
 
 
 def slerp(start: npt.ArrayLike, end: npt.ArrayLike, shares: npt.ArrayLike) -> Float64:
-    """The way (steps, ..., latent_dim) between latent vectors along a great circle (White 2016).
+    """The path (steps, ..., latent_dim) between latent vectors along a great circle (White 2016).
 
     The direction turns evenly, and the length goes evenly from one length to the other; a straight
     line passes through vectors that are shorter than any draw from N(0, I) is likely to be.
@@ -225,14 +225,14 @@ def between_latents(
     labels: npt.ArrayLike,
     steps: int = 9,
 ) -> Float32:
-    """Images (n, steps, ...) on the way from some latent vectors to others, at fixed classes.
+    """Images (n, steps, ...) on the path from some latent vectors to others, at fixed classes.
 
     Args:
         generator: As in `sample`.
         start: Latent vectors (n, latent_dim).
         end: Latent vectors of the same shape.
         labels: Classes, integers (n,).
-        steps: Images on the way, both ends included; at least 2.
+        steps: Images on the path, both ends included; at least 2.
     """
     steps = _check.integer(steps, "steps", 2)
     classes = classes_of(generator)
@@ -252,7 +252,7 @@ def between_classes(
     second: npt.ArrayLike,
     steps: int = 9,
 ) -> Float32:
-    """Images (n, steps, ...) on the way from one class to another, at fixed latent vectors.
+    """Images (n, steps, ...) on the path from one class to another, at fixed latent vectors.
 
     Args:
         generator: As in `sample`. It is given shares of two classes.
@@ -276,7 +276,7 @@ def between_classes(
 
 
 def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float32:
-    """What needs no generator: one image fades out while another fades in, (n, steps, ...).
+    """The rival without a generator: one image fades out while another fades in, (n, steps, ...).
 
     Args:
         start: Images (n, height, width, channels) in [-1, 1].
@@ -361,11 +361,11 @@ class TrainedClassifier(NamedTuple):
 
 @recipes.cpu_timed
 def train_classifier(
-    batches: Any,
+    batches: tf.data.Dataset,
     image_shape: Sequence[int],
     num_classes: int,
     *,
-    before: Sequence[Any] = (),
+    before: Sequence[keras.layers.Layer] = (),
     steps: int,
     seed: int = 0,
 ) -> TrainedClassifier:

@@ -1,4 +1,4 @@
-"""Faces from a hundred photographs: a small GAN, what its D learns by heart, and its rivals.
+"""Faces from a hundred photographs: a small GAN, what its D memorises, and its rivals.
 
     from gantut.applications import faces
 
@@ -7,8 +7,8 @@
     made = run.sample(400)
 
 The photographs are the hundred small ones that ship with scikit-image. Images are grey, float32
-(n, height, width, 1) in [-1, 1]; height and width are multiples of 4. Beside the GAN stand
-`Eigenfaces` and `jittered_copies`, and `measure` puts numbers on samples of any of them.
+(n, height, width, 1) in [-1, 1]; height and width are multiples of 4. The rivals are `Eigenfaces`
+and `jittered_copies`, and `measure` puts numbers on samples of any of them.
 """
 
 from collections.abc import Callable, Iterable
@@ -62,7 +62,7 @@ def load_non_faces(*, size: int = SIZE) -> Float32:
     return _load("lfw_subset", lambda: _lfw_subset()[100:], size)
 
 
-def _load(source: str, fetch: Callable[[], Any], size: int) -> Float32:
+def _load(source: str, fetch: Callable[[], npt.ArrayLike], size: int) -> Float32:
     size = _check.integer(size, "size", 4)
     if size % 4:
         raise ValueError(f"size must be a multiple of 4, got {size}")
@@ -84,13 +84,13 @@ def _load(source: str, fetch: Callable[[], Any], size: int) -> Float32:
     return check_images(np.stack([resize(square, (size, size)) for square in squares]))
 
 
-def _lfw_subset() -> Any:
+def _lfw_subset() -> Float64:
     from skimage.data import lfw_subset
 
-    return lfw_subset()
+    return np.asarray(lfw_subset())
 
 
-SOURCES: dict[str, Callable[[], Any]] = {
+SOURCES: dict[str, Callable[[], npt.ArrayLike]] = {
     "lfw_subset": lambda: _lfw_subset()[:100],
     "olivetti": lambda: datasets.fetch_olivetti_faces().images,
     "lfw": lambda: datasets.fetch_lfw_people(resize=None, color=False).images,
@@ -134,8 +134,8 @@ def recipe(augment: str = "", *, latent_dim: int = 32, width: int = 16) -> recip
     Args:
         augment: Policy of `gantut.stabilisers.DiffAugment`, such as ``POLICY``; "" for none.
         latent_dim: Length of the latent vector.
-        width: Channels of G at half size; D has twice as many, so that it can learn a hundred faces
-            by heart.
+        width: Channels of G at half size; D has twice as many, so that it can memorise a hundred
+            faces.
     """
     latent_dim, width = _check.sizes(latent_dim=latent_dim, width=width)
     plain = recipes.GANRecipe(
@@ -174,7 +174,7 @@ class Overfitting(keras.callbacks.Callback):
     Attributes:
         curves: Lists by column: ``step``, the mean logits ``train``, ``holdout`` and
             ``samples``, and ``membership``: how often D gives a training face a higher logit than
-            a held-out one, over all pairs; 0.5 where D has learned nothing by heart.
+            a held-out one, over all pairs; 0.5 where D has memorised nothing.
     """
 
     def __init__(self, train: npt.ArrayLike, holdout: npt.ArrayLike, *, every: int = 100) -> None:
@@ -241,11 +241,11 @@ def train(
     augment: str = "",
     steps: int | None = None,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
     every: int = 50,
-    **settings: Any,
+    **settings: int,
 ) -> FaceRun:
-    """Trains a GAN on faces and their mirror images, and watches what D learns by heart.
+    """Trains a GAN on faces and their mirror images, and watches what D memorises.
 
     Args:
         faces: Images to train on, at least 16.
@@ -263,7 +263,7 @@ def train(
     return FaceRun.of(run, curves=watch.curves)
 
 
-# --- What else one could do --------------------------------------------------------------------
+# --- Rivals ------------------------------------------------------------------------------------
 
 
 class Eigenfaces:

@@ -60,9 +60,12 @@ def late_start(
     r1: float = 0.0,
     together: int = 600,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> tuple[GAN, Float64]:
-    """D trains alone for 600 steps, then both. Returns the GAN and a log."""
+    """D trains alone for 601 steps, then both for ``together`` steps.
+
+    Returns the GAN, and of every 20th step the numbers of `gradient_lengths` behind its own.
+    """
     keras.utils.set_random_seed(seed)
     generator = networks.mlp_generator(latent_dim=32, widths=(64, 128))
     discriminator = networks.mlp_discriminator(widths=(128, 64))
@@ -110,7 +113,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Fixes the latent vectors."""
-        self.path: list[Any] = []
+        self.path: list[list[Float32]] = []
         self.z = tf.random.stateless_normal((200 * self.model.members, 2), seed=(0, 1))
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -161,7 +164,7 @@ LOPSIDED = toys.Method(
 
 
 def modes_with_a_share(coverage: ModeCoverage, least: float = 0.01) -> int:
-    """Modes that at least one sample in a hundred is within three standard deviations of."""
+    """Modes with at least one in a hundred of 2,500 samples within three standard deviations."""
     return int(np.sum(coverage.counts >= least * 2500))
 
 

@@ -1,4 +1,4 @@
-"""Clips of one digit that moves, two GANs that make them, and what one would do without.
+"""Clips of one digit that moves, two GANs that generate them, and their rivals.
 
     from gantut import load_mnist
     from gantut.applications import motion
@@ -235,7 +235,7 @@ def measure(frames: npt.ArrayLike) -> Measures:
 
 
 def split_generator(
-    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES), mean_image: Any = None
+    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES), mean_image: npt.ArrayLike | None = None
 ) -> keras.Model:
     """Draws every frame with the same weights, from what moves and where it is by then.
 
@@ -288,7 +288,7 @@ def recipe(method: str = "split") -> recipes.GANRecipe:
     Args:
         method: "split" has the `split_generator`, "plain" a perceptron for all frames at once.
     """
-    fast: Any = recipes.get("fast")
+    fast: recipes.GANRecipe = recipes.get("fast")
     return replace(
         fast,
         name=f"motion, {method}",

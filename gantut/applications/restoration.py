@@ -1,4 +1,4 @@
-"""Image restoration: four kinds of damage, what one would do against each, and how to measure it.
+"""Image restoration: four kinds of damage, the usual remedies, and how to measure them.
 
     from gantut.applications import image_to_image, restoration
 
@@ -23,7 +23,7 @@ from scipy import ndimage, signal
 from gantut import _check, judge, metrics
 from gantut.data import Float32, check_alike, check_images
 
-Float64 = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 Restorer = Callable[[Float32], Float32]
 
 BLUR = 2.0  # standard deviation of the blur in ``DAMAGES``, in pixels
@@ -128,7 +128,7 @@ def damaged_mixture(images: npt.ArrayLike, seed: int = 0) -> Float32:
 
 def _seed(seed: int, i: int) -> int:
     """The i-th of a seed's seeds."""
-    return int(np.random.SeedSequence([_check.integer(seed, "seed", 0), i]).generate_state(1)[0])
+    return int(np.random.SeedSequence([_check.seed(seed), i]).generate_state(1)[0])
 
 
 # --- Rivals ------------------------------------------------------------------------------------
@@ -171,12 +171,12 @@ def richardson_lucy(images: Float32, iterations: int, sigma: float = BLUR) -> Fl
     return (2 * np.clip(x, 0, 1) - 1).astype(np.float32)
 
 
-def biharmonic(images: Float32, hole: float) -> Float32:
-    """Fills the hole as smoothly as its edge allows (Damelin and Hoang 2018; scikit-image's)."""
+def biharmonic(images: Float32, grey: float) -> Float32:
+    """Fills a ``grey`` hole smoothly from its edge (Damelin and Hoang 2018; scikit-image's)."""
     from skimage import restoration
 
     return _one_by_one(
-        lambda x: restoration.inpaint_biharmonic(x.astype(np.float64), x == hole), images
+        lambda x: restoration.inpaint_biharmonic(x.astype(np.float64), x == grey), images
     )
 
 
@@ -188,7 +188,7 @@ def bicubic(images: Float32, factor: int) -> Float32:
     )
 
 
-def _one_by_one(restore: Callable[[Any], Any], images: Float32) -> Float32:
+def _one_by_one(restore: Callable[[Float32], Floats], images: Float32) -> Float32:
     """A function of (height, width) on the first channel of each image."""
     return np.stack([restore(x[..., 0]) for x in images]).astype(np.float32)[..., None]
 
@@ -256,7 +256,7 @@ def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0)
     return affine(mean_x, np.linalg.solve(square, centred.T @ (y - mean_y)), mean_y)
 
 
-def affine(before: npt.NDArray[Any], matrix: npt.NDArray[Any], after: npt.NDArray[Any]) -> Restorer:
+def affine(before: Floats, matrix: Floats, after: Floats) -> Restorer:
     """The function of images x that is ``(x - before) @ matrix + after``, on rows of pixels."""
 
     def restore(images: Float32) -> Float32:
@@ -267,7 +267,7 @@ def affine(before: npt.NDArray[Any], matrix: npt.NDArray[Any], after: npt.NDArra
 
 
 def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Restorer]:
-    """What a practitioner would do against one damage: ``FILTERS`` and a "linear regression".
+    """The usual remedies against one damage: ``FILTERS`` and a "linear regression".
 
     Args:
         damage: A key of ``DAMAGES``.

@@ -185,8 +185,8 @@ def test_plain_detectors_refuse_bad_input():
 
 def test_the_recipe_is_fast_but_shorter():
     fast, short = recipes.get("fast"), anomaly.recipe()
-    assert short.steps == 1_000
-    names = ("name", "summary", "steps", "generator")
+    assert short.steps == short.gpu_steps == 1_000
+    names = ("name", "summary", "steps", "gpu_steps", "generator")
     assert dataclasses.replace(short, **{n: getattr(fast, n) for n in names}) == fast
     theirs, ours = (r.build((4, 4, 1)).generator for r in (fast, anomaly.recipe(np.int64(5))))
     assert ours.input_shape == (None, 5)

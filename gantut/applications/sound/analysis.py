@@ -1,6 +1,6 @@
-"""What a waveform shows, from its pitch to its spectrogram, and what one makes of that alone."""
+"""What a waveform shows, from its pitch to its spectrogram, and the rivals that use only that."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -245,7 +245,7 @@ def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
     levels = levels[..., 0].transpose(0, 2, 1)
     sizes = np.where(levels > -0.99, 10 ** (((levels - 1) * _RANGE / 2 + _TOP) / 20), 0.0)
     phases = np.exp(2j * np.pi * _check.rng(seed).random(sizes.shape))
-    last: Any = 0.0
+    last: npt.NDArray[np.complex128] | float = 0.0
     for _ in range(30):
         spectra = _spectra(_from_spectra(sizes * phases))
         ahead = spectra + 0.99 * (spectra - last)

@@ -1,6 +1,6 @@
 """Sounds by the source-filter model, whose pitch and formants are known."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -131,7 +131,7 @@ def _shaped(waves: Float32, attack: float, release: float) -> Float32:
     return scaled(waves * (0.5 - 0.5 * np.cos(np.pi * edge)).astype(np.float32))
 
 
-def scaled(waves: npt.NDArray[Any]) -> Float32:
+def scaled(waves: npt.NDArray[np.floating]) -> Float32:
     """Sounds of any scale, each with a peak of 0.9."""
     peak = np.abs(waves).max(axis=1, keepdims=True)
     return (0.9 * waves / np.maximum(peak, 1e-9)).astype(np.float32)

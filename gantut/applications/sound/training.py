@@ -90,7 +90,7 @@ def recipe(method: str = "spectrogram") -> recipes.GANRecipe:
         method: "wave" trains convolutions on waveforms, "spectrogram" the perceptrons of recipe
             ``conditional_fast`` on `spectrograms`.
     """
-    fast: Any = recipes.get("conditional_fast")
+    fast: recipes.GANRecipe = recipes.get("conditional_fast")
     return replace(
         fast,
         name=f"sound, {method}",

@@ -1,4 +1,4 @@
-"""What makes synthetic tables: a small GAN of encoded rows, and what one would try before it."""
+"""What makes synthetic tables: a small GAN of encoded rows, and its rivals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -112,7 +112,7 @@ def recipe(
         widths: Units of the hidden layers of both networks.
         packing: Rows that D judges together (`gantut.stabilisers.packed`).
     """
-    fast: Any = recipes.get("fast")
+    fast: recipes.GANRecipe = recipes.get("fast")
     return replace(
         fast,
         name=f"table, {method}",

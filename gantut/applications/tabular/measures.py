@@ -1,15 +1,17 @@
 """What a synthetic table is worth. All measures take tables, and treat all their makers alike."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 from scipy.spatial import distance
+from sklearn.base import BaseEstimator
 
 from gantut import _check, metrics
 from gantut.applications.tabular.encoding import Float64, TableEncoder, check_table
+from gantut.data import Float32
 from gantut.metrics.features import checked_pair
 
 
@@ -93,7 +95,7 @@ def energy_distance(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def two_sample_accuracy(
-    classifier: Any, real: npt.ArrayLike, synthetic: npt.ArrayLike, seed: int = 0
+    classifier: BaseEstimator, real: npt.ArrayLike, synthetic: npt.ArrayLike, seed: int = 0
 ) -> float:
     """The share of records, unseen before, that a classifier tells rightly real from synthetic.
 
@@ -121,7 +123,7 @@ def two_sample_accuracy(
 
 
 def train_on_synthetic(
-    model: Any, synthetic: npt.ArrayLike, test: npt.ArrayLike, target: int
+    model: BaseEstimator, synthetic: npt.ArrayLike, test: npt.ArrayLike, target: int
 ) -> float:
     """Fits a model to one table and scores it on another: R^2, accuracy, or what its ``score`` is.
 
@@ -182,7 +184,7 @@ def closest_records(
     unit = np.repeat([2**-0.5 if size > 1 else 1.0 for size in encoder.sizes], encoder.sizes)
     ours, seen, unseen = (unit * encoder.transform(table) for table in (made, train, holdout))
 
-    def nearest(rows: Any, among: Any) -> Float64:
+    def nearest(rows: Float32, among: Float32) -> Float64:
         return metrics.nearest_training_images(rows, among).distances[:, 0]
 
     to_train, to_holdout = nearest(ours, seen), nearest(ours, unseen)
@@ -218,7 +220,7 @@ def measure(
     train: npt.ArrayLike,
     holdout: npt.ArrayLike,
     kinds: Sequence[str],
-    judge: Any,
+    judge: BaseEstimator,
 ) -> Measures:
     """Measures a synthetic table; how useful it is says `train_on_synthetic`.
 

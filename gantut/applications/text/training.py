@@ -75,7 +75,7 @@ class MaximumLikelihood(GAN):
         return self.means()
 
 
-def _ascend(gan: GAN, rows: Tensor, advantage: Any = 1.0) -> Tensor:
+def _ascend(gan: GAN, rows: Tensor, advantage: Tensor | float = 1.0) -> Tensor:
     """One step of G towards likelier strings, each symbol weighted by its advantage."""
     with tf.GradientTape() as tape:
         log_p = gan.generator.get_layer("writer").log_probabilities(rows)
@@ -136,7 +136,7 @@ def recipe(
         symbols: Number of symbols.
         units: Of the writer's state.
     """
-    fast: Any = recipes.get("fast")
+    fast: recipes.GANRecipe = recipes.get("fast")
     settings = {
         "loss": "non_saturating",
         "penalties": {"r1": 0.3, "r2": 0.3},

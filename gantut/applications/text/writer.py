@@ -9,6 +9,7 @@ from gantut.applications.text.strings import END
 from gantut.networks.parts import gumbel_noise
 
 Tensor: TypeAlias = tf.Tensor
+Shape = tuple[int | None, ...]
 
 
 @keras.saving.register_keras_serializable(package="gantut")
@@ -49,7 +50,7 @@ class Writer(keras.layers.Layer):
         self.temperature = _check.number(temperature, "temperature", above=0)
         self.draws = _check.one_of(draws, "draws", self.DRAWS)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Makes the weights: those of a GRU, and of a dense layer from its state to logits."""
         wide = 3 * self.units
         self.kernel = self.add_weight(shape=(self.symbols, wide), name="kernel")
@@ -175,7 +176,7 @@ class Writer(keras.layers.Layer):
                 )
         return tf.reshape(written, (self.length - 1, batch, copies, self.length * self.symbols))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(batch, length * symbols)."""
         return (input_shape[0], self.length * self.symbols)
 
