@@ -33,12 +33,11 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from gantut import _check, networks, recipes
 from gantut._keras import keras, tf
-from gantut.data import Float32, check_images, check_labels
+from gantut.data import Float32, Float64, Int64, check_images, check_labels
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
 from gantut.sampling import in_batches
 
-Float64 = npt.NDArray[np.float64]
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
 
@@ -57,7 +56,7 @@ class Split(NamedTuple):
 
     train: Float32  # normal images (n, height, width, channels)
     test: Float32  # images (m, ...), normal ones first
-    labels: npt.NDArray[np.int64]  # of the test images (m,)
+    labels: Int64  # of the test images (m,)
     anomalous: npt.NDArray[np.bool_]  # which of them are anomalies (m,)
 
 

@@ -35,9 +35,7 @@ from gantut._keras import keras, tf
 from gantut.applications import conditional
 from gantut.applications.anomaly import principal_components
 from gantut.applications.conditional import Classifier, TrainedClassifier
-from gantut.data import Float32, check_alike, check_images, check_labels
-
-Integers = npt.NDArray[np.int64]
+from gantut.data import Float32, Int64, check_alike, check_images, check_labels
 
 STEPS = 300  # batches that a classifier learns from
 GAN_STEPS = 1_200  # batches that a GAN learns from
@@ -51,8 +49,8 @@ ROTATION = 0.03  # the largest rotation to both sides, in turns: 11 degrees
 class Guessed(NamedTuple):
     """Labels that somebody guessed for some of the unlabelled images."""
 
-    rows: Integers  # (k,), which images, in ascending order
-    labels: Integers  # (k,), their labels
+    rows: Int64  # (k,), which images, in ascending order
+    labels: Int64  # (k,), their labels
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,17 @@ class FewLabels:
     """A training set of which only a few images keep their labels."""
 
     images: Float32  # the labelled images (classes * per_class, ...), all of class 0 first
-    labels: Integers  # their classes
+    labels: Int64  # their classes
     unlabelled: Float32  # all other images (n, ...), in their order
-    hidden: Integers  # the classes (n,) of these, to count right guesses; no method may look
-    order: Integers  # where the labelled images, and after them the others, stood in the whole
+    hidden: Int64  # the classes (n,) of these, to count right guesses; no method may look
+    order: Int64  # where the labelled images, and after them the others, stood in the whole
 
     def right(self, guessed: Guessed) -> float:
         """Share of guessed labels that are the hidden ones; nan if there are none."""
         same = self.hidden[guessed.rows] == guessed.labels
         return float(same.mean()) if len(same) else float("nan")
 
-    def with_guessed(self, guessed: Guessed) -> tuple[Float32, Integers]:
+    def with_guessed(self, guessed: Guessed) -> tuple[Float32, Int64]:
         """The labelled images, and after them those whose labels were guessed."""
         images = np.concatenate([self.images, self.unlabelled[guessed.rows]])
         return images, np.concatenate([self.labels, guessed.labels])
@@ -260,7 +258,7 @@ def neighbour_graph(
 
 def spread_labels(
     graph: sparse.spmatrix, labels: npt.ArrayLike, *, alpha: float = 0.99, steps: int = 100
-) -> Integers:
+) -> Int64:
     """A rival without a network: labels (n - m,) spread to neighbours (Zhou et al. 2004).
 
     With W the graph, D the diagonal matrix of its row sums and S = D^(-1/2) W D^(-1/2), the scores
@@ -295,11 +293,11 @@ class Samples(NamedTuple):
     """Images that a conditional GAN made, in equal numbers of each class."""
 
     images: Float32  # (classes * per_class, height, width, channels), all of class 0 first
-    labels: Integers  # the classes that were asked for
+    labels: Int64  # the classes that were asked for
     cpu_seconds: float  # processor time of the training and of the drawing
 
     @property
-    def extra(self) -> tuple[Float32, Integers]:
+    def extra(self) -> tuple[Float32, Int64]:
         """Both, for `train`."""
         return self.images, self.labels
 

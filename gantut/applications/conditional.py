@@ -24,12 +24,10 @@ from scipy import special
 
 from gantut import _check, judge, metrics, recipes
 from gantut._keras import keras, tf
-from gantut.data import Float32, check_alike, check_images, check_labels
+from gantut.data import Float32, Float64, Int64, check_alike, check_images, check_labels
 from gantut.networks import classes_of, soft_labels
 from gantut.sampling import in_batches, render
 
-Float64 = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 Model: TypeAlias = keras.Model
 Classifier = Callable[[Float32], npt.NDArray[np.floating]]
 
@@ -67,7 +65,7 @@ def truncated_latents(
 
 def sample(
     generator: Model, per_class: int, *, threshold: float | None = None, seed: int = 0
-) -> tuple[Float32, Integers]:
+) -> tuple[Float32, Int64]:
     """Images (num_classes * per_class, ...) and their classes, int64, all of class 0 first.
 
     Args:
@@ -136,7 +134,7 @@ def confusion_matrix(
 
 def _asked_and_read(
     images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier
-) -> tuple[Integers, Integers, Integers]:
+) -> tuple[Int64, Int64, Int64]:
     """Classes asked for, classes read, and all classes."""
     x = check_images(images)
     scores = np.asarray(classify(x))
@@ -296,7 +294,7 @@ class Picked(NamedTuple):
     """Images that a classifier picked from an unconditional generator's."""
 
     images: Float32  # (num_classes * per_class, ...), all of class 0 first
-    labels: Integers  # the classes that the classifier read
+    labels: Int64  # the classes that the classifier read
     drawn: int  # samples that were drawn until each class was full
 
 

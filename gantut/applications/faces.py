@@ -26,10 +26,8 @@ from sklearn.preprocessing import StandardScaler
 from gantut import _check, metrics, networks, recipes
 from gantut._files import describe
 from gantut._keras import keras, tf
-from gantut.data import DataUnavailableError, Float32, check_images, resize
+from gantut.data import DataUnavailableError, Float32, Float64, check_images, resize
 from gantut.gan import GAN
-
-Float64 = npt.NDArray[np.float64]
 
 SIZE = 24  # side of the images in pixels, a multiple of 4, as the convolutional networks need
 FOLDS = 5  # parts of the data, of which each is held out once

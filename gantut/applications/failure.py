@@ -15,15 +15,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gantut import evaluation, losses, networks, recipes, stabilisers, toys
 from gantut._keras import keras, tf
-from gantut.data import Float32, Mixture, load_mnist, ring_mixture, sample_mixture
+from gantut.data import Float32, Float64, Mixture, load_mnist, ring_mixture, sample_mixture
 from gantut.gan import GAN
 from gantut.metrics import ModeCoverage
-
-Float64 = npt.NDArray[np.float64]
 
 
 @functools.cache

@@ -23,13 +23,12 @@ import numpy.typing as npt
 
 from gantut import _check, judge, networks, recipes
 from gantut._keras import keras
-from gantut.data import Float32, check_images
+from gantut.data import Float32, Float64, check_images
 from gantut.gan import GAN
 from gantut.networks import parts
 from gantut.sampling import draw_normal
 
 layers = keras.layers
-Float64 = npt.NDArray[np.float64]
 
 FRAMES = 8
 """Frames of a clip."""

@@ -31,9 +31,8 @@ from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import Builder, image_discriminator, restyler
 from gantut.applications.restoration import Restorer, affine
-from gantut.data import Float32, check_alike, check_images
+from gantut.data import Float32, Float64, check_alike, check_images
 
-Float64 = npt.NDArray[np.float64]
 Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
 

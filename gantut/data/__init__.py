@@ -13,6 +13,8 @@ The page "The data" of the book tells where the real images come from and under 
 
 from gantut.data.arrays import (
     Float32,
+    Float64,
+    Int64,
     check_alike,
     check_images,
     check_labels,
@@ -41,9 +43,11 @@ from gantut.data.mnist import ImageData, load_fashion_mnist, load_mnist, stacked
 __all__ = [
     "DataUnavailableError",
     "Float32",
+    "Float64",
     "GaussianImages",
     "GaussianParameters",
     "ImageData",
+    "Int64",
     "Mixture",
     "OwnImages",
     "check_alike",

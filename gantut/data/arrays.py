@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from gantut import _check
 
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 
 
 def pair_of_sizes(size: Any, name: str = "size") -> tuple[int, int]:

@@ -8,8 +8,8 @@ from scipy import linalg, ndimage
 
 from gantut import _check, metrics
 from gantut.applications.sound import synthesis
-from gantut.applications.sound.synthesis import LENGTH, NOTES, RATE, VOWELS, Float64, Int64, Sounds
-from gantut.data import Float32, check_labels
+from gantut.applications.sound.synthesis import LENGTH, NOTES, RATE, VOWELS, Sounds
+from gantut.data import Float32, Float64, Int64, check_labels
 from gantut.sampling import draw_normal
 
 CLEAR = 0.8

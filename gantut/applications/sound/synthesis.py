@@ -6,10 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut.data import Float32
+from gantut.data import Float32, Float64, Int64
 
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
 RATE = 8_000
 """Samples a second."""
 LENGTH = 1_024

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy import special
 
 from gantut import _check
+from gantut.data import Float32, Float64
 
-Float64 = npt.NDArray[np.float64]
 KINDS = ("continuous", "integer", "category")
 """What a column can hold, that is any numbers, whole numbers, or categories."""
 SCALINGS = ("quantile", "standard")
@@ -76,7 +76,7 @@ class TableEncoder:
         )
         return self
 
-    def transform(self, table: npt.ArrayLike, seed: int = 0) -> npt.NDArray[np.float32]:
+    def transform(self, table: npt.ArrayLike, seed: int = 0) -> Float32:
         """Encodes records: float32 (n, width).
 
         Args:

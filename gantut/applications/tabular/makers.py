@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from gantut import _check, metrics, recipes, stabilisers
 from gantut._keras import keras, tf
-from gantut.applications.tabular.encoding import Float64, TableEncoder, check_kinds, check_table
+from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
+from gantut.data import Float32, Float64
 from gantut.gan import GAN
 from gantut.networks import parts
 
@@ -221,9 +222,7 @@ def gaussian_copula(
     return synthetic
 
 
-def _latent_correlations(
-    correlations: Float64, values: Float64, scores: npt.NDArray[np.float32]
-) -> Float64:
+def _latent_correlations(correlations: Float64, values: Float64, scores: Float32) -> Float64:
     """The correlations that normal columns had before they were cut into the values.
 
     Let m be the mean of the normal variable z where the column has its value. A score has the

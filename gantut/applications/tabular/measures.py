@@ -10,8 +10,8 @@ from scipy.spatial import distance
 from sklearn.base import BaseEstimator
 
 from gantut import _check, metrics
-from gantut.applications.tabular.encoding import Float64, TableEncoder, check_table
-from gantut.data import Float32
+from gantut.applications.tabular.encoding import TableEncoder, check_table
+from gantut.data import Float32, Float64
 from gantut.metrics.features import checked_pair
 
 

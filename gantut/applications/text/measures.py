@@ -11,8 +11,7 @@ from gantut import _check
 from gantut._keras import tf
 from gantut.applications.text.strings import END, Corpus
 from gantut.applications.text.writer import Writer
-
-Float64 = npt.NDArray[np.float64]
+from gantut.data import Float64
 
 
 class Measures(NamedTuple):
