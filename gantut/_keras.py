@@ -6,7 +6,7 @@ Where Keras runs on another backend, the import ends in an error that says so.
 import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 _ADVICE = (
     "gantut trains with TensorFlow's GradientTape, so Keras must run on the TensorFlow backend: "
@@ -26,19 +26,22 @@ import tensorflow as tf  # noqa: E402
 
 __all__ = ["keras", "tf"]
 
+Tensor: TypeAlias = tf.Tensor
+Shape: TypeAlias = tuple[Any, ...]  # integers, and None where any number may come
 
-def full_precision(x: Any) -> Any:
+
+def full_precision(x: Tensor) -> Tensor:
     """The tensor in float32 where it has 16 bits, as what layers compute in a mixed precision."""
     return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x
 
 
-def blank(network: Any, n: int) -> Any:
+def blank(network: keras.Model, n: int) -> Tensor | list[Tensor]:
     """A batch of ``n`` zeros for each input of a network, or for its only one."""
     inputs = [tf.zeros((n, *(size or 1 for size in x.shape[1:])), x.dtype) for x in network.inputs]
     return inputs if len(inputs) > 1 else inputs[0]
 
 
-def layers_of(model: Any) -> Iterator[Any]:
+def layers_of(model: keras.Model) -> Iterator[keras.Layer]:
     """The layers of a model, and of the models inside it, in the place of these."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -48,7 +51,7 @@ def layers_of(model: Any) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def put_back(variables: Iterable[Any]) -> Iterator[None]:
+def put_back(variables: Iterable[keras.Variable]) -> Iterator[None]:
     """Puts the variables' values back at the end, to the bit; in a graph as well."""
     held = [(v, tf.identity(tf.convert_to_tensor(v))) for v in variables]
     try:
@@ -58,7 +61,7 @@ def put_back(variables: Iterable[Any]) -> Iterator[None]:
             variable.assign(value)
 
 
-def unchanged(model: Any) -> contextlib.AbstractContextManager[None]:
+def unchanged(model: keras.Model) -> contextlib.AbstractContextManager[None]:
     """Puts back the weights that a forward pass in training mode changes.
 
     Those are the moving statistics of batch normalisation and the like, which no gradient
@@ -68,7 +71,7 @@ def unchanged(model: Any) -> contextlib.AbstractContextManager[None]:
     return put_back([*model.non_trainable_weights, *(layer.kernel for layer in rescaled)])
 
 
-def computed(gradients: Iterable[Any]) -> Any:
+def computed(gradients: Iterable[Tensor | None]) -> contextlib.AbstractContextManager[None]:
     """What is run inside waits for all of the gradients.
 
     Otherwise a bias may be updated while a penalty still reads it: the penalty's gradient does
@@ -78,7 +81,9 @@ def computed(gradients: Iterable[Any]) -> Any:
     return tf.control_dependencies([g for g in gradients if g is not None])
 
 
-def gradients(tape: Any, loss: Any, network: Any, at: Any = None) -> list[Any]:
+def gradients(
+    tape: tf.GradientTape, loss: Tensor, network: keras.Model, at: list[Tensor] | None = None
+) -> list[Tensor | None]:
     """The gradients of a loss by a network's trainable variables, or by tensors in their place.
 
     One is None where the loss does not depend on the variable.
@@ -109,9 +114,9 @@ _SUBSTITUTES = {
 }
 
 
-def _without_second_derivative(network: Any) -> str:
+def _without_second_derivative(network: keras.Model) -> str:
     """The first layer of a network of which TensorFlow has none."""
-    calls: list[Any] = []
+    calls: list[tuple[keras.Layer, Tensor]] = []
     with watched(layers_of(network), lambda layer, x, kwargs, y: calls.append((layer, x))):
         network(blank(network, 1))
     for layer, x in calls:
@@ -129,11 +134,14 @@ def _without_second_derivative(network: Any) -> str:
 
 
 @contextlib.contextmanager
-def watched(layers: Iterable[Any], see: Callable[[Any, Any, Any, Any], None]) -> Iterator[None]:
+def watched(
+    layers: Iterable[keras.Layer],
+    see: Callable[[keras.Layer, Tensor, dict[str, Any], Tensor], None],
+) -> Iterator[None]:
     """Tells ``see`` the layer, its inputs, keyword arguments and output at each call of a layer."""
 
-    def spy(layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
-        def watch(*args: Any, **kwargs: Any) -> Any:
+    def spy(layer: keras.Layer, call: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def watch(*args: Any, **kwargs: Any) -> Tensor:
             output = call(*args, **kwargs)
             see(layer, args[0] if args else kwargs.get("inputs"), kwargs, output)
             return output

@@ -9,13 +9,15 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import h5py
 import numpy as np
 
 from gantut._files import Npz, atomic_write, describe
 from gantut._keras import keras, layers_of, tf
+
+State: TypeAlias = dict[str, keras.Variable]
 
 _META = "meta"  # the name of the array beside the variables
 
@@ -28,13 +30,13 @@ class DamagedError(ValueError):
     """A saved state cannot be read."""
 
 
-def numbered(groups: Mapping[str, Iterable[Any]]) -> dict[str, Any]:
+def numbered(groups: Mapping[str, Iterable[keras.Variable]]) -> State:
     """Variables by the name of their group and their number in it: "generator/002"."""
     return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
 
 
 def save_training(
-    folder: Path, networks: Mapping[str, Any], state: Mapping[str, Any], *, overwrite: bool
+    folder: Path, networks: Mapping[str, keras.Model], state: State, *, overwrite: bool
 ) -> None:
     """Writes networks as Keras files by their names, and variables to ``state.npz``.
 
@@ -67,7 +69,7 @@ def _opens_again(layer: keras.layers.Layer) -> bool:
     return keras.saving.get_registered_name(kind) != kind.__name__
 
 
-def write_state(path: Path, state: Mapping[str, Any], meta: Any = None) -> None:
+def write_state(path: Path, state: State, meta: Any = None) -> None:
     """Writes variables by name to an npz file, with ``meta`` as JSON beside them."""
     arrays: Any = {name: np.asarray(value) for name, value in state.items()}
     if meta is not None:
@@ -96,7 +98,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise DamagedError(f"{path} is damaged: {error}") from error
 
 
-def read_state(path: Path, state: Mapping[str, Any]) -> None:
+def read_state(path: Path, state: State) -> None:
     """Assigns to variables what `save_training` wrote, or nothing if it does not fit.
 
     Names, shapes and dtypes are compared before any array is read, so that a file from elsewhere

@@ -24,13 +24,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from gantut import _check
-from gantut._keras import keras, tf
+from gantut._keras import Tensor, keras, tf
 from gantut.gan import GAN, move_towards
 
-Tensor: TypeAlias = tf.Tensor
+Strategy: TypeAlias = tf.distribute.Strategy
 
 
-def make_strategy(devices: int | None = None, *, workers: bool = False) -> Any:
+def make_strategy(devices: int | None = None, *, workers: bool = False) -> Strategy:
     """A strategy of TensorFlow for training on several devices.
 
     Args:
@@ -63,7 +63,9 @@ def make_strategy(devices: int | None = None, *, workers: bool = False) -> Any:
     return tf.distribute.MirroredStrategy(found[:devices])
 
 
-def share_batches(dataset: Any, strategy: Any) -> Any:
+def share_batches(
+    dataset: tf.data.Dataset, strategy: Strategy
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Gives each replica its rows of every batch: the first ones to the first replica.
 
     Args:
@@ -81,11 +83,11 @@ def share_batches(dataset: Any, strategy: Any) -> Any:
         raise ValueError(f"batches of {batch} samples cannot be shared among {replicas} replicas")
     share = batch // replicas
 
-    def of_this_process(context: Any) -> Any:
+    def of_this_process(context: tf.distribute.InputContext) -> tf.data.Dataset:
         local = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * local * share
 
-        def rows(*parts: Any) -> Any:
+        def rows(*parts: Tensor) -> tf.data.Dataset:
             taken = tf.nest.map_structure(lambda x: x[first : first + local * share], parts)
             pieces = tf.nest.map_structure(
                 lambda x: tf.reshape(x, [local, share, *x.shape[1:]]), taken
@@ -109,7 +111,7 @@ def worker_index() -> int:
         ) from error
 
 
-def newest_common(steps: list[int], strategy: Any) -> int | None:
+def newest_common(steps: list[int], strategy: Strategy) -> int | None:
     """The newest step of which every process has a checkpoint, or None.
 
     Args:
@@ -138,7 +140,7 @@ class ReplicatedGAN(GAN):
     def step(self, real: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """D's step, then G's, on this replica's rows of the batch."""
 
-        def d_gradients(with_penalty: bool) -> Any:
+        def d_gradients(with_penalty: bool) -> tuple[Any, list[Tensor]]:
             return self._apart(lambda: self.discriminator_gradients(real, labels, with_penalty))
 
         step = tf.convert_to_tensor(self.step_counter)
@@ -168,7 +170,7 @@ class ReplicatedGAN(GAN):
     def update_average(self) -> None:
         """Moves the averaged weights towards the present ones, on all replicas alike."""
 
-        def update(strategy: Any) -> None:
+        def update(strategy: Strategy) -> None:
             share = 1.0 - self.average_decay()
             pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
             for average, weight in pairs:
@@ -178,7 +180,7 @@ class ReplicatedGAN(GAN):
             tf.distribute.get_replica_context().merge_call(update)
 
     @property
-    def _states(self) -> list[Any]:
+    def _states(self) -> list[keras.Variable]:
         networks = self.discriminator, self.generator
         return [
             self.seed_generator.state,
@@ -198,7 +200,7 @@ class ReplicatedGAN(GAN):
         mean = tf.distribute.ReduceOp.MEAN
         values = [context.all_reduce(mean, v) if v.dtype.is_floating else v for v in values]
 
-        def assign(strategy: Any, values: list[Any]) -> None:
+        def assign(strategy: Strategy, values: list[Tensor]) -> None:
             for variable, value in zip(self._states, values, strict=True):
                 strategy.extended.update(variable.value, lambda v, x: v.assign(x), args=(value,))
 

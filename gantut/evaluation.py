@@ -197,7 +197,7 @@ def stacked_modes(images: npt.ArrayLike) -> metrics.StackedModes:
     alone, its likeliest class counts, and the triple of classes is the image's mode. Usual numbers
     of images are 25,600 and 26,000.
 
-    Perfect samples do not score 0: n of them spread evenly have a KL of about 999 / (2 n), 0.0197
+    Perfect samples do not score 0: n of them spread evenly have a KL of about 999 / (2 n), 0.0192
     at 26,000, and MNIST's digits are not equally frequent. `gantut.data.stacked_mnist` itself,
     read by this judge, scores about 0.024 at 26,000. Every image is given some triple, however
     little it looks like digits: the numbers say nothing about the quality of the images.

@@ -6,19 +6,17 @@ What it shares with other models (``fit``'s look at the data, files) is in `gant
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from gantut import _check, losses
-from gantut._keras import blank, computed, full_precision, gradients, keras, tf, unchanged
+from gantut._keras import Tensor, blank, computed, full_precision, gradients, keras, tf, unchanged
 from gantut._state import numbered
-from gantut.model import Model, built_optimizer, check_network
+from gantut.model import Model, built_optimizer, check_network, check_pair
 from gantut.networks import count_classes, is_conditional
 from gantut.optimizers import FusedAdam, Unrolled
 from gantut.sampling import sample
-
-Tensor: TypeAlias = tf.Tensor
 
 
 class GAN(Model):
@@ -72,12 +70,12 @@ class GAN(Model):
         if self.simultaneous:
             *of_d, g_loss = self.lazily(step, partial(self.simultaneous_step, real, labels))
             g_loss_mean.update_state(g_loss)
-            return self.track(*of_d)
-        of_d = self.lazily(step, partial(self.discriminator_step, real, labels))
-        if self.d_steps == 1:
-            move_generator()
         else:
-            tf.cond(tf.equal((step + 1) % self.d_steps, 0), move_generator, lambda: None)
+            of_d = self.lazily(step, partial(self.discriminator_step, real, labels))
+            if self.d_steps == 1:
+                move_generator()
+            else:
+                tf.cond(tf.equal((step + 1) % self.d_steps, 0), move_generator, lambda: None)
         return self.track(*of_d)
 
     def discriminator_step(
@@ -113,10 +111,7 @@ class GAN(Model):
 
     def penalty(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Tensor:
         """The weighted sum of the gradient penalties: a scalar."""
-
-        def critic(x: Tensor) -> Tensor:
-            return self.discriminate(x, labels)
-
+        critic = partial(self.discriminate, labels=labels)
         total = tf.zeros((), real.dtype)
         for name, weight in self.penalties.items():
             if name == "r1":
@@ -152,10 +147,14 @@ class GAN(Model):
                 )
             adversarial = self.adversarial_loss.generator(fake_logits, real_logits)
             loss = self.generator_loss(real, fake, adversarial)
+        return loss, self.generator_slopes(tape, loss)
+
+    def generator_slopes(self, tape: tf.GradientTape, loss: Tensor) -> list[Tensor]:
+        """G's gradients of a loss, which go through D."""
         slopes = gradients(tape, loss, self.generator)
         if slopes and all(slope is None for slope in slopes):
             raise ValueError(losses.NO_SLOPE)
-        return loss, slopes
+        return slopes
 
     @contextlib.contextmanager
     def looking_ahead(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> Iterator[None]:
@@ -208,7 +207,7 @@ class GAN(Model):
             )
             g_loss = self.generator_loss(real, fake, adversarial)
         d_slopes = gradients(d_tape, total, self.discriminator)
-        g_slopes = gradients(g_tape, g_loss, self.generator)
+        g_slopes = self.generator_slopes(g_tape, g_loss)
         with computed([*d_slopes, *g_slopes]):
             self.d_optimizer.apply(d_slopes, self.discriminator.trainable_variables)
         self.g_optimizer.apply(g_slopes, self.generator.trainable_variables)
@@ -315,16 +314,7 @@ class GAN(Model):
     @staticmethod
     def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
         """Raises ValueError where the networks do not fit each other."""
-        made, taken = generator.outputs[0].shape[1:], discriminator.inputs[0].shape[1:]
-        if made != taken:
-            raise ValueError(
-                f"the generator makes samples of shape {made}, but the discriminator takes {taken}"
-            )
-        if len(generator.inputs[0].shape) != 2:
-            raise ValueError(
-                f"the generator must take latent vectors (batch, latent_dim), "
-                f"got an input of shape {generator.inputs[0].shape}"
-            )
+        check_pair(generator, discriminator, ("generator", "discriminator"))
         if discriminator.outputs[0].shape[1:] != (1,):
             raise ValueError(
                 f"the discriminator must return one logit a sample, shape (batch, 1), "
@@ -365,7 +355,7 @@ class GAN(Model):
         optimizer = built_optimizer(g_optimizer, "g_optimizer", default, self.generator)
         super().compile(optimizer, auto_scale_loss=False, **options)
 
-    def call(self, inputs: Any, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor | list[Tensor], training: bool = False) -> Tensor:
         """Samples for given latent vectors (or [latents, labels]): the generator's output."""
         return self.generator(inputs, training=training)
 
@@ -406,7 +396,7 @@ class GAN(Model):
         return numbered(groups)
 
 
-def move_towards(average: Any, weight: Any, share: Tensor) -> Any:
+def move_towards(average: tf.Variable, weight: tf.Variable, share: Tensor) -> Tensor:
     """Moves an averaged variable part of the way to the present one; a whole number all of it."""
     if not tf.as_dtype(weight.dtype).is_floating:
         return average.assign(weight)

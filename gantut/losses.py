@@ -11,9 +11,8 @@ from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from gantut import _check
-from gantut._keras import tf
+from gantut._keras import Tensor, tf
 
-Tensor: TypeAlias = tf.Tensor
 Critic: TypeAlias = Callable[[Tensor], Tensor]
 
 

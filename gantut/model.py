@@ -9,17 +9,16 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn
 
 import numpy as np
 
 from gantut import _check
 from gantut._files import atomic_write
-from gantut._keras import keras, layers_of, tf
+from gantut._keras import Tensor, keras, layers_of, tf
 from gantut._state import read_state, save_training
 from gantut.data import check_labels, check_samples
-
-Tensor: TypeAlias = tf.Tensor
+from gantut.optimizers import Optimizer
 
 
 class Model(keras.Model):
@@ -68,7 +67,7 @@ class Model(keras.Model):
         return {tracker.name: tracker.result() for tracker in self.trackers}
 
     @property
-    def g_optimizer(self) -> keras.optimizers.Optimizer:
+    def g_optimizer(self) -> Optimizer:
         """The optimizer of what draws samples, which Keras calls ``optimizer``."""
         return self.optimizer
 
@@ -275,8 +274,8 @@ _INSTEAD = {
 }
 
 
-def _refusal(verb: str, instead: str) -> Callable[..., Any]:
-    def refuse(*args: Any, **kwargs: Any) -> Any:
+def _refusal(verb: str, instead: str) -> Callable[..., NoReturn]:
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         raise NotImplementedError(f"{verb} means nothing here; {instead}")
 
     refuse.__doc__ = f"Means nothing here; {instead}."
@@ -307,9 +306,23 @@ def check_network(network: keras.Model, name: str) -> None:
             ) from None
 
 
+def check_pair(maker: keras.Model, reader: keras.Model, names: tuple[str, str]) -> None:
+    """Raises ValueError where one network cannot read what the other makes of latent vectors."""
+    made, read = maker.outputs[0].shape[1:], reader.inputs[0].shape[1:]
+    if made != read:
+        raise ValueError(
+            f"the {names[0]} makes samples of shape {made}, but the {names[1]} takes {read}"
+        )
+    if len(maker.inputs[0].shape) != 2:
+        raise ValueError(
+            f"the {names[0]} must take latent vectors (batch, latent_dim), "
+            f"got an input of shape {maker.inputs[0].shape}"
+        )
+
+
 def built_optimizer(
-    given: Any, name: str, default: Callable[[], Any], network: keras.Model
-) -> keras.optimizers.Optimizer:
+    given: Any, name: str, default: Callable[[], Optimizer], network: keras.Model
+) -> Optimizer:
     """The optimizer that ``compile`` was given (or its name, or configuration), with its slots."""
     if isinstance(given, str | Mapping):
         given = keras.optimizers.get(given)

@@ -1,11 +1,10 @@
 """Adam in one pass over memory, and optimizers whose steps one can differentiate through."""
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
-from gantut._keras import keras, tf
+from gantut._keras import Tensor, keras, tf
 
-Tensor: TypeAlias = tf.Tensor
 Optimizer: TypeAlias = keras.optimizers.Optimizer
 
 
@@ -24,7 +23,9 @@ class FusedAdam(keras.optimizers.Adam):
     a training. This class asks for that sum only where there are several replicas.
     """
 
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> list[tuple[Any, Any]]:
+    def _all_reduce_sum_gradients(
+        self, grads_and_vars: Iterable[tuple[Tensor | None, keras.Variable]]
+    ) -> list[tuple[Tensor | None, keras.Variable]]:
         """The gradients, summed over the replicas where there are several."""
         pairs = list(grads_and_vars)
         dense = [gradient for gradient, _ in pairs if gradient is not None]
@@ -35,7 +36,9 @@ class FusedAdam(keras.optimizers.Adam):
         computed = iter(tf.identity_n(dense))
         return [(None if g is None else next(computed), v) for g, v in pairs]
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         """Updates one variable, as Keras' method of the same name does."""
         if self.amsgrad or variable.dtype != "float32" or isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
@@ -57,7 +60,7 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
-def _handle(variable: Any) -> Any:
+def _handle(variable: keras.Variable | tf.Variable) -> Tensor:
     """The resource behind a variable, which Keras passes either wrapped or bare."""
     return (variable.value if isinstance(variable, keras.Variable) else variable).handle
 

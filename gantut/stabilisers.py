@@ -19,17 +19,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gantut import _check
-from gantut._keras import keras, layers_of, tf
+from gantut._keras import Shape, Tensor, keras, layers_of, tf
 from gantut.optimizers import FusedAdam
 
 Builder = Callable[..., keras.Model]
 Model: TypeAlias = keras.Model
-Tensor: TypeAlias = tf.Tensor
+Layer: TypeAlias = keras.Layer
 
 _register = keras.saving.register_keras_serializable(package="gantut")
 
 
-def _checked_rows(x: Tensor, divisor: Any, layer: str) -> Tensor:
+def _checked_rows(x: Tensor, divisor: int | Tensor, layer: str) -> Tensor:
     """The batch itself, if its rows are a multiple; where they are not known, the graph looks."""
     rows = x.shape[0]
     if rows is not None:
@@ -70,7 +70,7 @@ class Pack(keras.layers.Layer):
         x = tf.transpose(x, [0, *axes[2:-1], 1, axes[-1]])
         return tf.reshape(x, [-1, *middle, self.m * channels])
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The shape of the packed batch."""
         rows, *middle, channels = input_shape
         return (None if rows is None else rows // self.m, *middle, self.m * channels)
@@ -109,7 +109,7 @@ def packed(builder: Builder, m: int) -> Builder:
     if _check.integer(m, "m", 1) == 1:
         return builder
 
-    def build(image_shape: Any, **data: Any) -> Model:
+    def build(image_shape: tuple[int, ...], **data: Any) -> Model:
         shape, num_classes = tuple(image_shape), data.get("num_classes")
         wanted = (*shape[:-1], m * shape[-1])
         if data.get("mean_image") is not None:
@@ -181,10 +181,6 @@ class InstanceNoise(keras.layers.Layer):
         noise = keras.random.normal(tf.shape(x), dtype=x.dtype, seed=self.seed_generator)
         return x + tf.cast(self.stddev, x.dtype) * noise
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The same shape."""
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again, with the noise that it began with."""
         return {**super().get_config(), "stddev": self.initial_stddev, "seed": self.seed}
@@ -231,7 +227,7 @@ class DiffAugment(keras.layers.Layer):
         self.seed = None if seed is None else _check.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Checks that the samples are images."""
         if len(input_shape) != 4:
             raise ValueError(
@@ -288,10 +284,6 @@ class DiffAugment(keras.layers.Layer):
             inside *= within[:, :, None, None] if axis == 1 else within[:, None, :, None]
         return x + inside * (self.fill - x)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The same shape."""
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
         return {
@@ -299,7 +291,7 @@ class DiffAugment(keras.layers.Layer):
         }  # fmt: skip
 
 
-def at_input(discriminator: Model, *layers: Any) -> Model:
+def at_input(discriminator: Model, *layers: Layer) -> Model:
     """Puts layers in front of a discriminator.
 
     Args:
@@ -362,7 +354,7 @@ class MinibatchStdDev(keras.layers.Layer):
         channel = tf.reshape(channel, tf.stack([rows, *middle[:-1], 1]))
         return tf.concat([x, channel], axis=-1)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """One more channel."""
         return (*input_shape[:-1], input_shape[-1] + 1)
 
@@ -392,15 +384,15 @@ def with_minibatch_stddev(
             + (f" named {layer!r}" if layer is not None else "")
         )
     target = candidates[-1]
-    widened: list[Any] = []
+    widened: list[Layer] = []
 
-    def clone(old: Any) -> Any:
+    def clone(old: Layer) -> Layer:
         new = _unbuilt(old)
         if old is target:
             widened.append(new)
         return new
 
-    def call(new: Any, x: Any, **kwargs: Any) -> Any:
+    def call(new: Layer, x: Tensor, **kwargs: Any) -> Tensor:
         if new in widened:
             x = MinibatchStdDev(group_size, name=f"minibatch_stddev_{new.name}")(x)
         return new(x, **kwargs)
@@ -430,10 +422,10 @@ def spectrally_normalised(discriminator: Model) -> Model:
     """
     wrapped = keras.layers.SpectralNormalization
 
-    def learns(layer: Any) -> bool:
+    def learns(layer: Layer) -> bool:
         return _has_kernel(layer) and layer.trainable
 
-    def clone(old: Any) -> Any:
+    def clone(old: Layer) -> Layer:
         new = _unbuilt(old)
         return wrapped(new, name=old.name) if learns(old) and type(old) is not wrapped else new
 
@@ -444,14 +436,14 @@ def spectrally_normalised(discriminator: Model) -> Model:
     return _cloned(discriminator, clone)
 
 
-def _has_kernel(layer: Any) -> bool:
+def _has_kernel(layer: Layer) -> bool:
     kinds = keras.layers
     if isinstance(layer, kinds.SpectralNormalization):
         layer = layer.layer
     return isinstance(layer, (kinds.Dense, kinds.Conv1D, kinds.Conv2D, kinds.Conv3D))
 
 
-def _unbuilt(layer: Any) -> Any:
+def _unbuilt(layer: Layer) -> Layer:
     if isinstance(layer, keras.layers.SpectralNormalization):
         # Its own configuration would build the layer inside for the old number of channels.
         return type(layer)(_unbuilt(layer.layer), layer.power_iterations, name=layer.name)
@@ -459,12 +451,12 @@ def _unbuilt(layer: Any) -> Any:
 
 
 def _cloned(
-    model: Model, clone: Callable[[Any], Any], call: Callable[..., Any] | None = None
+    model: Model, clone: Callable[[Layer], Layer], call: Callable[..., Tensor] | None = None
 ) -> Model:
     """A copy made of cloned layers, also those of models inside, with the same weights."""
-    pairs: list[tuple[Any, Any]] = []
+    pairs: list[tuple[Layer, Layer]] = []
 
-    def remember(old: Any) -> Any:
+    def remember(old: Layer) -> Layer:
         if isinstance(old, keras.Model):  # Keras 3.12's own recursion ends after one level
             return keras.models.clone_model(old, clone_function=remember, call_function=call)
         new = clone(old)
@@ -481,7 +473,7 @@ def _cloned(
     return copy
 
 
-def _padded(weight: np.ndarray, shape: Any) -> np.ndarray:
+def _padded(weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A kernel with zeros for the channels that a wider layer has after the old ones."""
     wide = np.zeros(tuple(shape), weight.dtype)
     wide[tuple(slice(n) for n in weight.shape)] = weight
@@ -496,7 +488,7 @@ def two_time_scales(
     d_learning_rate: float = 4e-4,
     beta_1: float = 0.0,
     beta_2: float = 0.9,
-) -> tuple[Any, Any]:
+) -> tuple[FusedAdam, FusedAdam]:
     """Two Adams of different speed, for ``gan.compile(*two_time_scales())``.
 
     If D learns on a faster scale than G, its weights stay near the best answer to the present G,

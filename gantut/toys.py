@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gantut import _check, recipes, stabilisers
-from gantut._keras import keras, tf
+from gantut._keras import Shape, Tensor, keras, tf
 from gantut.callbacks import Annealed, AnnealNoise
 from gantut.callbacks.parts import steps_done
 from gantut.data import Mixture, sample_mixture
@@ -36,7 +36,6 @@ from gantut.metrics import ModeCoverage, mode_coverage
 from gantut.networks.parts import checked_widths
 
 Model: TypeAlias = keras.Model
-Tensor: TypeAlias = tf.Tensor
 
 DIMENSION = 2
 """Coordinates of a sample."""
@@ -73,7 +72,7 @@ class ParallelDense(keras.layers.Layer):
         self.units, self.members = _check.sizes(units=units, members=members)
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Makes the weights."""
         # Keras takes the first axis for the extent of a convolution, which multiplies both fans.
         initializer = keras.initializers.VarianceScaling(self.members, "fan_avg", "uniform")
@@ -95,7 +94,7 @@ class ParallelDense(keras.layers.Layer):
         x = tf.reshape(x, [self.members, -1, inputs])
         return tf.reshape(tf.matmul(x, self.kernel) + self.bias, [-1, self.units])
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """(rows, units)."""
         return (input_shape[0], self.units)
 
@@ -287,7 +286,7 @@ def _initialise(model: Model, members: int, seed: int, stream: int) -> None:
 class _MembersGAN(GAN):
     """A GAN whose members draw their latent vectors each from its own seed."""
 
-    def __init__(self, *networks: Any, members: int, seed: int, **settings: Any) -> None:
+    def __init__(self, *networks: Model, members: int, seed: int, **settings: Any) -> None:
         super().__init__(*networks, seed=seed, **settings)
         self.members = members
         self.first_seed = seed
@@ -361,7 +360,7 @@ def _generate(gan: GAN, z: Tensor) -> np.ndarray:
 class _AnnealPenalty(Annealed):
     """Lowers the factor of the penalties from 1 by the same ratio in each step."""
 
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[keras.Variable]:
         return [self.model.penalty_factor]
 
 
@@ -412,7 +411,7 @@ def train(
     steps: int | None = None,
     film: Iterable[int] = (),
     frame: int = 1_000,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> ToyRun:
     """Trains several members of a method on points of a mixture.
 
@@ -464,7 +463,7 @@ def train(
     return ToyRun.of(run, method=method, mixture=mixture, seeds=seeds, film=frames)
 
 
-def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
+def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> tf.data.Dataset:
     """An endless dataset of (members * batch_size, 2) rows, each member's from its own points."""
     # Constants, not NumPy arrays: a function that closes over an array copies it in each step.
     with tf.device("CPU:0"):
@@ -473,7 +472,7 @@ def _batches(mixture: Mixture, seeds: Sequence[int], batch_size: int) -> Any:
         )
         members = tf.constant(seeds, tf.int64)
 
-    def draw(number: Any) -> Any:
+    def draw(number: Tensor) -> Tensor:
         drawn = []
         for i in range(len(seeds)):
             # Latent vectors are drawn with the numbers from 0 up: these go down.

@@ -30,20 +30,19 @@ The numbers of the two kinds have nothing to do with each other.
 import math
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut._keras import keras, tf
+from gantut._keras import Tensor, keras, tf
 from gantut._state import numbered
 from gantut.data import check_images, check_samples
-from gantut.model import Model, built_optimizer, check_network
+from gantut.model import Model, built_optimizer, check_network, check_pair
 from gantut.optimizers import FusedAdam
 from gantut.sampling import sample
 
-Tensor: TypeAlias = tf.Tensor
 Float64 = npt.NDArray[np.float64]
 
 # The least probability of ink and of no ink: a pixel that the decoder is sure of in float32 must
@@ -118,7 +117,7 @@ class VAE(Model):
         self.decoder = self.generator = self.ema_generator = decoder
         self.latent_dim = int(decoder.inputs[0].shape[-1])
         self.sample_shape = tuple(decoder.outputs[0].shape[1:])
-        self.log_deviation: Any = None
+        self.log_deviation: keras.Variable | None = None
         if likelihood == "normal":
             self.log_deviation = self.add_weight(
                 initializer=keras.initializers.Constant(math.log(deviation)),
@@ -142,7 +141,7 @@ class VAE(Model):
         optimizer = built_optimizer(optimizer, "optimizer", partial(FusedAdam, 1e-3), self)
         super().compile(optimizer, auto_scale_loss=False, **options)
 
-    def call(self, inputs: Any, training: bool = False) -> Tensor:
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Reconstructions of samples: what the decoder makes of the encoder's mean."""
         return self.decoder(self.encoder(inputs, training=training)[0], training=training)
 
@@ -242,7 +241,7 @@ class VAE(Model):
         Returns:
             float64 of shape (n,), in nats; see the module's description of units.
         """
-        total: Any = 0.0
+        total = np.zeros(())
         for log_density, _, kl in self._draws(x, draws, seed, batch_size):
             total = total + log_density - kl
         return np.asarray(total / draws)
@@ -253,14 +252,13 @@ class VAE(Model):
         """Estimates log p(x) of each sample by importance weighting.
 
         Burda et al. (2016), section 3: the logarithm of the mean of p(x | z) p(z) / q(z | x) over
-        draws from the encoder. Its expectation is a lower bound of log p(x), the evidence lower
-        bound for one draw, and rises to it with more. How near it is, a second estimate with more
-        draws shows. Of a grey image, a
-        "bernoulli" model estimates a bound of the mean of its binary images, looser than the mean
-        of their own estimates: pass images of `binarise` to quote a likelihood. Arguments and
-        result are those of `elbo`; the cost grows with ``draws``.
+        draws from the encoder. Its expectation is a lower bound of log p(x): for one draw the
+        evidence lower bound, and nearer to log p(x) with more. A second estimate with more draws
+        shows how near. Of a grey image, a "bernoulli" model estimates a bound of the mean of its
+        binary images, looser than the mean of their own estimates: pass images of `binarise` to
+        quote a likelihood. Arguments and result as in `elbo`; the cost grows with ``draws``.
         """
-        total: Any = -np.inf
+        total = np.full((), -np.inf)
         for log_density, log_ratio, _ in self._draws(x, draws, seed, batch_size):
             total = np.logaddexp(total, log_density + log_ratio)
         return np.asarray(total - math.log(draws))
@@ -275,7 +273,9 @@ class VAE(Model):
         rng = np.random.default_rng(seed)
 
         @tf.function(reduce_retracing=True)
-        def terms(block: Any, mean: Any, log_variance: Any, noise: Any) -> Any:
+        def terms(
+            block: Tensor, mean: Tensor, log_variance: Tensor, noise: Tensor
+        ) -> tuple[Tensor, Tensor, Tensor]:
             z = mean + tf.exp(0.5 * log_variance) * noise
             log_density = self.log_density(block, self.decoder(z, training=False))
             log_ratio = 0.5 * tf.reduce_sum(log_variance + noise**2 - z**2, axis=1)
@@ -315,14 +315,9 @@ class VAE(Model):
 
 
 def _check_networks(encoder: keras.Model, decoder: keras.Model) -> None:
-    read, made = encoder.inputs[0].shape[1:], decoder.outputs[0].shape[1:]
-    if read != made:
-        raise ValueError(f"the decoder makes samples of shape {made}, but the encoder takes {read}")
-    if len(decoder.inputs) != 1 or len(decoder.inputs[0].shape) != 2:
-        raise ValueError(
-            "the decoder must take latent vectors (batch, latent_dim), got inputs of shape "
-            f"{', '.join(str(x.shape) for x in decoder.inputs)}"
-        )
+    check_pair(decoder, encoder, ("decoder", "encoder"))
+    if len(decoder.inputs) != 1:
+        raise ValueError(f"the decoder must take latent vectors, got {len(decoder.inputs)} inputs")
     latent, coded = decoder.inputs[0].shape[-1], [x.shape[1:] for x in encoder.outputs]
     if coded != [(latent,), (latent,)]:
         raise ValueError(

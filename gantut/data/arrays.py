@@ -106,7 +106,7 @@ def to_float(pixels: NDArray[np.uint8]) -> Float32:
     return images
 
 
-def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
+def check_labels(labels: ArrayLike, n: int, num_classes: int | None) -> NDArray[np.int32]:
     """Checks integer labels, and returns them as int32 of shape (n,).
 
     Args:
@@ -127,7 +127,7 @@ def check_labels(labels: Any, n: int, num_classes: int | None) -> np.ndarray:
     return array.astype(np.int32)
 
 
-def check_samples(x: Any, shape: tuple[int, ...], *, maker: str) -> np.ndarray:
+def check_samples(x: ArrayLike, shape: tuple[int, ...], *, maker: str) -> Float32:
     """Checks samples that a model is to be trained or measured on.
 
     Args:

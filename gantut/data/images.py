@@ -5,13 +5,16 @@ import math
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gantut._files import Npz, describe
 from gantut.data.arrays import Float32, is_from_0_to_1, pair_of_sizes, to_float
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 SUFFIXES = (
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
@@ -180,7 +183,7 @@ def _is_grey_mode(mode: str) -> bool:
     return mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
 
 
-def _decode(image: Any, size: tuple[int, int] | None) -> tuple[Float32, int, int]:
+def _decode(image: "PIL.Image.Image", size: tuple[int, int] | None) -> tuple[Float32, int, int]:
     """An opened image as float32 (height, width, 1 or 3), its white, and its largest value."""
     from PIL import Image, ImageOps
 

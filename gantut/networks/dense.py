@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+
+from numpy.typing import ArrayLike
 
 from gantut import _check
 from gantut._keras import keras
@@ -29,7 +30,7 @@ def mlp_generator(
     widths: Sequence[int] = (256, 512, 1024),
     batch_norm: bool = False,
     *,
-    mean_image: Any = None,
+    mean_image: ArrayLike | None = None,
     num_classes: int | None = None,
 ) -> Model:
     """A multilayer perceptron from latent vectors to images.
@@ -62,7 +63,7 @@ def mlp_discriminator(
     widths: Sequence[int] = (1024, 512, 256),
     dropout: float = 0.0,
     *,
-    mean_image: Any = None,
+    mean_image: ArrayLike | None = None,
     num_classes: int | None = None,
 ) -> Model:
     """A multilayer perceptron from images to logits.
@@ -94,7 +95,7 @@ def projection_mlp_discriminator(
     widths: Sequence[int] = (1024, 512, 256),
     dropout: float = 0.0,
     *,
-    mean_image: Any = None,
+    mean_image: ArrayLike | None = None,
     num_classes: int = NUM_CLASSES,
 ) -> Model:
     """:func:`mlp_discriminator` that is told the class by a projection at its end.
@@ -117,7 +118,7 @@ def channelwise_mlp_generator(
     widths: Sequence[int] = (256, 512),
     batch_norm: bool = True,
     *,
-    mean_image: Any = None,
+    mean_image: ArrayLike | None = None,
 ) -> Model:
     """A multilayer perceptron that draws each channel with the same weights.
 
@@ -154,7 +155,7 @@ def channelwise_mlp_discriminator(
     widths: Sequence[int] = (512, 128),
     top: Sequence[int] = (256,),
     *,
-    mean_image: Any = None,
+    mean_image: ArrayLike | None = None,
 ) -> Model:
     """A multilayer perceptron that reads each channel with the same weights, then all of them.
 
@@ -188,7 +189,7 @@ def mlp_encoder(
     widths: Sequence[int] = (512, 256),
     *,
     variational: bool = False,
-    mean_image: Any = None,
+    mean_image: ArrayLike | None = None,
 ) -> Model:
     """A multilayer perceptron from images to codes, to undo a generator or for an autoencoder.
 

@@ -1,9 +1,10 @@
 """What networks are made of: their inputs, the layers that many share, and checks of sizes."""
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from gantut import _check
 from gantut._keras import keras, tf
@@ -60,7 +61,9 @@ def label_input(num_classes: int) -> tuple[Tensor, Tensor]:
     return label, one_hot
 
 
-def latent_and_label(latent_dim: int, num_classes: int | None) -> tuple[Any, Tensor]:
+def latent_and_label(
+    latent_dim: int, num_classes: int | None
+) -> tuple[Tensor | list[Tensor], Tensor]:
     """A generator's inputs, and the latent vector with the one-hot label, if any, beside it."""
     z = latent_input(latent_dim)
     if num_classes is None:
@@ -142,7 +145,7 @@ def spectrally_normalised(layer: keras.Layer) -> keras.Layer:
     return layers.SpectralNormalization(layer, name=layer.name)
 
 
-def checked_mean(mean_image: Any, image_shape: ImageShape) -> np.ndarray:
+def checked_mean(mean_image: ArrayLike, image_shape: ImageShape) -> np.ndarray:
     """An image in [-1, 1], float32 of a shape."""
     mean = np.asarray(mean_image, dtype=np.float32)
     if mean.shape != image_shape or not np.abs(mean).max() <= 1.0:
@@ -166,7 +169,7 @@ def centre(x: Tensor, mean: np.ndarray) -> Tensor:
     return x
 
 
-def pixels_in_a_row(image: Tensor, mean_image: Any = None) -> Tensor:
+def pixels_in_a_row(image: Tensor, mean_image: ArrayLike | None = None) -> Tensor:
     """The pixels of images (batch, height, width, channels), less the mean and doubled if given."""
     x = layers.Flatten(name="flatten")(image)
     if mean_image is None:
