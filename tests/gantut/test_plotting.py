@@ -1,8 +1,5 @@
 """Figures show the numbers they were given, in one style, and leave Matplotlib as it was."""
 
-import subprocess
-import sys
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -45,16 +42,6 @@ def draw_all(ax=None) -> list:
 
 def bytes_of(image: np.ndarray) -> np.ndarray:
     return np.rint((image.astype(np.float64) + 1) * 127.5)
-
-
-def test_import_and_save_grid_need_no_matplotlib(tmp_path):
-    code = (
-        "import sys, numpy as np; from gantut.plotting import save_grid; "
-        f"save_grid(np.zeros((4, 28, 28, 1), 'float32'), {str(tmp_path / 'a.png')!r}); "
-        "heavy = {'matplotlib', 'tensorflow'} & set(sys.modules); assert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert (tmp_path / "a.png").exists()
 
 
 def test_every_function_draws_on_the_axes_given_and_never_shows(monkeypatch):

@@ -31,10 +31,10 @@ def packed(tmp_path, monkeypatch, tiny):
     return folder
 
 
-@pytest.fixture
-def run(tmp_path, packed, tiny):
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny):
     """A run of the recipe tiny on images of 6 x 6 pixels."""
-    return save_run(tmp_path / "run", tiny)
+    return save_run(tmp_path_factory.mktemp("runs") / "run", tiny)
 
 
 def save_run(folder, recipe, shape=(6, 6, 1), classes=10, data="/somewhere/images.npz", most=1.0):

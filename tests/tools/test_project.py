@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 import zipfile
 
@@ -217,11 +216,6 @@ def test_the_environment_is_made_anew_when_the_dependencies_change(tmp_path, mon
     assert make_venv.is_current(wanted)
     assert not make_venv.is_current(wanted | {"pyproject": "changed"})
     assert not make_venv.is_current(make_venv.wanted_stamp(["book", "test", "gpu"]))
-
-
-def test_the_package_imports_without_tensorflow():
-    code = "import sys, gantut; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_no_module_of_the_package_imports_a_private_name_of_another():
