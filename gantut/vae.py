@@ -62,7 +62,7 @@ def binarise(images: npt.ArrayLike, seed: int = 0) -> npt.NDArray[np.float32]:
     Returns:
         As many images of 1, with probability (grey + 1) / 2, and -1.
     """
-    return _ink(check_images(images), np.random.default_rng(seed))
+    return _ink(check_images(images), _check.rng(seed))
 
 
 def _ink(greys: np.ndarray, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -270,7 +270,7 @@ class VAE(Model):
         draws = _check.integer(draws, "draws", 1)
         blocks = list(self._blocks(x, batch_size))
         codes = [self.encoder(block, training=False) for block in blocks]
-        rng = np.random.default_rng(seed)
+        rng = _check.rng(seed)
 
         @tf.function(reduce_retracing=True)
         def terms(
