@@ -38,12 +38,10 @@ import numpy.typing as npt
 from gantut import _check
 from gantut._keras import Tensor, keras, tf
 from gantut._state import numbered
-from gantut.data import check_images, check_samples
+from gantut.data import Float64, check_images, check_samples
 from gantut.model import Model, built_optimizer, check_network, check_pair
 from gantut.optimizers import FusedAdam
 from gantut.sampling import sample
-
-Float64 = npt.NDArray[np.float64]
 
 # The least probability of ink and of no ink: a pixel that the decoder is sure of in float32 must
 # not make an image impossible.

@@ -30,6 +30,7 @@ from gantut.sampling import in_batches, render
 
 Model: TypeAlias = keras.Model
 Classifier = Callable[[Float32], npt.NDArray[np.floating]]
+Integers: TypeAlias = npt.NDArray[np.integer]
 
 BATCH_SIZE = 128
 """Images in a step of the classifier."""
@@ -134,7 +135,7 @@ def confusion_matrix(
 
 def _asked_and_read(
     images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier
-) -> tuple[Int64, Int64, Int64]:
+) -> tuple[Integers, Integers, Integers]:
     """Classes asked for, classes read, and all classes."""
     x = check_images(images)
     scores = np.asarray(classify(x))

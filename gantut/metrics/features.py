@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-
-Float64: TypeAlias = npt.NDArray[np.float64]
+from gantut.data import Float64
 
 # Blocks of the matrix of all pairs: small enough for a processor's cache, which is worth a factor
 # of two or more over blocks of 1,000 rows.

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut.data import check_alike, check_images
-from gantut.metrics.features import Float64
+from gantut.data import Float64, check_alike, check_images
 
 _IMAGES = 2000  # images at a time
 _ROWS = 200  # samples whose differences to their candidates are held at a time

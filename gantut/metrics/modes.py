@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut.data import Mixture, check_labels
-from gantut.metrics.features import Float64
+from gantut.data import Float64, Mixture, check_labels
 
 _POINTS = 2000  # points whose distances to all centres are held at a time
 
