@@ -17,11 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from gantut import __version__
 
-# TensorFlow is imported where a command needs it, so that --help and --version answer at once.
+# NumPy and TensorFlow are imported where a command needs them: --help and --version answer at once.
 
 _EVALUATED = 10_000  # samples that ``gantut evaluate`` draws
 _WORKERS_CHECKPOINT = 500  # steps from checkpoint to checkpoint of several workers, by default
@@ -220,6 +218,7 @@ def _list_recipes(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from gantut import distribution, recipes, runs
 
+    folder, samples, checkpoint_every = options.out, options.samples, options.checkpoint_every
     strategy = None
     with runs.user_input():
         recipe = recipes.get(options.recipe)
@@ -229,13 +228,32 @@ def _train(options: argparse.Namespace) -> int:
             )
         if options.workers:
             if index := distribution.worker_index():
-                options.out = options.out / f"worker-{index}"
-                options.samples = 0  # the first one evaluates
+                folder = folder / f"worker-{index}"
+                samples = 0  # the first one evaluates
             # By the clock, each would write at another step, and none had what all have.
-            options.checkpoint_every = options.checkpoint_every or _WORKERS_CHECKPOINT
+            checkpoint_every = checkpoint_every or _WORKERS_CHECKPOINT
         if options.workers or options.devices:
             strategy = distribution.make_strategy(options.devices, workers=options.workers)
-    return runs.train(recipe, options, strategy)
+    lengths = {name: getattr(options, name) for name in ("steps", "epochs", "seconds")}
+    with runs.locked(folder, options.overwrite, options.resume):
+        images = runs.load_data(options.data, options.size)
+        training = runs.Training(
+            folder,
+            recipe,
+            images,
+            seed=options.seed,
+            length={name: length for name, length in lengths.items() if length is not None},
+            checkpoint_every=checkpoint_every,
+            resume=options.resume,
+        )
+        if training.is_finished():
+            if (folder / "metrics.json").exists():
+                return 0
+        elif status := training.run(strategy, options.diagnose, options.command):
+            return status
+        if samples:
+            runs.measure(runs.open_run(folder)[1], images, samples, options.seed, folder)
+    return 0
 
 
 def _open(options: argparse.Namespace) -> tuple[dict[str, Any], Any]:
@@ -244,8 +262,7 @@ def _open(options: argparse.Namespace) -> tuple[dict[str, Any], Any]:
     from gantut._state import load_model
 
     if not options.trust_keras_file:
-        record, gan = runs.open_run(options.folder)
-        return record, gan.ema_generator
+        return runs.open_run(options.folder)
     with runs.user_input():
         generator = load_model(options.folder / "generator.keras")
         if len(generator.inputs[0].shape) != 2 or len(generator.outputs[0].shape) != 4:
@@ -254,6 +271,8 @@ def _open(options: argparse.Namespace) -> tuple[dict[str, Any], Any]:
 
 
 def _sample(options: argparse.Namespace) -> int:
+    import numpy as np
+
     from gantut import runs
     from gantut._files import atomic_write
     from gantut.plotting import save_grid
@@ -282,6 +301,6 @@ def _evaluate(options: argparse.Namespace) -> int:
     from gantut import runs
 
     record, generator = _open(options)
-    images = runs.load_data_again(record, options)
+    images = runs.load_data_again(record, options.folder, options.data)
     runs.measure(generator, images, options.n, options.seed, options.folder)
     return 0

@@ -116,15 +116,16 @@ def render(
     """
     batch_size = _check.integer(batch_size, "batch_size", 1)
     z = check_inputs(z, labels, generator.inputs[0].shape[-1], is_conditional(generator))
-    inputs = [z]
+    inputs = [(z, generator.inputs[0].dtype)]
     if labels is not None:
-        inputs.append(np.asarray(labels))
-        if inputs[1].shape[:1] != z.shape[:1]:
-            raise ValueError(f"wanted one label a latent vector, {len(z)}, got {inputs[1].shape}")
+        labels = np.asarray(labels)
+        inputs.append((labels, generator.inputs[1].dtype))
+        if labels.shape[:1] != z.shape[:1]:
+            raise ValueError(f"wanted one label a latent vector, {len(z)}, got {labels.shape}")
     forward = _graph(generator) if compiled else functools.partial(generator, training=False)
     parts = []
     for start in range(0, len(z), batch_size):
-        part = [tf.constant(rows[start : start + batch_size]) for rows in inputs]
+        part = [tf.cast(rows[start : start + batch_size], dtype) for rows, dtype in inputs]
         parts.append(full_precision(forward(part if len(part) > 1 else part[0])).numpy())
     return np.concatenate(parts)
 
@@ -133,11 +134,12 @@ _graphs: weakref.WeakKeyDictionary[Model, Callable] = weakref.WeakKeyDictionary(
 
 
 def _graph(generator: Model) -> Callable:
-    """The generator as a graph that is traced once, however often it is sampled."""
+    """The generator as a graph that is traced once, however often and many are sampled."""
     if generator not in _graphs:
         model: Any = weakref.ref(generator)  # Else the table would keep each generator for ever.
+        rows = [tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in generator.inputs]
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(input_signature=[rows if len(rows) > 1 else rows[0]], autograph=False)
         def forward(inputs: Any) -> Tensor:
             return model()(inputs, training=False)
 

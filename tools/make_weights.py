@@ -138,8 +138,7 @@ def pack(
     run, folder = Path(run), Path(folder)
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name == "judge":
         raise ValueError(f"wanted a name of letters, digits and underscores, got {name!r}")
-    trained, gan = open_run(run)
-    generator = gan.ema_generator
+    trained, generator = open_run(run)
     content = _halved(generator)
     record: dict[str, Any] = {
         "kind": "generator",

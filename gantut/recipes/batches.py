@@ -34,6 +34,7 @@ def batches(
         raise ValueError(f"stacked images have {stack} labels each; wanted y=None")
     data = [np.asarray(part) for part in (x, y) if part is not None]
 
+    @tf.autograph.experimental.do_not_convert
     def gather(rows: Any) -> Any:
         # NumPy picks the rows, and the array stays the only one. TensorFlow would hold the data
         # three times: its copy, which it makes from a copy, and another that tf.data makes.
@@ -64,6 +65,7 @@ def take(dataset: Any, steps: int) -> Any:
 def rows_of_batches(count: int, batch_size: int, seed: int, stack: int, skip: int) -> Any:
     """The row numbers of each batch, (batch_size,); for stacked images (batch_size, stack)."""
 
+    @tf.autograph.experimental.do_not_convert
     def shuffled(number: Any) -> Any:
         # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
         # iterators share, and which one draws first can depend on threads.
@@ -71,6 +73,7 @@ def rows_of_batches(count: int, batch_size: int, seed: int, stack: int, skip: in
         rows = tf.random.experimental.stateless_shuffle(tf.range(count), key)
         return rows[tf.where(number == passes, left_out, 0) :]
 
+    @tf.autograph.experimental.do_not_convert
     def drawn(number: Any) -> Any:
         key = tf.stack([tf.constant(seed, tf.int64), number])
         return tf.random.stateless_uniform((batch_size, stack), key, 0, count, tf.int32)

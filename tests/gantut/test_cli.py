@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -324,7 +325,7 @@ def test_a_run_is_replaced_only_when_asked(archive, tmp_path, capsys):
     after = content(folder)
     assert after["notes.txt"] == b"mine"
     assert "grids/step-999999.png" not in after
-    assert not (folder / runs.REPLACED).exists()
+    assert not (folder / runs.folder.REPLACED).exists()
     assert "metrics.json" not in after
     # Own images are brought to size, and trained on in epochs.
     record = json.loads(after["run.json"])
@@ -347,10 +348,10 @@ def test_what_was_there_comes_back_where_no_step_is_taken(
     with monkeypatch.context() as patch:
         patch.setattr(callbacks.SampleGrid, method, fail)
         if killed:
-            patch.setattr(runs, "_bring_back", lambda folder: None)
+            patch.setattr(runs.folder, "bring_back", lambda folder: None)
         assert cli.main(train(folder, archive, "--overwrite", "--seed", "1")) == 70
     if killed:
-        assert {f"{runs.REPLACED}/{name}" for name in before} <= set(content(folder))
+        assert {f"{runs.folder.REPLACED}/{name}" for name in before} <= set(content(folder))
         assert cli.main(train(folder, archive, "--seed", "1")) == 2  # nobody said --overwrite
         # Whoever comes next finds it.
         assert cli.main(train(folder, archive, "--resume")) == 0
@@ -377,7 +378,7 @@ def test_a_folder_that_cannot_be_written_is_noticed_before_the_data(tmp_path, mo
     def denied(**arguments):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(runs.tempfile, "TemporaryFile", denied)
+    monkeypatch.setattr(runs.folder.tempfile, "TemporaryFile", denied)
     refused(capsys, ["train", "tiny", "--out", tmp_path / "run"], "cannot write in", "denied")
 
 
@@ -508,6 +509,20 @@ def test_a_second_ctrl_c_drops_it(archive, tmp_path, tiny, monkeypatch, capsys):
     assert not (folder / "state.npz").exists()
     assert capsys.readouterr().err.endswith("gantut train: interrupted\n")
     refused(capsys, ["sample", folder, "--out", tmp_path / "x.npz"], "holds no run", "state.npz")
+
+
+def test_a_thread_that_is_not_the_main_one_trains(archive, tmp_path, monkeypatch):
+    """Python lets it listen to no signal."""
+
+    def at_once(recipe, x, y, *, gan, **options):
+        return recipes.Run(gan=gan, history={}, seconds=0.0, cpu_seconds=0.0, steps=24)
+
+    monkeypatch.setattr(recipes, "train", at_once)
+    folder = tmp_path / "run"
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(cli.main, train(folder, archive, "--samples", "0"))
+    assert done.result() == 0
+    assert json.loads((folder / "run.json").read_text())["interrupted"] is False
 
 
 # --- What goes wrong in a training -----------------------------------------------------------

@@ -143,9 +143,22 @@ def test_many_calls_trace_once(counted):
     for seed in range(100):
         sample(model, 1, seed=seed)
     assert layer.calls == 1
-    for n in range(2, 30):  # The number of rows becomes free at the second one.
+    for n in range(2, 30):
         sample(model, n, seed=0, batch_size=4)
-    assert layer.calls == 2
+    assert layer.calls == 1
+
+
+def test_many_calls_leave_nothing_behind(counted):
+    model, _ = counted
+
+    def kept_after(calls):
+        for seed in range(calls):
+            sample(model, 1 + seed % 3, seed=seed)
+        gc.collect()
+        return len(gc.get_objects())
+
+    kept_after(10)
+    assert kept_after(100) < kept_after(10) + 50  # less than one object a call
 
 
 def test_a_sample_is_of_the_present_weights(counted):
