@@ -92,9 +92,7 @@ class Training:
             print(f"{self.folder}: the run is finished, at {record['steps']:,} steps")
         return finished
 
-    def run(
-        self, strategy: tf.distribute.Strategy | None, diagnose: bool, command: str
-    ) -> int:
+    def run(self, strategy: tf.distribute.Strategy | None, diagnose: bool, command: str) -> int:
         """Trains, on several devices by a strategy, and writes everything down.
 
         ``diagnose`` says in words what goes wrong; ``command`` is what was typed, for the record.
