@@ -85,7 +85,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._since = 0.0
         self._taken_up: dict[str, np.ndarray] = {}
 
-    def attach(self, callbacks: Iterable[Any], clock: TrainingClock) -> None:
+    def attach(self, callbacks: Iterable[keras.callbacks.Callback], clock: TrainingClock) -> None:
         """Tells which callbacks, in the order of the training, and which clock to remember too."""
         self._clock, self._others = clock, {}
         for callback in callbacks:
@@ -233,7 +233,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.last = None
 
 
-def _means(model: keras.Model) -> dict[str, Any]:
+def _means(model: keras.Model) -> dict[str, keras.Variable]:
     """The variables of the running means that ``fit`` reports."""
     return numbered({"mean": [v for metric in model.metrics for v in metric.variables]})
 

@@ -1,7 +1,7 @@
 """The way back from a loss that is not finite, and the step and the layer where it was lost."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from gantut import _check
 from gantut._keras import keras, layers_of, tf, watched
 from gantut.callbacks.parts import (
     Logs,
-    Resumable,
     copy_state,
     finite_losses,
     is_finite,
@@ -21,7 +20,7 @@ from gantut.callbacks.parts import (
 )
 
 
-class StopOnDivergence(keras.callbacks.Callback, Resumable):
+class StopOnDivergence(keras.callbacks.Callback):
     """Stops training when a loss is no longer a finite number, and goes back to good weights.
 
     Args:
@@ -48,7 +47,7 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
         self.directory = None if directory is None else Path(directory)
         self.diverged_at: int | None = None
         self.origin: str | None = None
-        self.batches: Callable[[int], Any] | None = None
+        self.batches: Callable[[int], tf.data.Dataset] | None = None
         self._good: dict[str, np.ndarray] = {}
         self._good_step = 0
         self._rates_since: list[list[float]] = []  # the optimizers', of each step
@@ -98,7 +97,7 @@ class StopOnDivergence(keras.callbacks.Callback, Resumable):
 def _find_origin(
     model: keras.Model,
     good: Mapping[str, np.ndarray],
-    batches: Callable[[int], Iterable[Any]],
+    batches: Callable[[int], tf.data.Dataset],
     rates: list[list[float]],
 ) -> str | None:
     """Goes through the steps since the last good state again: the step and the layer, in words.
@@ -145,13 +144,15 @@ def _first_lost(model: keras.Model, batch: Any) -> str:
         if not found and tf.executing_eagerly() and not is_finite(value):
             found.append(what)
 
-    def see_call(layer: Any, inputs: Any, _: Any, output: Any) -> None:
+    def see_call(layer: keras.Layer, inputs: Any, _: Any, output: Any) -> None:
         name = f"layer {layer.name!r} of the {owners[id(layer)]}"
         look(inputs, f"{name}, its input")
         look(output, f"{name}, its output")
 
-    def seen_update(optimizer: Any, apply: Callable[..., Any]) -> Callable[..., Any]:
-        def update(gradients: Any, variables: Any) -> None:
+    def seen_update(optimizer: keras.optimizers.Optimizer) -> Callable[..., None]:
+        apply = optimizer.apply
+
+        def update(gradients: Sequence[Any], variables: Sequence[keras.Variable]) -> None:
             owner = owners.get(id(variables[0]), "model")
             # Gradients are computed from the last layer to the first.
             for variable, gradient in reversed(list(zip(variables, gradients, strict=True))):
@@ -165,7 +166,7 @@ def _first_lost(model: keras.Model, batch: Any) -> str:
     optimizers = optimizers_of(model)
     try:
         for optimizer in optimizers:
-            vars(optimizer)["apply"] = seen_update(optimizer, optimizer.apply)
+            vars(optimizer)["apply"] = seen_update(optimizer)
         with watched(layers, see_call):
             logs = model.train_step(batch)
     finally:

@@ -16,7 +16,7 @@ def steps_done(model: keras.Model) -> int:
     return int(model.step_counter.numpy())
 
 
-def optimizers_of(model: keras.Model) -> list[Any]:
+def optimizers_of(model: keras.Model) -> list[keras.optimizers.Optimizer]:
     """Those of a GAN, or the only one of another model."""
     found = (getattr(model, name, None) for name in ("g_optimizer", "d_optimizer"))
     return [optimizer for optimizer in found if optimizer is not None]

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -63,23 +62,22 @@ class SampleGrid(Timed):
         self.scale = _check.integer(scale, "scale", 1)
         self.files: list[Path] = []
         self._last_step = -1
-        self._inputs: Any = None
+        self._inputs: tuple[np.ndarray, ...] = ()
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Draws the latent vectors, and the first picture."""
         super().on_train_begin(logs)
-        gan: Any = self.model
-        labels: Any = self.labels
+        gan, labels = self.model, self.labels
         if gan.conditional and labels is None:
             if gan.num_classes is None:
                 raise ValueError("this GAN's classes are unknown; pass labels")
             labels = list(range(gan.num_classes))
         shape = (self.columns * (self.rows if labels is None else 1), gan.latent_dim)
         z = _check.rng(self.seed).standard_normal(shape, dtype=np.float32)
+        self._inputs = (z,)
         if labels is not None:
             classes = check_labels(labels, len(labels), gan.num_classes)
-            z, labels = np.tile(z, (len(labels), 1)), np.repeat(classes, self.columns)
-        self._inputs = z, labels
+            self._inputs = np.tile(z, (len(labels), 1)), np.repeat(classes, self.columns)
         if self.begins():
             self.draw()
 

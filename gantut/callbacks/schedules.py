@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from gantut._keras import keras, layers_of
 from gantut.callbacks.clock import Measured
@@ -42,9 +41,9 @@ class Annealed(Measured):
         super().__init__(steps, seconds, clock)
         self.schedule = schedule
         self.starts: list[float] = []
-        self._annealed: list[tuple[Any, float]] = []
+        self._annealed: list[tuple[keras.Variable, float]] = []
 
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[keras.Variable]:
         """The model's variables that are to be set; each kind of schedule says which."""
         raise NotImplementedError
 
@@ -82,7 +81,7 @@ class Annealed(Measured):
 class LearningRateSchedule(Annealed):
     """Sets all optimizers' learning rates by the progress of the training, as `Annealed` says."""
 
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[keras.Variable]:
         """The learning rates."""
         rates = [optimizer.learning_rate for optimizer in optimizers_of(self.model)]
         if not all(isinstance(rate, keras.Variable) for rate in rates):
@@ -110,7 +109,7 @@ class AnnealNoise(Annealed):
     ) -> None:
         super().__init__(schedule, steps=steps, seconds=seconds, clock=clock)
 
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[keras.Variable]:
         """The layers' standard deviations."""
         discriminator = self.model.discriminator
         layers = [x for x in layers_of(discriminator) if isinstance(x, InstanceNoise)]

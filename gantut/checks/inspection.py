@@ -15,6 +15,7 @@ from gantut.callbacks.parts import is_finite
 from gantut.checks import pieces
 from gantut.checks.parts import (
     Array,
+    Inputs,
     Model,
     as_list,
     call,
@@ -72,7 +73,7 @@ def inspect(
     generator: Model,
     discriminator: Model,
     train_step: Callable[..., Any] | Model | None = None,
-    data: Any = None,
+    data: Inputs | tf.data.Dataset = None,
     *,
     batch_size: int = 32,
     steps: int = 8,
@@ -388,7 +389,7 @@ class _Inspector:
         else:
             self.note("label_planes", "D is shown no planes of labels")
 
-    def inputs(self, name: str) -> list[Any] | None:
+    def inputs(self, name: str) -> list[Array] | None:
         """What to call a network with: what the step called it with, or what fits it."""
         if name == "discriminator" and self.seen.real:
             return self.seen.real
@@ -411,13 +412,13 @@ def _words(error: BaseException | None) -> str:
     return textwrap.shorten(said, 240) or type(error).__name__
 
 
-def _all_rows(data: Any) -> Array:
+def _all_rows(data: Inputs | tf.data.Dataset) -> Array:
     if isinstance(data, tf.data.Dataset):
         return np.concatenate([np.asarray(as_list(x)[0]) for x in data.take(100)])
     return np.asarray(as_list(data)[0])
 
 
-def _first_batch(data: Any, batch_size: int, seed: int) -> tuple[Array, ...]:
+def _first_batch(data: Inputs | tf.data.Dataset, batch_size: int, seed: int) -> tuple[Array, ...]:
     if isinstance(data, tf.data.Dataset):
         batch = tuple(np.asarray(x) for x in as_list(next(iter(data.take(1)), ())))
     else:

@@ -11,6 +11,8 @@ from gantut.diagnosis import Finding
 
 Array: TypeAlias = npt.NDArray[Any]
 Model: TypeAlias = keras.Model
+Inputs: TypeAlias = npt.ArrayLike | Sequence[npt.ArrayLike]
+"""What a network is called with: an array, or [images, labels]."""
 
 
 def finding(name: str, message: str, **values: float) -> Finding:
@@ -18,12 +20,12 @@ def finding(name: str, message: str, **values: float) -> Finding:
     return Finding(0, name, message, {key: float(value) for key, value in values.items()})
 
 
-def as_list(inputs: Any) -> list[Any]:
+def as_list(inputs: Inputs) -> list[Any]:
     """The inputs of a network of one or several."""
     return list(inputs) if isinstance(inputs, list | tuple) else [inputs]
 
 
-def call(network: Model, inputs: Any, training: bool = False) -> Array:
+def call(network: Model, inputs: Inputs, training: bool = False) -> Array:
     """What a network makes of arrays."""
     tensors = [tf.convert_to_tensor(x) for x in as_list(inputs)]
     return np.asarray(network(tensors if len(tensors) > 1 else tensors[0], training=training))
@@ -56,7 +58,7 @@ def all_layers(network: Model) -> list[keras.Layer]:
     return list(network._flatten_layers())  # noqa: SLF001
 
 
-def learnable(network: Model) -> list[Any]:
+def learnable(network: Model) -> list[keras.Variable]:
     """The variables that training is for, whether or not they are frozen now."""
     flags = [(layer, layer.trainable) for layer in all_layers(network)]
     network.trainable = True
@@ -66,7 +68,7 @@ def learnable(network: Model) -> list[Any]:
     return found
 
 
-def last_weights(network: Model) -> list[Any]:
+def last_weights(network: Model) -> list[keras.Variable]:
     """The learnable variables of the last layer that has any."""
     wanted = {id(variable) for variable in learnable(network)}
     groups = [[v for v in layer.variables if id(v) in wanted] for layer in layers_of(network)]

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import distance
 
@@ -12,6 +13,7 @@ from gantut import _check
 from gantut._keras import keras, put_back, tf, watched
 from gantut.checks.parts import (
     Array,
+    Inputs,
     Model,
     all_layers,
     as_list,
@@ -24,6 +26,9 @@ from gantut.checks.parts import (
 from gantut.diagnosis import Finding
 from gantut.diagnosis.symptoms import percent
 
+Tensor: TypeAlias = tf.Tensor
+Critic = Callable[[Tensor], Tensor]
+
 
 def _by(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
@@ -32,7 +37,9 @@ def _by(shape: Sequence[int]) -> str:
 # --- Shapes and ranges --------------------------------------------------------------------------
 
 
-def shapes(generator: Model, discriminator: Model, images: Any = None) -> Finding | None:
+def shapes(
+    generator: Model, discriminator: Model, images: npt.ArrayLike | None = None
+) -> Finding | None:
     """Does what G makes fit what D takes, and the data (n, ...), if it is given?
 
     D may take more channels than G makes, for planes of labels. Data of another shape with as many
@@ -58,7 +65,7 @@ def shapes(generator: Model, discriminator: Model, images: Any = None) -> Findin
     return None
 
 
-def scale(generator: Model, images: Any, latents: Any = None) -> Finding | None:
+def scale(generator: Model, images: npt.ArrayLike, latents: Inputs | None = None) -> Finding | None:
     """Is the data (n, ...), as D sees it, scaled like what G makes?
 
     It must not go beyond what G can make (`reach`, from the same latents), and fill 60 % of it.
@@ -93,7 +100,7 @@ def fits_the_range(ends: tuple[float, float], real: Array) -> Finding | None:
     return finding("scale", message, data_min=bottom, data_max=top, reach_min=low, reach_max=high)
 
 
-def reach(generator: Model, latents: Any = None) -> tuple[float, float]:
+def reach(generator: Model, latents: Inputs | None = None) -> tuple[float, float]:
     """The least and the greatest number that a generator can make, found by trying.
 
     Its latent vectors, and the weights of its last layer, are made a thousand and a million times
@@ -127,17 +134,17 @@ def reach(generator: Model, latents: Any = None) -> tuple[float, float]:
     )
 
 
-def modes(points: Any, expected: int, *, seed: int = 0) -> Finding | None:
+def modes(points: npt.ArrayLike, expected: int, *, seed: int = 0) -> Finding | None:
     """Does made-up data have as many modes as it should, no fewer and no more?
 
     Two modes are apart if the gap between them is much longer than any gap inside them: of the
-    edges of the shortest tree that joins 600 of the points, those before the largest drop in
-    length.
+    edges of the shortest tree that joins 600 of the points (20 for each mode, if that is more),
+    those before the largest drop in length.
 
     Args:
         points: Samples of separate modes, (n, d).
         expected: The number of modes that the text speaks of, at least 2.
-        seed: Chooses the 600 points.
+        seed: Chooses those points.
     """
     expected = _check.integer(expected, "expected", 2)
     x = np.asarray(points, float)
@@ -176,7 +183,7 @@ def modes(points: Any, expected: int, *, seed: int = 0) -> Finding | None:
 # --- Labels -------------------------------------------------------------------------------------
 
 
-def label_planes(planes: Any, labels: Any = None) -> Finding | None:
+def label_planes(planes: npt.ArrayLike, labels: npt.ArrayLike | None = None) -> Finding | None:
     """Do labels make planes? Each channel of an image's label must be one constant.
 
     Args:
@@ -209,7 +216,9 @@ def label_planes(planes: Any, labels: Any = None) -> Finding | None:
     return None
 
 
-def label_use(network: Model, inputs: Sequence[Any], name: str = "discriminator") -> Finding | None:
+def label_use(
+    network: Model, inputs: Sequence[npt.ArrayLike], name: str = "discriminator"
+) -> Finding | None:
     """Do the labels, of which two or more differ, make a difference to what it answers?"""
     images, labels = inputs
     if len(np.unique(labels, axis=0)) < 2:
@@ -262,7 +271,7 @@ def normalisation(network: Model, name: str = "network") -> Finding | None:
     return None
 
 
-def idle_layers(network: Model, inputs: Any, name: str = "network") -> Finding | None:
+def idle_layers(network: Model, inputs: Inputs, name: str = "network") -> Finding | None:
     """Does each activation do something?
 
     One that gives out, to the bit, what it got changes nothing: a LeakyReLU behind a ReLU, say.
@@ -271,7 +280,7 @@ def idle_layers(network: Model, inputs: Any, name: str = "network") -> Finding |
     wanted = (kinds.ReLU, kinds.LeakyReLU, kinds.ELU, kinds.PReLU, kinds.Activation)
     same: dict[str, list[bool]] = {}
 
-    def see(layer: Any, given: Any, kwargs: Any, output: Any) -> None:
+    def see(layer: keras.Layer, given: Any, kwargs: Any, output: Any) -> None:
         same.setdefault(layer.name, []).append(np.array_equal(given, output))
 
     layers = [layer for layer in all_layers(network) if isinstance(layer, wanted)]
@@ -288,7 +297,7 @@ def idle_layers(network: Model, inputs: Any, name: str = "network") -> Finding |
     )
 
 
-def linearity(discriminator: Model, inputs: Any) -> Finding | None:
+def linearity(discriminator: Model, inputs: Inputs) -> Finding | None:
     """Is D more than a linear function of the image?
 
     For a linear logit the answer half-way between two images is the mean of the two answers, here
@@ -319,7 +328,7 @@ def linearity(discriminator: Model, inputs: Any) -> Finding | None:
 
 
 def training_mode(
-    network: Model, inputs: Any, modes: Sequence[bool | None], name: str = "discriminator"
+    network: Model, inputs: Inputs, modes: Sequence[bool | None], name: str = "discriminator"
 ) -> Finding | None:
     """Is a network trained in training mode, if that makes a difference to its answers?
 
@@ -345,7 +354,7 @@ def training_mode(
 
 
 def learning(
-    before: Sequence[Any], after: Sequence[Any], name: str = "discriminator"
+    before: Sequence[npt.ArrayLike], after: Sequence[npt.ArrayLike], name: str = "discriminator"
 ) -> Finding | None:
     """Does a network learn, and stay finite?
 
@@ -462,7 +471,7 @@ def noise_rows(rows: Sequence[tuple[int, int]]) -> Finding | None:
 # --- Losses and penalties -----------------------------------------------------------------------
 
 
-def mixing_weights(alpha: Any) -> Finding | None:
+def mixing_weights(alpha: npt.ArrayLike) -> Finding | None:
     """Are weights ``alpha`` of any shape in [0, 1], up to rounding?
 
     Gulrajani et al. 2017 (section 4) take the penalty on straight lines between data and samples:
@@ -490,7 +499,7 @@ NOT_FINITE_WHERE_FLAT = finding(
 )
 
 
-def flat_critic(penalty: Callable[[Callable[[Any], Any], Any, Any], Any]) -> Finding | None:
+def flat_critic(penalty: Callable[[Critic, Tensor, Tensor], Tensor]) -> Finding | None:
     """Is a gradient penalty's gradient finite where D is flat?
 
     The norm's derivative at a gradient of zero is 0/0, and one such image turns all of D's weights
@@ -507,7 +516,7 @@ def flat_critic(penalty: Callable[[Callable[[Any], Any], Any, Any], Any]) -> Fin
     return None if np.isfinite(np.asarray(gradient)).all() else NOT_FINITE_WHERE_FLAT
 
 
-def saturation(loss: Callable[[Any], Any]) -> Finding | None:
+def saturation(loss: Callable[[Tensor], Tensor]) -> Finding | None:
     """Is G's loss steep where its samples are poor?
 
     It goes from D's logits on samples, float32 (n, 1), to a scalar. A logit of -6, D(G(z)) =

@@ -4,7 +4,6 @@ import contextlib
 import gc
 import random
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from gantut.checks.parts import all_layers
 
 
 @contextlib.contextmanager
-def everything_back(*networks: Any) -> Iterator[Callable[[], None]]:
+def everything_back(*networks: keras.Model) -> Iterator[Callable[[], None]]:
     """Lends a function that puts back every variable of the process; it is called at the end.
 
     Reading a variable shares its memory until it is written to, so what a step leaves alone costs

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import numpy as np
 
 from gantut._keras import keras, put_back, tf, watched
-from gantut.checks.parts import Array, Model, as_list, call
+from gantut.checks.parts import Array, Inputs, Model, as_list, call
 from gantut.checks.pieces import opposition
 
 
@@ -19,7 +19,7 @@ class Watch:
         inputs: What each network was called with first.
         modes: The argument ``training`` of all its calls.
         updates: The networks that each update was for.
-        real: D's inputs that hold the batch, scaled or not; None if there were none.
+        real: D's inputs that hold the batch, scaled or not; empty if there were none.
         alphas: The weights of mixtures of data and samples that D was shown.
         d_changes, g_changes: What each update did to D's gap between data and samples.
         distance: That gap after D's latest update.
@@ -35,10 +35,10 @@ class Watch:
             for v in network.variables
             for handle in (v, getattr(v, "value", v))
         }
-        self.inputs: dict[str, list[Any]] = {}
+        self.inputs: dict[str, list[Array]] = {}
         self.modes: dict[str, list[bool | None]] = {name: [] for name in self.networks}
         self.updates: list[list[str]] = []
-        self.real: list[Any] | None = None
+        self.real: list[Array] = []
         self.alphas: list[Array] = []
         self.d_changes: list[float] = []
         self.g_changes: list[float] = []
@@ -48,8 +48,8 @@ class Watch:
 
     def begin(self) -> None:
         """A new step."""
-        self.made: tuple[list[Any], Array] | None = None
-        self.fake: list[Any] | None = None
+        self.made: tuple[list[Array], Array] | None = None
+        self.fake: list[Array] | None = None
         self.fakes: list[Array] = []
         self.drawn: list[int] = []
 
@@ -83,7 +83,7 @@ class Watch:
         finally:
             tf.config.run_functions_eagerly(eager)
 
-    def see(self, network: Model, inputs: Any, kwargs: Mapping[str, Any], output: Any) -> None:
+    def see(self, network: Model, inputs: Inputs, kwargs: Mapping[str, Any], output: Any) -> None:
         """Notes a call of one of the two networks."""
         if self.busy:
             return
@@ -111,9 +111,9 @@ class Watch:
                     given = [np.delete(x, part, axis=0) for x in given]
                     image = np.delete(image, part, axis=0)
                     break
-        if self.real is None and _is_scaled(self.batch[0], image):
+        if not self.real and _is_scaled(self.batch[0], image):
             self.real = given
-        elif self.real is not None:
+        elif self.real:
             self.mixture(image, self.real[0][..., : image.shape[-1]])
 
     def mixture(self, image: Array, real: Array) -> None:
@@ -125,7 +125,9 @@ class Watch:
                     self.alphas.append(alpha)
                     return
 
-    def update(self, apply: Callable[[], Any], grads: Sequence[Any], variables: Any) -> Any:
+    def update(
+        self, apply: Callable[[], Any], grads: Sequence[Any], variables: Sequence[keras.Variable]
+    ) -> Any:
         """Lets an optimizer update, and notes whose weights and what it did to the gap."""
         moved = [v for g, v in zip(grads, variables, strict=False) if g is not None]
         owners = sorted({self.owners[id(v)] for v in moved if id(v) in self.owners})
@@ -152,7 +154,7 @@ class Watch:
         try:
             with put_back([*generator.variables, *discriminator.variables]):
                 if owners == ["discriminator"]:
-                    if self.real is None:
+                    if not self.real:
                         return None
                     real, fake = (
                         float(call(discriminator, x, training=True).mean())

@@ -4,8 +4,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy.typing as npt
+
 from gantut import _check
-from gantut.callbacks import StopOnDivergence
+from gantut.callbacks import Resumable, StopOnDivergence
 from gantut.callbacks.parts import Logs, steps_done
 from gantut.data import Mixture
 from gantut.diagnosis.probe import READINGS, Classifier, Probe
@@ -14,7 +16,7 @@ from gantut.diagnosis.symptoms import facts as read_facts
 from gantut.gan import GAN
 
 
-class Diagnosis(StopOnDivergence):
+class Diagnosis(StopOnDivergence, Resumable):
     """Says in words what is going on in a training, and stops it as `StopOnDivergence` does.
 
     Every so many steps it reads D's answers, the gradient norms of both networks and the variety
@@ -61,8 +63,8 @@ class Diagnosis(StopOnDivergence):
 
     def __init__(
         self,
-        x: Any,
-        y: Any = None,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
         *,
         every: int = 100,
         warm_up: int = 1000,
@@ -72,7 +74,7 @@ class Diagnosis(StopOnDivergence):
         batch_size: int = 120,
         samples: int = 240,
         seed: int = 0,
-        tell: Callable[[str], Any] | None = None,
+        tell: Callable[[str], object] | None = None,
         keep_every: int = 500,
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -94,7 +96,7 @@ class Diagnosis(StopOnDivergence):
             "samples": _check.integer(samples, "samples", 1),
             "seed": _check.seed(seed),
         }
-        self._probe: Any = None
+        self._probe: Probe | None = None
         self._start()
 
     def _start(self) -> None:
@@ -183,6 +185,7 @@ class Diagnosis(StopOnDivergence):
         return "\n".join(lines)
 
     def _read(self) -> None:
+        assert self._probe is not None
         for name, value in self._probe.read().items():
             self.history[name].append(value)
         facts = read_facts(self.model, self._probe)

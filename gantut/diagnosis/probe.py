@@ -1,5 +1,6 @@
 """Takes readings of a GAN while it trains, always on the same data and latent vectors."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -8,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check
-from gantut._keras import put_back, tf
+from gantut._keras import keras, put_back, tf
 from gantut.data import Mixture, check_labels
 from gantut.gan import GAN
 from gantut.losses import AdversarialLoss
@@ -64,8 +65,8 @@ class Probe:
     def __init__(
         self,
         gan: GAN,
-        x: Any,
-        y: Any = None,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike | None = None,
         *,
         classes: Classifier | Mixture | None = None,
         batch_size: int = 120,
@@ -103,7 +104,7 @@ class Probe:
         self._spread = _mean_distance(real, self._pairs)
         if not self._spread > 0.0:
             raise ValueError("Diagnosis needs data that varies, but all rows of x are equal")
-        self._blind, self._best = blind_and_best(gan.adversarial_loss)
+        self._blind, self._best = _ends_of(gan.adversarial_loss)
         self._classify = _classifier(real, classes)
         self.data_shares = self._read_shares(real)
         self.data_classes = effective_number(self.data_shares)
@@ -148,7 +149,7 @@ class Probe:
             "mode_gap": float(np.linalg.norm(gap, axis=1).mean()) / self._spread,
         }
 
-    def _generate(self, generator: Any, n: int, training: bool) -> Any:
+    def _generate(self, generator: keras.Model, n: int, training: bool) -> tf.Tensor:
         z = self.latents[:n]
         return generator(z if self._y is None else [z, self._y[:n]], training=training)
 
@@ -159,7 +160,7 @@ class Probe:
         return {int(k): c / len(samples) for k, c in zip(found, counts, strict=True)}
 
 
-def _norm(gradients: Sequence[Any]) -> float:
+def _norm(gradients: Sequence[tf.Tensor | None]) -> float:
     found = [tf.cast(tf.convert_to_tensor(g), tf.float64) for g in gradients if g is not None]
     return math.sqrt(sum(float(tf.reduce_sum(tf.square(g))) for g in found))
 
@@ -244,3 +245,6 @@ def blind_and_best(loss: AdversarialLoss) -> tuple[float, float]:
     best = value(real, fake)
     endless = value(2.0 * real, 2.0 * fake) < best - 0.5
     return blind, -math.inf if endless else best
+
+
+_ends_of = functools.lru_cache(maxsize=8)(blind_and_best)  # some 300 evaluations of the loss

@@ -1,18 +1,25 @@
 """The order of the data: endless datasets of batches, which a seed fixes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gantut import _check
 from gantut._keras import tf
 
 
 def batches(
-    x: Any, y: Any = None, *, batch_size: int, seed: int = 0, stack: int = 1, skip: int = 0
-) -> Any:
+    x: npt.ArrayLike,
+    y: npt.ArrayLike | None = None,
+    *,
+    batch_size: int,
+    seed: int = 0,
+    stack: int = 1,
+    skip: int = 0,
+) -> tf.data.Dataset:
     """An endless dataset of full batches in random order, each image once a pass.
 
     Args:
@@ -35,7 +42,7 @@ def batches(
     data = [np.asarray(part) for part in (x, y) if part is not None]
 
     @tf.autograph.experimental.do_not_convert
-    def gather(rows: Any) -> Any:
+    def gather(rows: tf.Tensor) -> Any:
         # NumPy picks the rows, and the array stays the only one. TensorFlow would hold the data
         # three times: its copy, which it makes from a copy, and another that tf.data makes.
         picked = tf.numpy_function(
@@ -48,13 +55,31 @@ def batches(
             tf.ensure_shape(part, (*rows.shape, *whole.shape[1:]))
             for part, whole in zip(picked, data, strict=True)
         ]
-        return as_batch(shaped, stack)
+        return _as_batch(shaped, stack)
 
-    rows = rows_of_batches(len(data[0]), batch_size, seed, stack, skip)
-    return untuned(rows.map(gather, num_parallel_calls=1))
+    rows = _rows_of_batches(len(data[0]), batch_size, seed, stack, skip)
+    return _untuned(rows.map(gather, num_parallel_calls=1))
 
 
-def take(dataset: Any, steps: int) -> Any:
+def batches_from_step(
+    x: npt.NDArray[Any], y: npt.NDArray[Any] | None, *, on_device: bool, **order: int
+) -> tuple[Callable[[int], tf.data.Dataset], Callable[[tf.Tensor], Any] | None]:
+    """What a training takes its batches from: a function from a step to those from there on.
+
+    With ``on_device`` the data is put where the networks are, and the second function picks a
+    batch there, from the numbers of its rows that the dataset then yields; else it is None.
+    ``order`` is the rest of what `batches` takes.
+    """
+    if not on_device:
+        return lambda step: batches(x, y, **order, skip=step), None
+    held = [tf.constant(part) for part in (x, y) if part is not None]
+    return (
+        lambda step: _untuned(_rows_of_batches(len(x), **order, skip=step)),
+        lambda rows: _as_batch([tf.gather(part, rows) for part in held], order["stack"]),
+    )
+
+
+def take(dataset: tf.data.Dataset, steps: int) -> tf.data.Dataset:
     """The first batches of an endless dataset, as one that tells its length.
 
     Keras warns of data that ends without having told its length.
@@ -62,11 +87,13 @@ def take(dataset: Any, steps: int) -> Any:
     return dataset.take(steps).apply(tf.data.experimental.assert_cardinality(steps))
 
 
-def rows_of_batches(count: int, batch_size: int, seed: int, stack: int, skip: int) -> Any:
+def _rows_of_batches(
+    count: int, batch_size: int, seed: int, stack: int, skip: int
+) -> tf.data.Dataset:
     """The row numbers of each batch, (batch_size,); for stacked images (batch_size, stack)."""
 
     @tf.autograph.experimental.do_not_convert
-    def shuffled(number: Any) -> Any:
+    def shuffled(number: tf.Tensor) -> tf.Tensor:
         # A function of seed and pass alone. Dataset.shuffle would draw from a state that all
         # iterators share, and which one draws first can depend on threads.
         key = tf.stack([tf.constant(seed, tf.int64), number])
@@ -74,7 +101,7 @@ def rows_of_batches(count: int, batch_size: int, seed: int, stack: int, skip: in
         return rows[tf.where(number == passes, left_out, 0) :]
 
     @tf.autograph.experimental.do_not_convert
-    def drawn(number: Any) -> Any:
+    def drawn(number: tf.Tensor) -> tf.Tensor:
         key = tf.stack([tf.constant(seed, tf.int64), number])
         return tf.random.stateless_uniform((batch_size, stack), key, 0, count, tf.int32)
 
@@ -85,7 +112,7 @@ def rows_of_batches(count: int, batch_size: int, seed: int, stack: int, skip: in
     return made.rebatch(batch_size, drop_remainder=True)
 
 
-def as_batch(parts: Sequence[Any], stack: int) -> Any:
+def _as_batch(parts: Sequence[tf.Tensor], stack: int) -> Any:
     """Images or (images, labels) as a dataset yields them; stacked, one of more channels."""
     if stack > 1:
         (images,) = parts
@@ -95,7 +122,7 @@ def as_batch(parts: Sequence[Any], stack: int) -> Any:
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def untuned(dataset: Any) -> Any:
+def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The dataset, some batches ahead of who takes them."""
     # Nothing here is left to TensorFlow to tune, and the end of a dataset that it tunes waits at
     # times for its tuner (2.21), which looks after 10 ms, 20, 40 and so on: up to half a training.
@@ -104,7 +131,7 @@ def untuned(dataset: Any) -> Any:
     return dataset.prefetch(2).with_options(options)
 
 
-def fingerprint(x: Any, y: Any) -> str:
+def fingerprint(x: npt.ArrayLike, y: npt.ArrayLike | None) -> str:
     """A short hash of the data, by which another one is noticed."""
     total = hashlib.blake2b(digest_size=8)
     for array in (x, y):

@@ -189,7 +189,7 @@ _ALL = (
     ),
 )
 
-RECIPES: dict[str, Any] = {recipe.name: recipe for recipe in _ALL}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """The recipes by name."""
 
 

@@ -7,24 +7,26 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gantut import _check, losses
 from gantut._keras import keras, tf
 from gantut.distribution import ReplicatedGAN
 from gantut.gan import GAN
+from gantut.model import Model
 from gantut.networks import MNIST_SHAPE, NUM_CLASSES, ImageShape
 from gantut.optimizers import FusedAdam
 from gantut.recipes.schedules import Schedule, constant
+from gantut.stabilisers import Builder
 from gantut.vae import VAE
 
-Builder = Callable[..., keras.Model]
 _Game = TypeVar("_Game", bound=GAN)
 
 
 def make_deterministic(seed: int) -> int:
-    """Seeds Python, NumPy and TensorFlow, and asks TensorFlow for deterministic operations.
+    """Seeds Python, NumPy and TensorFlow, and makes TensorFlow's operations deterministic.
 
-    Both hold for the rest of the process. Returns the seed, as Python's own integer.
+    They stay so for the rest of the process. Returns the seed, as Python's own integer.
 
     Args:
         seed: An integer in [0, 2**32).
@@ -81,7 +83,7 @@ class Recipe(TrainingSettings):
     summary: str
     generator: Builder
     gpu_steps: int
-    callbacks: Callable[..., Sequence[Any]] = lambda **length: ()
+    callbacks: Callable[..., Sequence[keras.callbacks.Callback]] = lambda **length: ()
     conditional: bool = False
     centred: bool = False
     image_shape: ImageShape | None = None
@@ -92,8 +94,8 @@ class Recipe(TrainingSettings):
         image_shape: Sequence[int] = MNIST_SHAPE,
         num_classes: int = NUM_CLASSES,
         seed: int = 0,
-        mean_image: Any = None,
-    ) -> Any:
+        mean_image: npt.ArrayLike | None = None,
+    ) -> Model:
         """Makes the networks and the optimizers, after `make_deterministic`.
 
         Args:
@@ -111,27 +113,29 @@ class Recipe(TrainingSettings):
             raise ValueError(
                 f"recipe {self.name!r} is made for images of shape {self.image_shape}, got {shape}"
             )
-        given: dict[str, Any] = {"image_shape": shape}
-        if self.conditional:
-            given["num_classes"] = num_classes
-        if self.centred:
-            given["mean_image"] = np.zeros(shape) if mean_image is None else mean_image
         if self.stack > 1:
             if len(shape) != 3 or shape[2] != 1:
                 raise ValueError(
                     f"recipe {self.name!r} stacks {self.stack} grey images to one: wanted the "
                     f"image_shape (height, width, 1), got {shape}"
                 )
-            given["image_shape"] = (*shape[:2], self.stack)
-            if self.centred:
-                given["mean_image"] = np.tile(given["mean_image"], (1, 1, self.stack))
+            shape = (*shape[:2], self.stack)
+        given: dict[str, Any] = {"image_shape": shape}
+        if self.conditional:
+            given["num_classes"] = num_classes
+        if self.centred:
+            given["mean_image"] = (
+                np.zeros(shape)
+                if mean_image is None
+                else np.repeat(mean_image, self.stack, axis=-1)
+            )
         return self.assemble(given, seed)
 
-    def assemble(self, given: Mapping[str, Any], seed: int) -> Any:
+    def assemble(self, given: Mapping[str, Any], seed: int) -> Model:
         """The compiled model, its builders called with what is given."""
         raise NotImplementedError
 
-    def reset(self, model: Any) -> None:
+    def reset(self, model: Model) -> None:
         """Gives a model that such a recipe built the recipe's learning rates."""
         raise NotImplementedError
 
@@ -225,7 +229,7 @@ class GANRecipe(GameSettings, Recipe):
             seed=seed,
         )
 
-    def reset(self, model: GAN) -> None:
+    def reset(self, model: Model) -> None:
         """Gives a GAN the recipe's learning rates."""
         if not isinstance(model, GAN):
             raise TypeError(f"recipe {self.name!r} trains a GAN, got {type(model).__name__}")
@@ -252,7 +256,7 @@ class VAERecipe(Recipe):
         vae.compile(adam, steps_per_execution=self.steps_per_execution)
         return vae
 
-    def reset(self, model: VAE) -> None:
+    def reset(self, model: Model) -> None:
         """Gives a VAE the recipe's learning rate."""
         if not isinstance(model, VAE):
             raise TypeError(f"recipe {self.name!r} trains a VAE, got {type(model).__name__}")
@@ -275,5 +279,4 @@ def _described(value: Any) -> Any:
         return [name, numbers, _described(enclosed)]
     if isinstance(value, np.generic):
         return value.item()
-    known = value is None or isinstance(value, bool | int | float | str)
-    return value if known else type(value).__name__
+    return value if isinstance(value, int | float | str | None) else type(value).__name__

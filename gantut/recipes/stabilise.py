@@ -8,7 +8,8 @@ from gantut import _check, stabilisers
 from gantut._keras import keras
 from gantut.callbacks import AnnealNoise
 from gantut.recipes.catalogue import get
-from gantut.recipes.recipe import Builder, GANRecipe, Recipe
+from gantut.recipes.recipe import GANRecipe, Recipe
+from gantut.stabilisers import Builder
 
 
 def stabilise(

@@ -1,14 +1,16 @@
 """Training by a recipe."""
 
+import contextlib
 import functools
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gantut import _check, distribution
 from gantut._keras import keras, tf
@@ -24,14 +26,16 @@ from gantut.callbacks import (
 )
 from gantut.callbacks.clock import Timed, check_length
 from gantut.callbacks.parts import steps_done
-from gantut.data import check_images, check_labels, check_samples, number_of_classes
+from gantut.data import Float32, check_images, check_labels, check_samples, number_of_classes
+from gantut.model import Model
 from gantut.networks import NUM_CLASSES
-from gantut.recipes.batches import as_batch, batches, fingerprint, rows_of_batches, take, untuned
+from gantut.recipes.batches import batches_from_step, fingerprint, take
 from gantut.recipes.catalogue import get
 from gantut.recipes.recipe import Recipe, make_deterministic
 from gantut.recipes.schedules import Schedule, constant
 
 _Model = TypeVar("_Model")
+_Trained = TypeVar("_Trained", bound=Model)
 _Given = ParamSpec("_Given")
 _Record = TypeVar("_Record")
 
@@ -102,16 +106,16 @@ def count_steps(
 @cpu_timed
 def train(
     recipe: str | Recipe,
-    x: Any,
-    y: Any = None,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike | None = None,
     *,
     steps: int | None = None,
     seconds: float | None = None,
     epochs: int | None = None,
     seed: int = 0,
-    callbacks: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
     progress: bool = False,
-    gan: Any = None,
+    gan: Model | None = None,
     history_every: int = 100,
     checkpoints: str | os.PathLike[str] | Checkpoints | None = None,
     resume: bool = False,
@@ -167,30 +171,14 @@ def train(
         raise ValueError("resume needs checkpoints, the folder to go on from")
     if [steps, seconds, epochs].count(None) < 2:
         raise ValueError(f"wanted one length, got {steps=}, {seconds=}, {epochs=}")
-    if isinstance(x, np.ndarray) and x.ndim == 2:
-        x = check_samples(x, x.shape[1:], maker="generator")
-    else:
-        x = check_images(x, name="x")
-    if settings.batch_size > len(x):
-        raise ValueError(
-            f"recipe {settings.name!r} trains on batches of {settings.batch_size} samples, "
-            f"but there are only {len(x)}"
-        )
-    num_classes = NUM_CLASSES
-    if not settings.conditional:
-        y = None
-    elif y is None:
-        raise ValueError(f"recipe {settings.name!r} is conditional: it needs labels y beside x")
-    else:
-        y = check_labels(y, len(x), gan.num_classes if gan is not None else None)
-        num_classes = number_of_classes(y)
-    length: dict[str, Any]
+    x, y = _checked(settings, x, y, gan)
     if seconds is None:
-        length = {"steps": count_steps(settings, len(x), steps=steps, epochs=epochs)}
-    else:
-        length = {"seconds": _check.number(seconds, "seconds", above=0)}
+        steps = count_steps(settings, len(x), steps=steps, epochs=epochs)
+    steps, seconds = check_length(steps, seconds)
+    length: dict[str, Any] = {"steps": steps} if seconds is None else {"seconds": seconds}
     seed = _check.seed(seed)
     if gan is None:
+        num_classes = NUM_CLASSES if y is None else number_of_classes(y)
         gan = settings.build(x.shape[1:], num_classes, seed, x.mean(axis=0))
     else:
         make_deterministic(seed)
@@ -200,29 +188,17 @@ def train(
             **settings.record(),
             "dtype policy": gan.dtype_policy.name,
             "seed": seed,
-            "steps": None,
-            "seconds": None,
-            **length,
+            "steps": steps,
+            "seconds": seconds,
             "data": fingerprint(x, y),
         }
-
     replicas = gan.distribute_strategy.num_replicas_in_sync
     if on_device is None:
         on_device = has_gpu() and replicas == 1 and x.nbytes <= _HELD_BYTES
     elif on_device and replicas > 1:
         raise ValueError(f"on_device=True is for one replica, got {replicas}")
-    held = [tf.constant(part) for part in (x, y) if part is not None] if on_device else []
-
     order = {"batch_size": settings.batch_size, "seed": seed, "stack": settings.stack}
-
-    def pick(rows: Any) -> Any:
-        return as_batch([tf.gather(part, rows) for part in held], settings.stack)
-
-    def from_step(step: int) -> tf.data.Dataset:
-        if held:
-            return untuned(rows_of_batches(len(x), **order, skip=step))
-        return batches(x, y, **order, skip=step)
-
+    from_step, pick = batches_from_step(x, y, **order, on_device=on_device)
     return run(
         gan,
         from_step,
@@ -234,29 +210,50 @@ def train(
         history_every=history_every,
         checkpoints=checkpoints,
         resume=resume,
-        pick=pick if held else None,
+        pick=pick,
     )
 
 
+def _checked(
+    recipe: Recipe, x: npt.ArrayLike, y: npt.ArrayLike | None, gan: Model | None
+) -> tuple[Float32, npt.NDArray[np.integer] | None]:
+    """The samples, and the labels (None if the recipe takes none), where they fit both."""
+    if isinstance(x, np.ndarray) and x.ndim == 2:
+        x = check_samples(x, x.shape[1:], maker="generator")
+    else:
+        x = check_images(x, name="x")
+    if recipe.batch_size > len(x):
+        raise ValueError(
+            f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} samples, "
+            f"but there are only {len(x)}"
+        )
+    if not recipe.conditional:
+        return x, None
+    if y is None:
+        raise ValueError(f"recipe {recipe.name!r} is conditional: it needs labels y beside x")
+    return x, check_labels(y, len(x), None if gan is None else gan.num_classes)
+
+
+@cpu_timed
 def run(
-    gan: Any,
-    dataset: Any,
+    gan: _Trained,
+    dataset: tf.data.Dataset | Callable[[int], tf.data.Dataset],
     *,
     steps: int | None = None,
     seconds: float | None = None,
     schedule: Schedule = constant,
-    callbacks: Iterable[Any] = (),
-    last: Iterable[Any] = (),
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    last: Iterable[keras.callbacks.Callback] = (),
     progress: bool = False,
     history_every: int = 100,
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
-    pick: Callable[[Any], Any] | None = None,
-) -> Run[Any]:
+    pick: Callable[[tf.Tensor], Any] | None = None,
+) -> Run[_Trained]:
     """Trains a compiled model on batches: what `train` does once networks and data are made.
 
     Args:
-        gan: A compiled `GAN`, or another model with its ``step_counter`` and ``g_optimizer``.
+        gan: A compiled `GAN`, or another `gantut.model.Model`.
         dataset: An endless dataset of batches, or a function that makes one which begins after
             the given number of batches; ``resume``, and finding where a loss was lost, take that.
         steps: Length of the training in steps; or
@@ -274,28 +271,25 @@ def run(
     length: dict[str, Any] = {"steps": steps, "seconds": seconds}
     if resume and (checkpoints is None or not callable(dataset)):
         raise ValueError("resume needs checkpoints, and a function that makes the dataset")
-    begin = time.process_time()
+    replicas = gan.distribute_strategy.num_replicas_in_sync
+    if replicas > 1 and steps is None:
+        raise ValueError(f"several replicas train for a number of steps, got {seconds=}")
     given, clock = list(callbacks), TrainingClock()
     known = (*given, HistoryWriter(every=history_every), StopOnDivergence())
     history = next(callback for callback in known if isinstance(callback, HistoryWriter))
     divergence = next(callback for callback in known if isinstance(callback, StopOnDivergence))
-    bar = ProgressBar(**length) if progress else None
     in_order = [
         clock.stop,  # first, so that all other callbacks run while the clock stands still
         history,  # before what goes back from a loss that is not finite, to see that loss
         divergence,
-        TimeLimit(seconds) if seconds is not None else None,
-        bar,
+        *([] if seconds is None else [TimeLimit(seconds)]),
+        *([ProgressBar(**length)] if progress else []),
         *(callback for callback in given if callback not in (history, divergence)),
         *last,
         LearningRateSchedule(schedule, **length),
-        checkpoints,  # behind all that it remembers, as they are after the execution
+        *([] if checkpoints is None else [checkpoints]),  # behind all that it remembers
         clock.start,  # last, as the execution comes next
     ]
-    in_order = [callback for callback in in_order if callback is not None]
-    replicas = gan.distribute_strategy.num_replicas_in_sync
-    if replicas > 1 and steps is None:
-        raise ValueError(f"several replicas train for a number of steps, got seconds={seconds!r}")
     done = 0
     if checkpoints is not None:
         checkpoints.attach(in_order, clock)
@@ -303,28 +297,15 @@ def run(
             done = _restore(gan, checkpoints)
         else:
             checkpoints.check_unused()
-    first = steps_done(gan) - done
+    first_step = steps_done(gan) - done
     if callable(dataset):
-        from_step = dataset
-        divergence.batches = lambda step: from_step(step - first)
-        dataset = from_step(done)
+        from_step, dataset = dataset, dataset(done)
+        divergence.batches = lambda step: from_step(step - first_step)
     remaining = None if steps is None else max(0, steps - done)
-    finished = clock() >= seconds if seconds is not None else remaining == 0
-    there = int(dataset.cardinality())
-    if there >= 0 and (remaining is None or there < remaining):
-        wanted = f"{seconds:g} seconds" if remaining is None else f"{remaining:,} steps"
-        raise ValueError(
-            f"the dataset ends after {there:,} batches, wanted {wanted}: dataset.repeat() never "
-            "ends"
-        )
-    if remaining is not None:
-        dataset = take(dataset, remaining)
+    dataset = _lasting(dataset, remaining, seconds)
     dataset = distribution.share_batches(dataset, gan.distribute_strategy)
-    without_clock = [c for c in in_order if isinstance(c, Timed) and c.clock is None]
-    try:
-        for callback in without_clock:
-            callback.clock = clock
-        if finished:
+    with _tidied(in_order, clock):
+        if remaining == 0 or (seconds is not None and clock() >= seconds):
             # The checkpoint has all steps, but perhaps not what comes after the last of them:
             # learning rates that are put back, the last row and picture.
             ends = keras.callbacks.CallbackList(in_order, model=gan)
@@ -333,31 +314,57 @@ def run(
             ends.on_train_end()
         else:
             # A dataset that is shared out does not tell its length.
-            told: dict[str, Any] = {"steps_per_epoch": remaining} if replicas > 1 else {}
+            told: dict[str, Any] = {"steps_per_epoch": remaining if replicas > 1 else None}
             gan.fit(dataset, shuffle=False, verbose=0, callbacks=in_order, pick=pick, **told)
             if seconds is not None and not gan.stop_training:
-                warnings.warn(f"the dataset ended before {seconds:g} seconds did", stacklevel=2)
-    finally:
-        divergence.batches = None
-        for callback in without_clock:
-            callback.clock = None
-        for callback in in_order:
-            if isinstance(callback, Annealed):
-                callback.put_back()
-        if bar is not None:
-            bar.close()
+                warnings.warn(f"the dataset ended before {seconds:g} seconds did", stacklevel=3)
     return Run(
         gan=gan,
         history={name: list(column) for name, column in history.history.items()},
         seconds=clock(),
-        cpu_seconds=time.process_time() - begin,
-        steps=steps_done(gan) - first,
+        cpu_seconds=0.0,
+        steps=steps_done(gan) - first_step,
         diverged_at=divergence.diverged_at,
         origin=divergence.origin,
     )
 
 
-def _restore(gan: Any, checkpoints: Checkpoints) -> int:
+def _lasting(dataset: tf.data.Dataset, steps: int | None, seconds: float | None) -> tf.data.Dataset:
+    """The dataset, as long as the training if that is known, and no shorter."""
+    there = int(dataset.cardinality())
+    if there >= 0 and (steps is None or there < steps):
+        wanted = f"{seconds:g} seconds" if steps is None else f"{steps:,} steps"
+        raise ValueError(
+            f"the dataset ends after {there:,} batches, wanted {wanted}: dataset.repeat() never "
+            "ends"
+        )
+    return dataset if steps is None else take(dataset, steps)
+
+
+@contextlib.contextmanager
+def _tidied(callbacks: Sequence[keras.callbacks.Callback], clock: TrainingClock) -> Iterator[None]:
+    """Lends the clock to callbacks that have none, and undoes what an exception leaves behind.
+
+    Keras tells no callback of one.
+    """
+    without_clock = [c for c in callbacks if isinstance(c, Timed) and c.clock is None]
+    try:
+        for callback in without_clock:
+            callback.clock = clock
+        yield
+    finally:
+        for callback in without_clock:
+            callback.clock = None
+        for callback in callbacks:
+            if isinstance(callback, StopOnDivergence):
+                callback.batches = None
+            elif isinstance(callback, Annealed):
+                callback.put_back()
+            elif isinstance(callback, ProgressBar):
+                callback.close()
+
+
+def _restore(gan: Model, checkpoints: Checkpoints) -> int:
     """The steps that were done at the newest checkpoint that all workers have, which is taken."""
     strategy = gan.distribute_strategy
     if strategy.num_replicas_in_sync == 1:

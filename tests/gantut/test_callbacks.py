@@ -1,6 +1,7 @@
 """Callbacks write, stop and go back when they should, and only then."""
 
 import csv
+import functools
 import math
 from types import SimpleNamespace
 
@@ -17,31 +18,30 @@ from gantut.gan import GAN
 SHAPE = (4, 4, 1)
 
 
-def make_gan(conditional=False, ema=0.9, steps_per_execution=1, noise=None, **settings):
+def make_gan(**settings):
+    """The GAN of some settings, as it was when it was made."""
+    gan, start = built(**settings)
+    for name, variable in gan.state().items():
+        variable.assign(start[name])
+    return gan
+
+
+@functools.cache
+def built(num_classes=None, ema=0.9, steps_per_execution=1, noise=None, d_steps=1):
     keras.utils.set_random_seed(0)
-    if conditional:
-        gan = GAN(
-            networks.mlp_generator(4, SHAPE, widths=(8,), num_classes=3),
-            networks.mlp_discriminator(SHAPE, widths=(8,), num_classes=3),
-            ema=ema,
-            seed=0,
-        )
-    else:
-        discriminator = networks.mlp_discriminator(SHAPE, widths=(8,))
-        gan = GAN(
-            networks.mlp_generator(4, SHAPE, widths=(8,)),
-            discriminator if noise is None else stabilisers.at_input(discriminator, noise),
-            ema=ema,
-            seed=0,
-            **settings,
-        )
+    labels = {} if num_classes is None else {"num_classes": num_classes}
+    discriminator = networks.mlp_discriminator(SHAPE, widths=(8,), **labels)
+    if noise is not None:
+        discriminator = stabilisers.at_input(discriminator, stabilisers.InstanceNoise(noise))
+    generator = networks.mlp_generator(4, SHAPE, widths=(8,), **labels)
+    gan = GAN(generator, discriminator, ema=ema, d_steps=d_steps, seed=0)
     gan.compile(
         keras.optimizers.Adam(1e-3),
         keras.optimizers.Adam(1e-3),
         steps_per_execution=steps_per_execution,
         run_eagerly=True,  # the callbacks are called alike, and no graph has to be traced
     )
-    return gan
+    return gan, state(gan)
 
 
 def fit(gan, *given, epochs=1, **arguments):
@@ -195,7 +195,7 @@ def test_grids_are_drawn_from_the_averaged_weights(tmp_path):
 
 def test_a_conditional_grid_has_a_row_a_class_and_a_latent_a_column(tmp_path):
     grid = callbacks.SampleGrid(tmp_path / "a", columns=2, scale=1)
-    gan = make_gan(conditional=True)
+    gan = make_gan(num_classes=3)
     fit(gan, grid)
     z = np.random.default_rng(0).standard_normal((2, 4), dtype=np.float32)
     with Image.open(grid.files[-1]) as picture:
@@ -224,7 +224,7 @@ def test_grids_refuse_what_does_not_fit(tmp_path):
     with pytest.raises(ValueError, match="takes no labels"):
         fit(make_gan(), callbacks.SampleGrid(tmp_path, labels=[1]))
     with pytest.raises(ValueError, match="labels"):
-        fit(make_gan(conditional=True), callbacks.SampleGrid(tmp_path, labels=[3]))
+        fit(make_gan(num_classes=3), callbacks.SampleGrid(tmp_path, labels=[3]))
     with pytest.raises(ValueError, match="columns"):
         callbacks.SampleGrid(tmp_path, columns=0)
     with pytest.raises(ValueError, match="times"):
@@ -266,12 +266,13 @@ def test_weights_lost_in_the_very_last_step_are_noticed():
 
 
 def test_a_healthy_training_is_left_alone():
-    plain, guarded = make_gan(), make_gan()
-    fit(plain)
+    gan = make_gan()
+    fit(gan)
+    alone = state(gan)
     guard = callbacks.StopOnDivergence(every=3)
-    fit(guarded, guard)
+    fit(make_gan(), guard)
     assert guard.diverged_at is None
-    assert_same_state(state(plain), state(guarded))
+    assert_same_state(state(gan), alone)
 
 
 # --- Time ----------------------------------------------------------------------------------------
@@ -359,7 +360,7 @@ def test_a_schedule_has_one_length():
 
 
 def test_an_optimizer_with_a_schedule_of_its_own_is_refused():
-    gan = make_gan()
+    gan, _ = built.__wrapped__()
     own = keras.optimizers.schedules.CosineDecay(1e-3, 10)
     gan.compile(keras.optimizers.Adam(own), keras.optimizers.Adam(own))
     with pytest.raises(TypeError, match="LearningRateSchedule"):
@@ -400,14 +401,15 @@ def test_what_an_exception_left_is_put_back():
     ids=["line", "short", "schedule", "seconds"],
 )
 def test_annealing_the_noise(arguments, factors):
-    seen, noise = [], stabilisers.InstanceNoise(0.4)
-    gan = make_gan(steps_per_execution=2, noise=noise)
+    gan = make_gan(steps_per_execution=2, noise=0.4)
+    (stddev,) = [v for v in gan.discriminator.variables if v.path.endswith("stddev")]
+    seen = []
     read = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda batch, logs: seen.append(float(noise.stddev))
+        on_train_batch_end=lambda batch, logs: seen.append(float(stddev))
     )
     fit(gan, callbacks.AnnealNoise(**arguments), read)
     assert seen == pytest.approx([0.4 * f for f in factors], abs=1e-7)
-    assert float(noise.stddev) == pytest.approx(0.4)
+    assert float(stddev) == pytest.approx(0.4)
 
 
 def test_there_must_be_noise_to_anneal():
@@ -425,7 +427,7 @@ def test_checkpoints_of_another_training_stay(tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert [path.name for path in written.files()] == ["step-000008.npz", "step-000004.npz"]
     with pytest.raises(FileExistsError, match="resume"):
-        fit(make_gan(), callbacks.Checkpoints(tmp_path, every=4))
+        fit(gan, callbacks.Checkpoints(tmp_path, every=4))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     fit(gan, written)  # its own it goes on with
     assert [path.name for path in written.files()] == ["step-000016.npz", "step-000012.npz"]

@@ -119,19 +119,8 @@ def found(*args, **kwargs):
 # --- Sound pieces -------------------------------------------------------------------------------
 
 
-# One is enough for a moment's test. The VAE has no D.
-AT_ONCE = {"conditional_fast"}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in AT_ONCE else pytest.mark.slow)
-        for name in recipes.RECIPES
-        if name != "vae"
-    ],
-)
+@pytest.mark.parametrize("name", [name for name in recipes.RECIPES if name != "vae"])
 def test_no_false_alarm_on_our_recipes(name):
     recipe = recipes.get(name)
     gan = recipe.build()

@@ -717,7 +717,7 @@ def test_a_generator_of_one_digit_on_data_of_ten():
     sevens = digits.x_train[digits.y_train == 7][:200]
     gan = GAN(emitting(sevens), networks.mlp_discriminator(widths=(8,)), seed=0)
     compiled(gan, optimizer=keras.optimizers.SGD, eager=True)
-    found = diagnosed(gan, x=digits.x_train[:240], every=1, steps=3, batch_size=80)
+    found = diagnosed(gan, x=digits.x_train[:240], every=1, steps=3, batch_size=80, samples=120)
     # Nothing in this G can be trained, which is seen too.
     assert names(found) == ["vanishing_gradient", "few_classes"]
     message = found.findings[1].message
