@@ -39,7 +39,8 @@ def built(num_classes=None, ema=0.9, steps_per_execution=1, noise=None, d_steps=
         keras.optimizers.Adam(1e-3),
         keras.optimizers.Adam(1e-3),
         steps_per_execution=steps_per_execution,
-        run_eagerly=True,  # the callbacks are called alike, and no graph has to be traced
+        # Callbacks are called alike: a graph is traced only for what many tests share.
+        run_eagerly=(num_classes, ema, d_steps) != (None, 0.9, 1),
     )
     return gan, state(gan)
 
