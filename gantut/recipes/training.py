@@ -322,7 +322,7 @@ def run(
         gan=gan,
         history={name: list(column) for name, column in history.history.items()},
         seconds=clock(),
-        cpu_seconds=0.0,
+        cpu_seconds=0.0,  # cpu_timed knows it
         steps=steps_done(gan) - first_step,
         diverged_at=divergence.diverged_at,
         origin=divergence.origin,
