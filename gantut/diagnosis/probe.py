@@ -80,12 +80,11 @@ class Probe:
                 "Diagnosis needs data of the shape that the generator makes, "
                 f"(n, {', '.join(map(str, wanted))}) with n >= 2, got {x.shape}"
             )
-        if gan.conditional and y is None:
-            raise ValueError("Diagnosis of a conditional GAN needs labels y beside the data x")
-        # Without labels all is of one class.
-        labels = (
-            check_labels(y, len(x), gan.num_classes) if gan.conditional else np.zeros(len(x), int)
-        )
+        labels = np.zeros(len(x), int)  # without labels all is of one class
+        if gan.conditional:
+            if y is None:
+                raise ValueError("Diagnosis of a conditional GAN needs labels y beside the data x")
+            labels = check_labels(y, len(x), gan.num_classes)
         batch_size, samples = _check.sizes(batch_size=batch_size, samples=samples)
         rng = _check.rng(seed)
         # Small data serves more than once, so that a batch has its size.
