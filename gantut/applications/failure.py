@@ -59,7 +59,7 @@ def late_start(
     seed: int = 0,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> tuple[GAN, Float64]:
-    """D trains alone for 601 steps, then both for ``together`` steps.
+    """D trains alone for some 600 steps, then both for ``together`` steps.
 
     Returns the GAN, and of every 20th step the numbers of `gradient_lengths` behind its own.
     """
