@@ -12,6 +12,7 @@ import sys
 
 import vendor
 from project import BUILD, ROOT
+from run_tests import UNIT_TESTS
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
 
@@ -47,7 +48,7 @@ def main() -> None:
     """Runs, builds, checks; the first step that fails ends it, with its status."""
     execute = [sys.executable, str(ROOT / "tools/execute_notebooks.py")]
     export = [sys.executable, str(ROOT / "tools/export_generator.py")]
-    check = [sys.executable, "-m", "pytest", "-m", "built", "tests/book", "tests/browser"]
+    check = [*UNIT_TESTS, "-m", "built", "tests/book", "tests/browser"]
     status = subprocess.run(execute, cwd=ROOT, check=False).returncode
     if status:
         sys.exit(status)

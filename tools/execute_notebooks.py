@@ -1,10 +1,9 @@
 """Runs the book's notebooks, each once, as tests; the book is then built from their results.
 
-``pytest --nbmake`` runs a copy of each chapter under build/executed: one after the other those that
-use all cores, then side by side those that keep TensorFlow to one. A chapter whose code, package,
-recorded results, installed versions and kind of device are those of its last run is not run again.
-What it computed goes into the cache that the book's build reads, and the seconds, versions and
-device into run.json, which the page "What was run" shows.
+``pytest --nbmake`` runs a copy of each chapter under build/executed, side by side, the longest
+first. A chapter whose code, package, recorded results, installed versions and kind of device are
+those of its last run is not run again. What it computed goes into the cache that the book's build
+reads, and the seconds, versions and device into run.json, which the page "What was run" shows.
 """
 
 import argparse
@@ -14,6 +13,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +32,6 @@ EXECUTED = ROOT / "build/executed"  # not below _build: nbmake passes over noteb
 RECORD = EXECUTED / "run.json"
 CACHE = BUILD / ".jupyter_cache"
 CELL_SECONDS = 600
-ONE_THREAD = "set_intra_op_parallelism_threads(1)"
 MOST_PROCESSES = 4  # each is a TensorFlow of one or two gigabytes
 
 
@@ -181,15 +180,17 @@ def fill_cache(keys: dict[str, str] | None = None) -> list[str]:
     return current
 
 
-def keeps_to_one_core(path: Path) -> bool:
-    """Whether a chapter tells TensorFlow to use one thread, so that another can run beside it."""
-    notebook = nbformat.read(path, as_version=4)
-    return any(ONE_THREAD in cell.source for cell in code_cells(notebook))
+def stated_seconds(page: str) -> int:
+    """How long a chapter says that it runs; 0 if it does not."""
+    text = (ROOT / f"{page}.md").read_text("utf-8")
+    said = re.search(r"^Runs in about (\d+) seconds", text, re.MULTILINE)
+    return int(said[1]) if said else 0
 
 
 def run_tests(paths: list[Path], processes: int, seconds: Seconds) -> int:
     """Runs notebooks as tests, ``processes`` at a time; returns pytest's exit status."""
-    side_by_side = ["-n", str(processes), "--dist", "worksteal"] if processes > 1 else []
+    # One notebook at a time to each process, so that they keep to their order.
+    side_by_side = ["-n", str(processes), "--maxschedchunk=1"] if processes > 1 else []
     arguments = [
         "--nbmake",
         "--overwrite",
@@ -208,20 +209,14 @@ def run_tests(paths: list[Path], processes: int, seconds: Seconds) -> int:
 
 def run(pages: list[str], keys: dict[str, str]) -> int:
     """Runs ``pages`` as tests and records those that passed; returns pytest's exit status."""
-    paths = {prepare(page): page for page in pages}
+    longest_first = sorted(pages, key=stated_seconds, reverse=True)
+    paths = {prepare(page): page for page in longest_first}
     os.environ.update({"TF_CPP_MIN_LOG_LEVEL": "2", "PYDEVD_DISABLE_FILE_VALIDATION": "1"})
     os.environ.pop("MPLBACKEND", None)  # the kernels draw into the page
     seconds = Seconds()
-    beside = [path for path in paths if keeps_to_one_core(path)]
-    processes = 1 if has_gpu() else min(os.cpu_count() or 1, MOST_PROCESSES, len(beside))
-    if processes == 1:
-        groups = [(list(paths), 1)]
-    else:
-        groups = [([path for path in paths if path not in beside], 1), (beside, processes)]
-    status = 0
-    for group, count in groups:
-        if group:
-            status = run_tests(group, count, seconds) or status
+    # Few of the book's networks are large enough to keep two cores busy.
+    processes = 1 if has_gpu() else min(os.cpu_count() or 1, MOST_PROCESSES, len(paths))
+    status = run_tests(list(paths), processes, seconds)
     if current_keys() != keys:
         print("The package or a chapter changed while the notebooks ran: run them again.")
         return status or 1
