@@ -68,8 +68,8 @@ def recipe(name: str) -> Any:
     if name in recipes.RECIPES:
         return recipes.get(name)
 
-    def discriminator(shape: Any, num_classes: int, mean_image: Any) -> Any:
-        image, label = keras.Input(shape, name="image"), keras.Input((), dtype="int32")
+    def discriminator(image_shape: Any, num_classes: int, mean_image: Any) -> Any:
+        image, label = keras.Input(image_shape, name="image"), keras.Input((), dtype="int32")
         one_hot = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot")(label)
         x = networks.parts.pixels_in_a_row(image, mean_image)
         x = keras.layers.Concatenate()([x, one_hot])
@@ -105,18 +105,15 @@ def score_row(source: str, images: Any, labels: Any, data: Any, seed: int) -> di
     score = conditional.classification_accuracy_score(
         images, labels, data.x_test, data.y_test, seed=seed
     )
-    reader = second_reader(seed)
-    row = {
+    return {
         "experiment": "score",
         "source": source,
         "score": score.accuracy,
         "by_class": score.by_class.tolist(),
         "read_by_judge": conditional.accuracy(images, labels),
-        "read_by_second": conditional.accuracy(images, labels, reader.classify),
+        "read_by_second": conditional.accuracy(images, labels, second_reader(seed).classify),
         "cpu_seconds": score.cpu_seconds,
     }
-    print(row, flush=True)
-    return row
 
 
 @functools.cache
