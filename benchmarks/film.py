@@ -14,16 +14,15 @@ import base64
 import functools
 import io
 import json
-import time
 from typing import Any
 
 import numpy as np
+from lib.marks import Marks
 from lib.recording import RESULTS, main
 from PIL import Image
 
 from gantut import evaluation, judge, load_mnist, recipes, sampling
 from gantut._files import atomic_write
-from gantut._keras import keras
 
 RECIPE, SEED, STEPS = "conditional_fast", 0, 6_000
 CLASSES, LATENTS, SIDE = 10, 5, 28
@@ -77,50 +76,18 @@ def to_png(greys: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-class Camera(keras.callbacks.Callback):
-    """Takes a frame at each of the steps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.due = frame_steps()
-        self.inputs = film_inputs()
-        self.pictures: list[np.ndarray] = []
-        self.rows: list[dict[str, Any]] = []
-        self.floor = evaluation.frechet_floor(SAMPLES)
-        self.not_training = time.process_time()
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Takes the frame of the untrained generator."""
-        self.look()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Takes a frame if one is due."""
-        self.look()
-
-    def look(self) -> None:
-        """Takes a frame if one is due: the pictures, and the distance of the generator."""
-        step = int(self.model.step_counter.numpy())
-        if not self.due or step < self.due[0]:
-            return
-        assert step == self.due.pop(0)
-        begin = time.process_time()
-        seconds = round(begin - self.not_training, 2) if step else 0.0
-        generator = self.model.ema_generator
-        self.pictures.append(to_greys(sampling.render(generator, *self.inputs)))
-        distance = evaluation.quick_frechet(generator, n=SAMPLES)
-        ratio = round(distance / self.floor, 4)
-        read = count_read(self.pictures[-1])
-        self.rows.append(
-            {"step": step, "cpu_seconds": seconds, "frechet_ratio": ratio, "read": read}
-        )
-        self.not_training += time.process_time() - begin
-
-
 @functools.cache
 def filmed() -> dict[str, list[dict[str, Any]]]:
     """Trains, writes the page's file, and returns the rows of each kind."""
-    data = load_mnist()
-    camera = Camera()
+    data, inputs, pictures = load_mnist(), film_inputs(), []
+    floor = evaluation.frechet_floor(SAMPLES)
+
+    def look(gan: Any) -> dict[str, Any]:
+        pictures.append(to_greys(sampling.render(gan.ema_generator, *inputs)))
+        distance = evaluation.quick_frechet(gan.ema_generator, n=SAMPLES)
+        return {"frechet_ratio": round(distance / floor, 4), "read": count_read(pictures[-1])}
+
+    camera = Marks(frame_steps(), look)
     run = recipes.train(
         RECIPE,
         data.x_train,
@@ -136,7 +103,7 @@ def filmed() -> dict[str, list[dict[str, Any]]]:
             run.history["step"], run.history["d_loss"], run.history["g_loss"], strict=True
         )
     ]
-    png = to_png(np.concatenate(camera.pictures))
+    png = to_png(np.concatenate(pictures))
     film = {
         "recipe": RECIPE,
         "seed": SEED,

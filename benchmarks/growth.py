@@ -91,32 +91,20 @@ def digits(n: int) -> Any:
 
 def training(recipe: Any, n: int, num_classes: int | None = None) -> dict[str, float]:
     """The row of a training on n images, with made-up labels if there are classes."""
+    from lib.marks import Executions
+
     from gantut import recipes
-    from gantut._keras import keras
-
-    class Executions(keras.callbacks.Callback):  # type: ignore[misc]
-        """The processor time at the beginning, and after each execution."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.at: list[float] = []
-
-        def on_train_begin(self, logs: Any = None) -> None:
-            self.at.append(time.process_time())
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            self.at.append(time.process_time())
 
     x = digits(n)
     labels = None if num_classes is None else np.arange(n) % num_classes
     executions, meter = Executions(), Meter()
-    steps = (1 + EXECUTIONS) * recipe.steps_per_execution
-    gan = recipes.train(recipe, x, labels, steps=steps, callbacks=[executions]).gan
-    slices = np.diff(executions.at)[1:]
+    length = (1 + EXECUTIONS) * recipe.steps_per_execution
+    gan = recipes.train(recipe, x, labels, steps=length, callbacks=[executions]).gan
+    steps, seconds = executions.taken()
     return {
         **meter.row(),
-        "prepare_seconds": round(executions.at[0] - meter.began, 4),
-        "step_milliseconds": round(1000 * min(slices) / recipe.steps_per_execution, 3),
+        "prepare_seconds": round(executions.at[0][1] - meter.began, 4),
+        "step_milliseconds": round(1000 * min(seconds / steps), 3),
         "samples_mebibytes": round(x.nbytes / 2**20, 1),
         "parameters": gan.generator.count_params() + gan.discriminator.count_params(),
     }

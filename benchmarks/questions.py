@@ -20,10 +20,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from lib.marks import Executions
 from lib.recording import main
 
 from gantut import judge, load_mnist, metrics, networks, recipes
-from gantut._keras import keras
 from gantut.evaluation import frechet_floor, quick_frechet
 from gantut.vae import binarise
 
@@ -42,24 +42,6 @@ COST_STEPS = {
     "tutorial_dcgan": 4,
     "vae": 640,
 }
-
-
-class ProcessorClock(keras.callbacks.Callback):  # type: ignore[misc]
-    """Processor seconds of the steps after the first execution, which holds the compilation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.times: list[float] = []
-        self.batches: list[int] = []
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Notes the time."""
-        self.times.append(time.process_time())
-        self.batches.append(batch)
-
-    def seconds_per_step(self) -> float:
-        """Processor seconds of a step, of one thread."""
-        return (self.times[-1] - self.times[0]) / (self.batches[-1] - self.batches[0])
 
 
 def small_recipe() -> recipes.GANRecipe:
@@ -94,14 +76,14 @@ def picture(images: np.ndarray) -> str:
 
 def trained(recipe: Any, x: Any, y: Any, steps: int, seed: int) -> tuple[Any, dict[str, Any]]:
     """Trains; returns the model and what it cost."""
-    clock = ProcessorClock()
-    start, begin = time.perf_counter(), time.process_time()
-    run = recipes.train(recipe, x, y, steps=steps, seed=seed, callbacks=[clock])
+    executions, start = Executions(), time.perf_counter()
+    run = recipes.train(recipe, x, y, steps=steps, seed=seed, callbacks=[executions])
+    counts, seconds = executions.taken()
     cost = {
         "steps": run.steps,
         "seconds": time.perf_counter() - start,
-        "cpu_seconds": time.process_time() - begin,
-        "cpu_seconds_of_steps": clock.seconds_per_step() * run.steps,
+        "cpu_seconds": run.cpu_seconds,
+        "cpu_seconds_of_steps": sum(seconds) / sum(counts) * run.steps,
     }
     return run.gan, cost
 

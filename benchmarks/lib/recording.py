@@ -29,6 +29,11 @@ def timed(call: Callable[..., Any], *arguments: Any, **settings: Any) -> tuple[A
     return made, time.process_time() - begin
 
 
+def show(row: Mapping[str, Any]) -> None:
+    """Prints a row, without what takes many numbers."""
+    print({k: v for k, v in row.items() if not isinstance(v, list | dict)}, flush=True)
+
+
 class Record:
     """A file of rows, written after each group of them.
 
@@ -48,7 +53,7 @@ class Record:
         """Puts a whole group of rows in the place of all old rows with its key, and writes."""
         new = [{**key, **row} for row in rows]
         for row in new:
-            print({k: v for k, v in row.items() if not isinstance(v, list | dict)}, flush=True)
+            show(row)
         self.rows = [row for row in self.rows if any(row.get(k) != key[k] for k in key)] + new
         write_json(
             self.path,
@@ -100,7 +105,7 @@ def main(
         known = itertools.chain(*values.values()) if isinstance(values, Mapping) else values
         parser.add_argument(f"--{_plural(key)}", dest=key, nargs="+", type=type(next(iter(known))))
     for name, settings in (options or {}).items():
-        parser.add_argument(f"--{name}", **settings)
+        parser.add_argument(f"--{name.replace('_', '-')}", **settings)
     parser.add_argument("--out", type=Path, default=RESULTS / f"{Path(sys.argv[0]).stem}.json")
     arguments = parser.parse_args()
     if one_thread:
