@@ -11,12 +11,11 @@ Two experiments, with digits 1, 4, 5, 7 and 9 left out and three seeds each:
 """
 
 import functools
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from lib.recording import Rows, main
+from lib.recording import Rows, main, timed
 
 from gantut import load_mnist
 from gantut.applications import anomaly
@@ -31,34 +30,26 @@ Scores = Iterator[tuple[str, Any, float]]
 def trained(split: anomaly.Split, seed: int) -> Scores:
     """Yields names of methods, their scores of the test images, and CPU seconds."""
     train, test = split.train, split.test
-    begin = time.process_time()
 
-    def spent() -> float:
-        nonlocal begin
-        before, begin = begin, time.process_time()
-        return begin - before
+    def by_angle(a: Any, b: Any) -> Any:
+        return anomaly.neighbour_scores(a, b, angle=True)
 
-    yield "PCA residual", anomaly.pca_residuals(train, test, 8), spent()
-    yield "nearest pixels", anomaly.neighbour_scores(train, test), spent()
-    spent()
-    a, b = anomaly.principal_components(train, test, 40)
-    yield "nearest components by angle", anomaly.neighbour_scores(a, b, angle=True), spent()
-    spent()
-    detector = anomaly.train_autoencoder(train, seed=seed)
-    yield "autoencoder residual", detector.residuals(test), spent()
-    yield "autoencoder nearest", detector.neighbour_scores(train, test), spent()
-    spent()
-    detector = anomaly.train(train, seed=seed)
-    training = spent()
+    yield "PCA residual", *timed(anomaly.pca_residuals, train, test, 8)
+    yield "nearest pixels", *timed(anomaly.neighbour_scores, train, test)
+    yield (
+        "nearest components by angle",
+        *timed(lambda: by_angle(*anomaly.principal_components(train, test, 40))),
+    )
+    detector, training = timed(anomaly.train_autoencoder, train, seed=seed)
+    scores, spent = timed(detector.residuals, test)
+    yield "autoencoder residual", scores, training + spent
+    yield "autoencoder nearest", *timed(detector.neighbour_scores, train, test)
+    detector, training = timed(anomaly.train, train, seed=seed)
     yield "f-AnoGAN, pixels alone", detector.residuals(test, kappa=0.0), training
     yield "f-AnoGAN", detector.residuals(test), training
-    spent()
-    of_train, of_test = detector.features(train), detector.features(test)
-    logs = [
-        np.log(anomaly.neighbour_scores(a, b, angle=True))
-        for a, b in zip(of_train, of_test, strict=True)
-    ]
-    total = training + spent()
+    layers, looking = timed(lambda: zip(*map(detector.features, (train, test)), strict=True))
+    logs, comparing = timed(lambda: [np.log(by_angle(a, b)) for a, b in layers])
+    total = training + looking + comparing
     yield "GAN nearest, E alone", logs[0], total
     yield "GAN nearest, D alone", logs[1], total
     yield "GAN nearest", np.mean(logs, axis=0), total
@@ -66,10 +57,9 @@ def trained(split: anomaly.Split, seed: int) -> Scores:
 
 def untrained(split: anomaly.Split, seed: int) -> Scores:
     """Yields the neighbours' score in the GAN's networks as they are before training."""
-    begin = time.process_time()
-    detector = anomaly.untrained(split.train, seed=seed)
-    scores = detector.neighbour_scores(split.train, split.test)
-    yield "untrained nearest", scores, time.process_time() - begin
+    detector, making = timed(anomaly.untrained, split.train, seed=seed)
+    scores, spent = timed(detector.neighbour_scores, split.train, split.test)
+    yield "untrained nearest", scores, making + spent
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from lib.recording import main
+from lib.recording import main, timed
 from scipy.stats import gaussian_kde
 from sklearn import datasets
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -107,23 +107,17 @@ def halves(table: Any, seed: int) -> tuple[Any, Any]:
     return table[order[:half]], table[order[half : 2 * half]]
 
 
-def measures(
-    name: str, kinds: tuple[str, ...], train: Any, holdout: Any, synthetic: Any
-) -> dict[str, float]:
-    """The measures of one synthetic table."""
-    forest = RandomForestClassifier(50, min_samples_leaf=3, random_state=0)
-    useful = {
-        model: tabular.train_on_synthetic(predictor, synthetic, holdout, -1)
-        for model, predictor in predictors(name).items()
-    }
-    return {**tabular.measure(synthetic, train, holdout, kinds, forest)._asdict(), **useful}
-
-
 def mean_measures(
     name: str, kinds: tuple[str, ...], train: Any, holdout: Any, made: list[Any]
 ) -> dict[str, float]:
     """The means of the measures over synthetic tables."""
-    found = [measures(name, kinds, train, holdout, synthetic) for synthetic in made]
+    found = []
+    for synthetic in made:
+        forest = RandomForestClassifier(50, min_samples_leaf=3, random_state=0)
+        measured = tabular.measure(synthetic, train, holdout, kinds, forest)._asdict()
+        for model, predictor in predictors(name).items():
+            measured[model] = tabular.train_on_synthetic(predictor, synthetic, holdout, -1)
+        found.append(measured)
     return {key: float(np.mean([f[key] for f in found])) for key in found[0]}
 
 
@@ -208,15 +202,10 @@ def classes_rows(seed: int) -> Iterator[dict[str, Any]]:
     name = "breast cancer"
     table, kinds = TABLES[name]()
     train, holdout = halves(table, seed)
-    begin = time.process_time()
-    made = [copula_for_each_class(train, kinds, len(train), DRAWS * seed + i) for i in range(DRAWS)]
-    cpu_seconds = time.process_time() - begin
-    yield {
-        "data": name,
-        "method": "copula for each class",
-        "cpu_seconds": cpu_seconds,
-        **mean_measures(name, kinds, train, holdout, made),
-    }
+    rival = partial(copula_for_each_class, train, kinds, len(train))
+    made, spent = timed(lambda: [rival(DRAWS * seed + i) for i in range(DRAWS)])
+    row = {"data": name, "method": "copula for each class", "cpu_seconds": spent}
+    yield {**row, **mean_measures(name, kinds, train, holdout, made)}
 
 
 if __name__ == "__main__":

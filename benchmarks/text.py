@@ -37,23 +37,14 @@ PAIRS = (5, 10, 20, 50, 200)
 """Documents with their own summaries that a tagger is given."""
 
 
-def sweep(run: text.TextRun) -> list[dict[str, float]]:
-    """The quality of a writer at each temperature."""
-    found = []
+def writer_row(method: str, run: text.TextRun) -> dict[str, Any]:
+    """What is recorded of every writer: its quality at each temperature, and examples."""
+    sweep = []
     for temperature in TEMPERATURES:
         log_p = text.log_probabilities(run.writer, run.corpus, temperature)
-        found.append({"temperature": temperature, **text.measure(log_p, run.corpus)._asdict()})
-    return found
-
-
-def writer_row(method: str, run: text.TextRun) -> dict[str, Any]:
-    """What is recorded of every writer."""
-    return {
-        "method": method,
-        "cpu_seconds": run.cpu_seconds,
-        "sweep": sweep(run),
-        "examples": run.sample(6),
-    }
+        sweep.append({"temperature": temperature, **text.measure(log_p, run.corpus)._asdict()})
+    examples = run.sample(6)
+    return {"method": method, "cpu_seconds": run.cpu_seconds, "sweep": sweep, "examples": examples}
 
 
 def dates_rows(seed: int) -> Iterator[dict[str, Any]]:

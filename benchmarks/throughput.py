@@ -16,19 +16,21 @@ The peak is measured in the same turns: products of 2048 x 2048 matrices by each
 
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 from lib.recording import main
 from lib.variants import plain_fast, widened
 
-from gantut import load_mnist, networks, recipes
+from gantut import GAN, load_mnist, networks, recipes
+from gantut._keras import keras, tf
+from gantut.optimizers import FusedAdam
 
 ROUNDS, SECONDS = 5, 2.0
 MATRIX = 2048
@@ -63,35 +65,33 @@ def plain(name: str, batch_size: int) -> tuple[Any, Any, Any]:
     return recipe, recipe.generator(image_shape=shape), recipe.discriminator(image_shape=shape)
 
 
+def game(
+    name: str, batch_size: int, *, fused: bool = True, together: int = 1, **settings: Any
+) -> GAN:
+    """The networks as this package's GAN, compiled."""
+    recipe, G, D = plain(name, batch_size)
+    adam = FusedAdam if fused else keras.optimizers.Adam
+    rates = recipe.d_learning_rate, recipe.g_learning_rate
+    gan = GAN(G, D, seed=0, **settings)
+    gan.compile(*(adam(r, beta_1=recipe.beta_1) for r in rates), steps_per_execution=together)
+    return gan
+
+
 def fit(
     name: str, batch_size: int, *, fused: bool = True, together: int = 16, at_once: bool = False
 ) -> Run:
     """`gantut.GAN.fit`: as the recipes call it, or with one thing otherwise."""
-    import keras
-
-    from gantut import GAN
-    from gantut.optimizers import FusedAdam
-
-    recipe, G, D = plain(name, batch_size)
-    adam = FusedAdam if fused else keras.optimizers.Adam
-    gan = GAN(G, D, simultaneous=at_once, seed=0)
-    gan.compile(
-        adam(recipe.d_learning_rate, beta_1=recipe.beta_1),
-        adam(recipe.g_learning_rate, beta_1=recipe.beta_1),
-        steps_per_execution=together,
-    )
+    gan = game(name, batch_size, fused=fused, together=together, simultaneous=at_once)
     batches = recipes.batches(images(), batch_size=batch_size)
     return lambda n: gan.fit(batches.take(n), steps_per_epoch=n, verbose=0)
 
 
 def graph_loop(name: str, batch_size: int) -> Run:
     """TensorFlow's DCGAN tutorial: a ``tf.function`` of one step, called in a loop."""
-    import tensorflow as tf
-
     recipe, G, D = plain(name, batch_size)
-    cross_entropy = tf.keras.losses.BinaryCrossentropy(from_logits=True)
-    d_adam = tf.keras.optimizers.Adam(recipe.d_learning_rate, beta_1=recipe.beta_1)
-    g_adam = tf.keras.optimizers.Adam(recipe.g_learning_rate, beta_1=recipe.beta_1)
+    cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+    d_adam = keras.optimizers.Adam(recipe.d_learning_rate, beta_1=recipe.beta_1)
+    g_adam = keras.optimizers.Adam(recipe.g_learning_rate, beta_1=recipe.beta_1)
     x = images()
     data = tf.data.Dataset.from_tensor_slices(x).shuffle(len(x)).batch(batch_size, True).repeat()
     batches = iter(data)
@@ -130,8 +130,6 @@ def keras_step(name: str, batch_size: int) -> Run:
 
 def frozen(name: str, batch_size: int) -> Run:
     """The recipe of many notebooks: D, and D frozen behind G, each by ``train_on_batch``."""
-    import keras
-
     recipe, G, D = plain(name, batch_size)
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     D.compile(keras.optimizers.Adam(recipe.d_learning_rate, beta_1=recipe.beta_1), loss)
@@ -188,26 +186,17 @@ WAYS: dict[str, Callable[[str, int], Run]] = {
 
 def part(name: str, batch_size: int, what: str) -> Run:
     """What a step of ``GAN.fit`` consists of, each part alone and on the same arrays again."""
-    import tensorflow as tf
-
-    from gantut import GAN
-    from gantut.optimizers import FusedAdam
-
-    recipe, G, D = plain(name, batch_size)
     if what == "batches":
         data = recipes.batches(images(), batch_size=batch_size)
         return lambda n: [None for _ in data.take(n)]
-    gan = GAN(G, D, seed=0)
-    adam = tf.keras.optimizers.Adam if what == "Keras' Adam" else FusedAdam
-    gan.compile(*(adam(recipe.d_learning_rate, beta_1=recipe.beta_1) for _ in range(2)))
+    gan = game(name, batch_size, fused=what != "Keras' Adam")
+    G, D = gan.generator, gan.discriminator
     real = tf.constant(images()[:batch_size])
     used = tf.Variable(0.0)
     slopes = [[tf.fill(v.shape, 1e-3) for v in m.trainable_variables] for m in (D, G)]
     kernels = [[w for w in m.trainable_variables if len(w.shape) == 2] for m in (G, D)]
-    rows = {int(w.shape[0]): tf.random.normal((batch_size, w.shape[0])) for k in kernels for w in k}
-    rows |= {
-        int(w.shape[1]): tf.random.normal((batch_size, w.shape[1])) for k in kernels for w in k
-    }
+    widths = {int(n) for of_network in kernels for w in of_network for n in w.shape}
+    rows = {n: tf.random.normal((batch_size, n)) for n in widths}
 
     def products() -> list[Any]:
         made = []
@@ -294,8 +283,6 @@ def peak(name: str, batch_size: int) -> Run:
     """A library's product of large matrices."""
     a: Any = np.random.default_rng(0).standard_normal((MATRIX, MATRIX), dtype=np.float32)
     if name == "TensorFlow":
-        import tensorflow as tf
-
         a = tf.constant(a)
     elif name == "PyTorch":
         import torch
@@ -330,55 +317,40 @@ TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
 }
 
 
-def work(task: str) -> None:
-    """A process of its own: reads numbers of steps, writes the seconds that they took."""
+def work(task: str, answers: Connection) -> None:
+    """What such a process does: is sent numbers of steps, and answers the seconds they took."""
     make, name, batch_size = TASKS[task]
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries that print do it elsewhere
-
-    def seconds(n: int) -> float:
-        begin = time.perf_counter()
-        inner = run(n)
-        # A recipe's own clock leaves out the callbacks.
-        return inner if isinstance(inner, float) else time.perf_counter() - begin
-
     begin = time.perf_counter()
     run = make(name, batch_size)
-    made = time.perf_counter() - begin
-    print(seconds(FIRST if task.startswith("pace/") else 1), made, file=answers, flush=True)
-    for line in sys.stdin:
-        print(seconds(int(line)), file=answers, flush=True)
+    answers.send(time.perf_counter() - begin)
+    while steps := answers.recv():
+        begin = time.perf_counter()
+        inner = run(steps)
+        # A recipe's own clock leaves out the callbacks.
+        answers.send(inner if isinstance(inner, float) else time.perf_counter() - begin)
 
 
 class Worker:
     """Such a process, seen from outside."""
 
     def __init__(self, task: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", task],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
-        answer = self.process.stdout.readline()  # type: ignore[union-attr]
-        if not answer:
-            raise RuntimeError(f"the process for {task!r} ended with {self.process.wait()}")
-        self.first, self.setting_up = (float(x) for x in answer.split())
+        self.answers, theirs = Pipe()
+        processes = get_context("spawn")  # each starts TensorFlow for itself
+        processes.Process(target=work, args=(task, theirs), daemon=True).start()
+        theirs.close()  # so that its end is seen here
+        self.setting_up = self.answers.recv()
+        self.first = self.turn(FIRST if task.startswith("pace/") else 1)
         self.steps = FIRST
         # The first turns only find how many steps fill the seconds of a turn.
         for _ in range(2):
-            seconds = self.turn()
-            self.steps = max(1, round(SECONDS / seconds * self.steps))
+            self.steps = max(1, round(SECONDS / self.turn(self.steps) * self.steps))
             if not task.startswith("peak/") and self.steps > FIRST:
                 self.steps -= self.steps % FIRST
 
-    def turn(self) -> float:
-        """Seconds of one turn."""
-        self.process.stdin.write(f"{self.steps}\n")  # type: ignore[union-attr]
-        self.process.stdin.flush()  # type: ignore[union-attr]
-        return float(self.process.stdout.readline())  # type: ignore[union-attr]
+    def turn(self, steps: int) -> float:
+        """Seconds of some steps; no steps end the process."""
+        self.answers.send(steps)
+        return self.answers.recv() if steps else 0.0
 
 
 def operations(name: str, at_once: bool) -> int:
@@ -413,9 +385,9 @@ def rows(kind: str, group: str) -> Iterator[dict[str, Any]]:
     for turn in range(ROUNDS):
         for i in range(len(tasks)):
             task = tasks[(i + turn) % len(tasks)]
-            turns[task].append(workers[task].turn() / workers[task].steps)
+            turns[task].append(workers[task].turn(workers[task].steps) / workers[task].steps)
     for worker in workers.values():
-        worker.process.communicate()
+        worker.turn(0)
     middle = {task: statistics.median(seconds) for task, seconds in turns.items()}
     peak = max((PRODUCT / middle[t] for t in tasks if t.startswith("peak/")), default=None)
     for task in tasks:
@@ -445,20 +417,18 @@ def rows(kind: str, group: str) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--worker"]:
-        work(sys.argv[2])
-    else:
-        # Paces are not compared with each other so closely that they had to take turns.
-        groups = {
-            "pace": [task.removeprefix("pace/") for task in TASKS if task.startswith("pace/")],
-            "parts": ["mlp, batch 64"],
-            "throughput": [*NETWORKS],
-        }
-        main(
-            __doc__,
-            {kind: partial(rows, kind) for kind in groups},
-            {"group": groups},
-            group="kind",
-            rounds=ROUNDS,
-            turn_seconds=SECONDS,
-        )
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    # Paces are not compared with each other so closely that they had to take turns.
+    groups = {
+        "pace": [task.removeprefix("pace/") for task in TASKS if task.startswith("pace/")],
+        "parts": ["mlp, batch 64"],
+        "throughput": [*NETWORKS],
+    }
+    main(
+        __doc__,
+        {kind: partial(rows, kind) for kind in groups},
+        {"group": groups},
+        group="kind",
+        rounds=ROUNDS,
+        turn_seconds=SECONDS,
+    )

@@ -112,11 +112,9 @@ def letters(seed: int) -> Iterator[Row]:
         "dense": {"generator": partial(image_to_image.redrawer, widths=(256,))},
     }.items():
         run = translation.train(a, b, "letters", seed=seed, **settings)
-        gan = run.gan
-        rng = np.random.default_rng(seed)
-        more: Row = {"steps": translation.recipe("letters", **settings).steps}
-        for name, made in (("own", gan.translate(kinds["to bold"][0])), ("true", kinds["back"][0])):
-            more |= hidden(gan.translate_back, made, kinds["back"][1], rng, name)
+        gan, (upright, bolded) = run.gan, kinds["to bold"]
+        more = hidden(gan.translate_back, gan.translate(upright), bolded, upright, seed)
+        more["steps"] = translation.recipe("letters", **settings).steps
         yield from measure(method, [gan.translate, gan.translate_back], run.cpu_seconds, **more)
     pairs = [(images[:IMAGES], translation.bold_italic(images[:IMAGES]))]
     pairs.append(pairs[0][::-1])
@@ -127,16 +125,14 @@ def letters(seed: int) -> Iterator[Row]:
     yield from measure("with pairs", [run.gan.translate for run in runs], cpu)
 
 
-def hidden(
-    back: Callable[[Any], Any], images: Any, source: Any, rng: np.random.Generator, name: str
-) -> Row:
+def hidden(back: Callable[[Any], Any], own: Any, true: Any, source: Any, seed: int) -> Row:
     """The way back's mean absolute error, from images as they are and with a little noise."""
-    noise = NOISE * rng.standard_normal(images.shape)
-    noisy = np.clip(images + noise, -1, 1).astype(np.float32)
-    return {
-        f"back_from_{name}": float(np.abs(back(images) - source).mean()),
-        f"back_from_{name}_noisy": float(np.abs(back(noisy) - source).mean()),
-    }
+    rng, found = np.random.default_rng(seed), {}
+    for name, images in (("own", own), ("true", true)):
+        noisy = np.clip(images + NOISE * rng.standard_normal(images.shape), -1, 1)
+        for suffix, given in (("", images), ("_noisy", noisy.astype(np.float32))):
+            found[f"back_from_{name}{suffix}"] = float(np.abs(back(given) - source).mean())
+    return found
 
 
 def painting(seed: int) -> Iterator[Row]:
@@ -165,12 +161,9 @@ def painting(seed: int) -> Iterator[Row]:
         run = translation.train(a, b, "painting", seed=seed, **settings)
         to_b, to_a = run.gan.at_size(photo.shape[1:])
         made = image_to_image.translate(to_b, photo)
-        rng = np.random.default_rng(seed)
-        more: Row = {"steps": translation.recipe("painting", **settings).steps}
-        for name, images in (("own", made), ("true", target)):
-            more |= hidden(
-                lambda x, net=to_a: image_to_image.translate(net, x), images, photo, rng, name
-            )
+        back = partial(image_to_image.translate, to_a)
+        more = hidden(back, made, target, photo, seed)
+        more["steps"] = translation.recipe("painting", **settings).steps
         yield measure(method, made, run.cpu_seconds, **more)
     run = image_to_image.train(
         *pairs,

@@ -90,17 +90,10 @@ def _convolution(layer: Any) -> Any:
     small = rows_in if transposed else rows_out
     total = max((small - 1) * stride + size - (rows_out if transposed else rows_in), 0)
     before, after = total // 2, total - total // 2
-    if transposed:
-        out_channels, in_channels = layer.kernel.shape[2:]
-        module = nn.ConvTranspose2d(
-            in_channels, out_channels, size, stride, padding=before, bias=layer.use_bias
-        )
-    else:
-        in_channels, out_channels = layer.kernel.shape[2:]
-        padding = before if before == after else 0
-        module = nn.Conv2d(
-            in_channels, out_channels, size, stride, padding=padding, bias=layer.use_bias
-        )
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    channels = layer.kernel.shape[2:][:: -1 if transposed else 1]
+    padding = before if transposed or before == after else 0
+    module = kind(*channels, size, stride, padding=padding, bias=layer.use_bias)
     _put(module.weight, layer.kernel.numpy().transpose(3, 2, 0, 1))
     return module, Same(module, before, after, rows_out)
 
