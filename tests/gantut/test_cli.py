@@ -733,7 +733,7 @@ def test_data_that_moved_or_changed_is_asked_for(finished, archive, tmp_path, ca
 def test_weights_that_make_no_images_are_told(finished, tmp_path, capsys):
     folder = copy(finished, tmp_path)
     with np.load(folder / "state.npz") as arrays:
-        broken = {name: np.full_like(arrays[name], 1) * np.nan if arrays[name].dtype == np.float32
+        broken = {name: np.full_like(arrays[name], np.nan) if arrays[name].dtype == np.float32
                   else arrays[name] for name in arrays.files}  # fmt: skip
     np.savez(folder / "state.npz", **broken)
     refused(capsys, ["evaluate", folder, "-n", "20"], "samples")
