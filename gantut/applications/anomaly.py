@@ -181,12 +181,9 @@ def _principal_axes(a: Float32, components: int) -> tuple[Float32, Float32]:
 
 
 def pca_residuals(train: npt.ArrayLike, test: npt.ArrayLike, components: int = 8) -> Float64:
-    """Mean squared difference between an image and its projection on principal components.
+    """Mean squared difference between images (m, ...) and their projection on principal components.
 
-    Args:
-        train: As in `principal_components`.
-        test: Images (m, ...) to judge.
-        components: As in `principal_components`.
+    Arguments as in `principal_components`.
     """
     a, b = _flat(train, test)
     mean, axes = _principal_axes(a, components)
@@ -305,9 +302,7 @@ class Detector(recipes.Run[GAN | None]):
     def residuals(self, images: npt.ArrayLike, kappa: float = 1.0) -> Float64:
         """f-AnoGAN's score: how far an image is from its reconstruction (Schlegl et al. 2019).
 
-        Args:
-            images: The images.
-            kappa: The weight of D's features beside the pixels. An autoencoder has none.
+        D's features have the weight ``kappa`` beside the pixels. An autoencoder has none.
         """
         score = partial(self.reconstruction.residuals, kappa=kappa)
         return in_batches(score, check_images(images), _BATCH).astype(np.float64)
@@ -387,10 +382,7 @@ def _inverse(gan: GAN, mean_image: Float32) -> _Reconstruction:
 def untrained(images: npt.ArrayLike, *, latent_dim: int = 64, seed: int = 0) -> Detector:
     """The networks of `train` as they are before it: what a score owes to training, and what not.
 
-    Args:
-        images: Normal images. Their mean is all that the networks know of them.
-        latent_dim: As in `recipe`.
-        seed: Fixes the weights.
+    The mean of the images is all that the networks know of them. Arguments as in `train`.
     """
     images = check_images(images)
     mean = images.mean(axis=0)
@@ -407,11 +399,8 @@ def train_autoencoder(
 ) -> Detector:
     """Trains an autoencoder: the encoder and generator of `train` without a D.
 
-    Args:
-        images: Normal images.
-        latent_dim: Length of the code between the two.
-        steps: Steps of both, on batches of 64.
-        seed: Fixes the result, as in `gantut.recipes`.
+    Between the two is a code of the length ``latent_dim``. Both learn in each of the ``steps``, on
+    batches of 64.
     """
     images = check_images(images)
     steps = _check.integer(steps, "steps", 1)

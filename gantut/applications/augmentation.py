@@ -155,12 +155,7 @@ def train(
 
 
 def shift(images: npt.ArrayLike, *, seed: int = 0) -> Float32:
-    """Shifts and rotates images at random, as `train` does in each step.
-
-    Args:
-        images: The images.
-        seed: Fixes how far.
-    """
+    """Shifts and rotates images at random, as `train` does in each step."""
     x = check_images(images)
     return np.asarray(keras.Sequential(_shifts(seed))(x, training=True))
 

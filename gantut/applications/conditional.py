@@ -86,11 +86,7 @@ def class_grid(
 ) -> Float32:
     """Images (num_classes * columns, ...), one latent vector a column and one class a row.
 
-    Args:
-        generator: As in `sample`.
-        columns: How many latent vectors.
-        threshold: As in `truncated_latents`.
-        seed: Fixes the latent vectors.
+    The other arguments are those of `sample`.
     """
     classes, columns = classes_of(generator), _check.integer(columns, "columns", 1)
     z = truncated_latents(columns, generator.inputs[0].shape[-1], threshold=threshold, seed=seed)
@@ -119,10 +115,7 @@ def confusion_matrix(
 ) -> Float64:
     """The classes that a classifier reads, for each class that was asked for.
 
-    Args:
-        images: As in `accuracy`, and so are the others.
-        labels: Classes asked for.
-        classify: The classifier.
+    Arguments as in `accuracy`.
 
     Returns:
         Shares (num_classes, num_classes), a row for each class asked for and a column for each
@@ -253,12 +246,8 @@ def between_classes(
 ) -> Float32:
     """Images (n, steps, ...) on the path from one class to another, at fixed latent vectors.
 
-    Args:
-        generator: As in `sample`. It is given shares of two classes.
-        z: Latent vectors (n, latent_dim).
-        first: Classes at the start, integers (n,).
-        second: Classes at the end, integers (n,).
-        steps: As in `between_latents`.
+    The generator is given shares of two classes, ``first`` and ``second``, integers (n,) each. The
+    other arguments are as in `between_latents`.
     """
     steps = _check.integer(steps, "steps", 2)
     classes = classes_of(generator)
@@ -277,10 +266,7 @@ def between_classes(
 def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float32:
     """The rival without a generator: one image fades out while another fades in, (n, steps, ...).
 
-    Args:
-        start: Images (n, height, width, channels) in [-1, 1].
-        end: Images of the same shape.
-        steps: As in `between_latents`.
+    Both are (n, height, width, channels) in [-1, 1], and ``steps`` are those of `between_latents`.
     """
     steps = _check.integer(steps, "steps", 2)
     a, b = check_alike(start, end, ("start", "end"), as_many=True)

@@ -358,11 +358,6 @@ def nearest_faces(
     Compares the inside of the image, without a margin of ``shift`` pixels, with windows of that
     size at all places in the training faces and their mirror images.
 
-    Args:
-        images: The images.
-        train: The training images.
-        shift: Largest move along each axis, in pixels.
-
     Returns:
         Distances (n, 1), sqrt(2 - 2 r) with r the correlation of the pixels; and the rows (n, 1) of
         ``train``.
@@ -467,10 +462,7 @@ def frechet(made: npt.ArrayLike, train: npt.ArrayLike, holdout: npt.ArrayLike) -
     It is taken on the ten first eigenfaces of the training faces: the mean over blocks of as many
     samples as there are training faces. Of the training faces themselves it is the floor.
 
-    Args:
-        made: Samples, as many as training faces at least.
-        train: The faces that the samples were made from.
-        holdout: Faces that they were not.
+    Arguments as in `measure`, with as many samples as training faces at least.
     """
     known, samples = _faces(train, "train"), _faces(made, "made")
     n = len(known)

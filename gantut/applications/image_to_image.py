@@ -136,11 +136,9 @@ def restyler(
 
 
 def resized(generator: Model, source_shape: Sequence[int]) -> Model:
-    """The weights of a network of convolutions alone for images of another size.
+    """A network of convolutions alone, such as `restyler` without ``places``, for another size.
 
-    Args:
-        generator: Such as `restyler` without ``places``.
-        source_shape: (height, width, channels).
+    The copy has the same weights, and takes images of (height, width, channels).
     """
     source = keras.Input(checked_shape(source_shape))
     copy = keras.models.clone_model(generator, input_tensors=source)
@@ -153,9 +151,7 @@ def image_discriminator(
 ) -> Model:
     """A small convolutional discriminator from single images to logits (batch, 1).
 
-    Args:
-        source_shape: (height, width, channels) of the images, both sides even.
-        width: As in `pair_discriminator`.
+    Arguments as in `pair_discriminator`.
     """
     image = keras.Input(checked_shape(source_shape, 2), name="image")
     return keras.Model(image, _critic_body(image, width), name="image_discriminator")
@@ -282,12 +278,9 @@ class ImageToImage(Redrawer):
 
 
 def translate(generator: Model, sources: npt.ArrayLike, batch_size: int = 500) -> Float32:
-    """Redraws images with a generator that takes images.
+    """Redraws images (n, height, width, channels) in [-1, 1] with a generator that takes images.
 
-    Args:
-        generator: Maps images to images.
-        sources: float32 (n, height, width, channels) in [-1, 1].
-        batch_size: Images at a time; bounds the memory.
+    Some go through it at a time, which bounds the memory.
     """
     array = check_fit(sources, generator.inputs[0], "sources")
     return in_batches(functools.partial(generator, training=False), array, batch_size)
@@ -335,13 +328,9 @@ class PairedRecipe(recipes.GameSettings):
         seed: int = 0,
         mean_source: npt.ArrayLike | None = None,
     ) -> ImageToImage:
-        """Makes the networks and the optimizers.
+        """Makes the networks and the optimizers for shapes (height, width, channels).
 
-        Args:
-            source_shape: (height, width, channels) of the sources.
-            target_shape: The same of the targets.
-            seed: Fixes the initial weights, as in `gantut.recipes`.
-            mean_source: As in `redrawer`.
+        The seed fixes the initial weights, and ``mean_source`` is as in `redrawer`.
         """
         source, target = checked_shape(source_shape, 2), checked_shape(target_shape, 2)
         if source[:2] != target[:2]:

@@ -57,11 +57,8 @@ class Clips(NamedTuple):
 def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
     """Moves each digit once, from one place to another, both uniform, at constant velocity.
 
-    Ink stays inside, but for the few digits that reach beyond the middle 20 x 20 pixels.
-
-    Args:
-        digits: Images (n, 28, 28, 1) in [-1, 1].
-        seed: Fixes the motions.
+    Digits are images (n, 28, 28, 1) in [-1, 1]. Their ink stays inside, but for the few that reach
+    beyond the middle 20 x 20 pixels.
     """
     ink, rng = _halved(digits), _check.rng(seed)
     starts, ends = rng.uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (2, len(ink), 2))
@@ -71,12 +68,7 @@ def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
 
 
 def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
-    """Clips (n, 20, 20, 8) of unrelated frames: eight digits at eight places.
-
-    Args:
-        digits: Images (8 n, 28, 28, 1) in [-1, 1].
-        seed: Fixes the places.
-    """
+    """Clips (n, 20, 20, 8) of unrelated frames: 8 n digits, as in `clips`, at as many places."""
     ink = _halved(digits)
     if len(ink) % FRAMES:
         raise ValueError(f"wanted {FRAMES} digits for each clip, got {len(ink)}")
@@ -86,12 +78,9 @@ def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
 
 
 def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
-    """Draws from the normal distribution with the mean and covariance of real clips, clipped.
+    """Draws from the normal distribution with the mean and covariance of two or more clips.
 
-    Args:
-        frames: Real clips, two at least.
-        n: How many to draw.
-        seed: Fixes them.
+    What lies outside [-1, 1] is clipped.
     """
     real = _clips(frames)
     if len(real) < 2:

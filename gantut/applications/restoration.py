@@ -9,7 +9,7 @@ One network learns to mend all of ``DAMAGES`` (`damaged_mixture`). Beside it, `r
 each damage the filters of a practitioner, who knows which damage it is, and a linear regression.
 
 All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
-shape.
+shape. A seed fixes what is random in a damage.
 """
 
 from collections.abc import Callable
@@ -36,10 +36,7 @@ GREY = 0.0  # value of the pixels in a hole
 def add_noise(images: npt.ArrayLike, seed: int = 0, *, deviation: float = 1.0) -> Float32:
     """Adds independent normal noise to every pixel, and clips as a sensor does.
 
-    Args:
-        images: The images.
-        seed: Fixes the noise.
-        deviation: Of the noise; 1 is half the range from black to white.
+    A ``deviation`` of 1 is half the range from black to white.
     """
     array = check_images(images)
     scale = np.float32(_check.number(deviation, "deviation", above=0))
@@ -52,11 +49,7 @@ def blur(
 ) -> Float32:
     """Blurs with a normal kernel, black beyond the frame, and adds a little noise.
 
-    Args:
-        images: The images.
-        seed: Fixes the noise.
-        sigma: Standard deviation of the kernel in pixels.
-        deviation: Of the noise.
+    The kernel has the standard deviation ``sigma`` in pixels, the noise that of `add_noise`.
     """
     array = check_images(images)
     sigma = _check.number(sigma, "sigma", above=0)
@@ -65,13 +58,9 @@ def blur(
 
 
 def cut_hole(images: npt.ArrayLike, seed: int = 0, *, size: int = 14, margin: int = 3) -> Float32:
-    """Covers a square of each image, somewhere, with ``GREY``.
+    """Covers a square of each image, of side ``size``, with ``GREY``, somewhere.
 
-    Args:
-        images: The images.
-        seed: Fixes the places.
-        size: Side of the square in pixels.
-        margin: Pixels at each edge that it leaves free.
+    It leaves a ``margin`` of so many pixels at each edge free.
     """
     array = check_images(images)
     n, height, width, _ = array.shape
@@ -90,12 +79,9 @@ def cut_hole(images: npt.ArrayLike, seed: int = 0, *, size: int = 14, margin: in
 
 
 def shrink(images: npt.ArrayLike, seed: int = 0, *, factor: int = 4) -> Float32:
-    """Lowers the resolution: blocks of pixels become their mean.
+    """Lowers the resolution: blocks of ``factor`` x ``factor`` pixels become their mean.
 
-    Args:
-        images: The images.
-        seed: Ignored; here so that all damages are called alike.
-        factor: Side of a block in pixels, by which height and width can be divided.
+    The seed is ignored; it is here so that all damages are called alike.
     """
     array = check_images(images)
     n, height, width, channels = array.shape

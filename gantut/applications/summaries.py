@@ -240,13 +240,7 @@ _TRIES = 4  # draws for a document
 
 @recipes.cpu_timed
 def train_tagger(corpus: News, *, steps: int = 300, seed: int = 0) -> SummaryRun:
-    """Trains a marker on documents with their own summaries, 64 a step.
-
-    Args:
-        corpus: Documents and the words to keep.
-        steps: Adam's steps, at the rate 3e-3.
-        seed: Fixes the result.
-    """
+    """Trains a marker on documents with their own summaries, 64 a step (Adam, rate 3e-3)."""
     recipes.make_deterministic(seed)
     network, optimizer = marker(), FusedAdam(3e-3)
     optimizer.build(network.trainable_variables)

@@ -82,9 +82,7 @@ def slants(images: npt.ArrayLike) -> Float64:
 def shear(images: npt.ArrayLike, slopes: npt.ArrayLike) -> Float32:
     """Leans images to the right, about the middle row; linear between pixels, -1 beyond the frame.
 
-    Args:
-        images: The images.
-        slopes: Pixels to the right for a pixel upwards: one number, or one for each image.
+    Slopes are pixels to the right for a pixel upwards: one number, or one for each image.
     """
     array = check_images(images)
     n, height, width, _ = array.shape
@@ -122,9 +120,7 @@ def _dilate(images: Float32) -> Float32:
 def thicken(images: Float32, setting: tuple[int, float]) -> Float32:
     """The filter against thin strokes: widens them, and blurs.
 
-    Args:
-        images: The images.
-        setting: (pixels to each side, standard deviation of the blur in pixels).
+    The setting is (pixels to each side, standard deviation of the blur in pixels).
     """
     pixels, sigma = setting
     for _ in range(pixels):
@@ -231,10 +227,7 @@ def last_photograph() -> tuple[Float32, Float32]:
 def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int = 5) -> float:
     """Frechet distance between the pieces of two crowds of images, where a local style shows.
 
-    Args:
-        images: The images.
-        reference: Others with the same channels.
-        size: Side of the square pieces in pixels, which do not overlap.
+    Both have the same channels; pieces are squares of ``size`` pixels that do not overlap.
     """
     pieces = []
     for crowd in (images, reference):
@@ -287,11 +280,7 @@ def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Restorer:
     """What a typographer would do: makes the mean slant and the mean ink of two sets equal.
 
     Images are leaned by the difference of the slants, and then mixed with their own dilation (or
-    erosion) so far that the ink agrees.
-
-    Args:
-        a: Digits.
-        b: Others of the same size, which the function that is returned makes digits like.
+    erosion) so far that the ink agrees. What is returned makes digits like those of ``b``.
     """
     x, y = check_alike(a, b, ("a", "b"))
     slope = float(slants(y).mean() - slants(x).mean())
@@ -476,8 +465,7 @@ class CycleRecipe(recipes.GameSettings):
     Attributes:
         generator: From a shape (height, width, channels) to a generator, for both ways.
         critic: The same for a critic.
-        cycle_weight: As in `CycleGAN`.
-        identity_weight: As in `CycleGAN`.
+        cycle_weight, identity_weight: As in `CycleGAN`.
     """
 
     generator: Builder = restyler
@@ -546,16 +534,8 @@ def train(
 ) -> recipes.Run[CycleGAN]:
     """Trains two networks to translate between two sets of images that have no pairs.
 
-    The history has the cycle error ``cycle`` as well.
-
-    Args:
-        a: Images.
-        b: Others of the same size; as many or not, in any order.
-        method: As in `recipe`.
-        steps: Length of the training; the recipe's own if None.
-        seed: Fixes the result, as in `gantut.recipes`.
-        callbacks: As in `gantut.recipes.train`.
-        **settings: As in `recipe`.
+    Images of both have the same size; they are as many or not, in any order. The history has the
+    cycle error ``cycle`` as well. Arguments otherwise as in `image_to_image.train`.
     """
     plan = recipe(method, **settings)
     steps = _check.integer(plan.steps if steps is None else steps, "steps", 1)

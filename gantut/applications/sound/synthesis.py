@@ -49,11 +49,9 @@ class Sounds(NamedTuple):
 
 
 def label(kind: str, note: str) -> int:
-    """The label, 0 to 29, of a kind on a note; ``divmod(label, 5)`` gives their places back.
+    """The label, 0 to 29, of one of ``KINDS`` on one of ``NOTES``.
 
-    Args:
-        kind: One of ``KINDS``.
-        note: A key of ``NOTES``.
+    ``divmod(label, 5)`` gives their places back.
     """
     kind, note = _check.one_of(kind, "kind", KINDS), _check.one_of(note, "note", [*NOTES])
     return len(NOTES) * KINDS.index(kind) + [*NOTES].index(note)
@@ -136,14 +134,10 @@ def scaled(waves: npt.NDArray[np.floating]) -> Float32:
 
 
 def sounds(n: int, seed: int = 0) -> Sounds:
-    """Draws sounds of all kinds on all notes, their labels uniform.
+    """Draws ``n`` sounds, which the seed fixes, of all kinds on all notes, their labels uniform.
 
     Each voice has its own length of the vocal tract, which moves its formants together: their
     logarithm has a standard deviation of 0.04. Sounds begin anywhere in their period.
-
-    Args:
-        n: How many.
-        seed: Fixes them.
     """
     rng = _check.rng(seed)
     labels = rng.integers(LABELS, size=_check.integer(n, "n", 1))

@@ -47,9 +47,7 @@ def wave_discriminator(
 ) -> keras.Model:
     """From [waveforms, labels] to logits (batch, 1), the mirror of `wave_generator`.
 
-    Args:
-        image_shape: As there.
-        num_classes: Number of labels, which come in by a projection.
+    Labels come in by a projection.
     """
     _check_shape(image_shape)
     wave = keras.Input((LENGTH,), name="wave")
@@ -114,9 +112,7 @@ class SoundRun(recipes.Run[GAN]):
     def sample(self, labels: npt.ArrayLike, seed: int = 0) -> Float32:
         """Makes sounds: float32 (n, 1024) at 8 kHz, each scaled to a peak of 0.9.
 
-        Args:
-            labels: Integers (n,), as `label` gives them.
-            seed: Fixes them.
+        The labels are integers (n,), as `label` gives them.
         """
         asked = np.atleast_1d(labels)
         made = self.gan.sample(len(asked), labels=asked, seed=seed)

@@ -77,12 +77,7 @@ class TableEncoder:
         return self
 
     def transform(self, table: npt.ArrayLike, seed: int = 0) -> Float32:
-        """Encodes records: float32 (n, width).
-
-        Args:
-            table: The records.
-            seed: Fixes the scores of values that many records share.
-        """
+        """Encodes records: float32 (n, width). The seed fixes what is drawn from jumps."""
         self._must_be_fitted()
         values = check_table(table, self.kinds)
         rng = _check.rng(seed)

@@ -22,11 +22,6 @@ def marginal_distances(
 
     That is the Wasserstein-1 distance in units of the real column's standard deviation or, of a
     category, the total variation distance in [0, 1] of the shares.
-
-    Args:
-        real: A table of real records.
-        synthetic: A table of synthetic ones.
-        kinds: Of the columns.
     """
     real, synthetic = check_table(real, kinds, "real"), check_table(synthetic, kinds, "synthetic")
     distances = []
@@ -65,13 +60,7 @@ def correlations(table: npt.ArrayLike, kinds: Sequence[str], like: npt.ArrayLike
 def correlation_difference(
     real: npt.ArrayLike, synthetic: npt.ArrayLike, kinds: Sequence[str]
 ) -> float:
-    """Mean absolute difference, in [0, 2], of two tables' `correlations`, over all pairs.
-
-    Args:
-        real: As in `marginal_distances`.
-        synthetic: As there.
-        kinds: Of two columns at least.
-    """
+    """Mean absolute difference, in [0, 2], of two tables' `correlations`, over all pairs."""
     a, b = (correlations(table, kinds, like=real) for table in (real, synthetic))
     if len(a) < 2:
         raise ValueError("kinds: correlations need two columns at least")
@@ -101,12 +90,7 @@ def two_sample_accuracy(
 
     The classifier two-sample test (Lopez-Paz and Oquab 2017), over five folds. The larger table is
     cut to the size of the smaller: 0.5 if they cannot be told apart, or a little less by chance.
-
-    Args:
-        classifier: With scikit-learn's methods ``fit`` and ``score``.
-        real: As in `marginal_distances`.
-        synthetic: As there.
-        seed: Fixes which records are in which fold.
+    The classifier has scikit-learn's methods ``fit`` and ``score``; the seed fixes the folds.
     """
     folds = 5
     pair = checked_pair(real, synthetic, ("real", "synthetic"), least=folds)
@@ -224,12 +208,7 @@ def measure(
 ) -> Measures:
     """Measures a synthetic table; how useful it is says `train_on_synthetic`.
 
-    Args:
-        synthetic: As in `closest_records`.
-        train: As there.
-        holdout: As there.
-        kinds: As there.
-        judge: A classifier, as in `two_sample_accuracy`.
+    Arguments as in `closest_records`, and a classifier as in `two_sample_accuracy`.
     """
     closest = closest_records(synthetic, train, holdout, kinds)
     return Measures(

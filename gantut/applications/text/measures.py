@@ -38,10 +38,7 @@ class Measures(NamedTuple):
 def log_probabilities(writer: Writer, corpus: Corpus, temperature: float = 1.0) -> Float64:
     """A writer's log probability of each valid string: (n,), in nats, as in ``corpus.valid``.
 
-    Args:
-        writer: A trained writer.
-        corpus: The strings.
-        temperature: As in `Writer.write`, above 0.
+    The temperature, above 0, is that of `Writer.write`.
     """
     temperature = _check.number(temperature, "temperature", above=0)
     written, wanted = (writer.length, writer.symbols), (corpus.length, corpus.symbols)
@@ -98,12 +95,9 @@ def measure(log_p: npt.ArrayLike, corpus: Corpus, *, draws: int = 10_000) -> Mea
 
 
 def reply(writer: Writer, corpus: Corpus, beginnings: Sequence[str]) -> list[str]:
-    """What a writer puts behind beginnings, each time the symbol that it holds most likely.
+    """What a writer puts behind beginnings, such as "17+25=": each time the likeliest symbol.
 
-    Args:
-        writer: A trained writer.
-        corpus: The corpus, for its alphabet.
-        beginnings: Such as "17+25=".
+    Of the corpus only the alphabet and the length count.
     """
     codes = corpus.encode(beginnings)
     lengths = np.array([len(beginning) for beginning in beginnings])

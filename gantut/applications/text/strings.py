@@ -92,23 +92,17 @@ def corpus(strings: Iterable[str], train: int, seed: int = 0) -> Corpus:
 def dates(train: int = 5_000, seed: int = 0) -> Corpus:
     """The 73,049 days of 1900 to 2099, as "2026-11-21".
 
-    A digit depends on those before it, February 29th on all four of the year.
-
-    Args:
-        train: As in `corpus`.
-        seed: As in `corpus`.
+    A digit depends on those before it, February 29th on all four of the year. Arguments as in
+    `corpus`.
     """
     days = np.arange("1900-01-01", "2100-01-01", dtype="datetime64[D]")
     return corpus(np.datetime_as_string(days).tolist(), train, seed)
 
 
 def sums(largest: int = 49, train: int | None = None, seed: int = 0) -> Corpus:
-    """Sums of two numbers, as "17+25=42": a question and its only right answer.
+    """Sums of two numbers from 0 to ``largest``, as "17+25=42": a question and its only answer.
 
-    Args:
-        largest: Both numbers are 0 to this.
-        train: As in `corpus`; half of the sums if None.
-        seed: As in `corpus`.
+    The other arguments are as in `corpus`; half of the sums are for training if ``train`` is None.
     """
     numbers = range(_check.integer(largest, "largest", 1) + 1)
     strings = [f"{a}+{b}={a + b}" for a in numbers for b in numbers]

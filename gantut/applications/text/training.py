@@ -172,13 +172,7 @@ class TextRun(recipes.Run[GAN]):
         return self.gan.ema_generator.get_layer("writer")
 
     def sample(self, n: int, seed: int = 0, *, temperature: float = 1.0) -> list[str]:
-        """Writes strings, by hard draws.
-
-        Args:
-            n: How many.
-            seed: Fixes them.
-            temperature: As in `Writer.write`, above 0.
-        """
+        """Writes ``n`` strings, by hard draws, at a temperature (above 0) as in `Writer.write`."""
         n = _check.integer(n, "n", 1)
         temperature = _check.number(temperature, "temperature", above=0)
         shape = (n, self.corpus.length * self.corpus.symbols)

@@ -72,9 +72,7 @@ class Writer(keras.layers.Layer):
     def step(self, state: Tensor, projected: Tensor) -> tuple[Tensor, Tensor]:
         """The new state (batch, units), and the logits (batch, symbols) of the next symbol.
 
-        Args:
-            state: The old state.
-            projected: The last symbol, as `project` gives it.
+        ``projected`` is the last symbol, as `project` gives it.
         """
         bias = tf.convert_to_tensor(self.bias)
         update, reset, new = tf.split(projected + bias[0], 3, axis=-1)
@@ -119,11 +117,8 @@ class Writer(keras.layers.Layer):
     def log_probabilities(self, rows: Tensor, temperature: float = 1.0) -> Tensor:
         """The log probability of each symbol after those before it: (batch, length), in nats.
 
-        It is 0 behind an end. The sum of a row is the string's.
-
-        Args:
-            rows: One-hot rows (batch, length * symbols).
-            temperature: As in `write`.
+        It is 0 behind an end. The sum of a row is the string's. ``rows`` are one-hot, (batch,
+        length * symbols), and the temperature is that of `write`.
         """
         x = tf.reshape(rows, (-1, self.length, self.symbols))
         projected = self.project(x)
