@@ -151,6 +151,12 @@ def test_chapters_run_side_by_side(small_book, chapter_header, tmp_path):
     assert all(record[f"book/{page}"]["seconds"] > 0 for page in ("one", "two", "three"))
 
 
+def test_the_longest_chapters_are_known():
+    """They are run first. The opening alone does not say how long it takes."""
+    silent = [page for page in project.chapters() if not execute_notebooks.stated_seconds(page)]
+    assert silent == project.toc_pages()[:1]
+
+
 def test_keys_tell_apart_what_results_depend_on(monkeypatch):
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_markdown_cell("text"), nbformat.v4.new_code_cell("x = 1")],
