@@ -13,7 +13,6 @@ shape. A seed fixes what is random in a damage.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -191,25 +190,10 @@ FILTERS: dict[str, dict[str, tuple[Callable[..., Float32], tuple[Any, ...]]]] = 
 """For each damage the filters against it by name, with the settings to choose from."""
 
 
-@dataclass(frozen=True)
-class Levelled:
-    """A filter with its best setting, its answer stretched to the right black and white."""
-
-    apply: Callable[..., Float32]  # the filter, from (images, setting)
-    setting: Any  # what was chosen
-    gain: float  # factor on the filter's answer
-    offset: float  # what is added then
-
-    def __call__(self, images: Float32) -> Float32:
-        """Restores images."""
-        level = self.gain * self.apply(images, self.setting) + self.offset
-        return np.clip(level, -1, 1).astype(np.float32)
-
-
 def levelled(
     apply: Callable[..., Float32], settings: tuple[Any, ...], sources: Float32, targets: Float32
-) -> Levelled:
-    """Chooses a filter's setting, a gain and an offset by least squares on training pairs.
+) -> Restorer:
+    """A filter with the setting, the gain and the offset that are best on training pairs.
 
     Args:
         apply: The filter, from (images, setting).
@@ -217,12 +201,13 @@ def levelled(
         sources: Damaged images.
         targets: The images before.
     """
-    found = []
-    for setting in settings:
+
+    def level(setting: Any) -> Restorer:
         made = apply(sources, setting).astype(np.float64).ravel()
-        gain, offset = np.polyfit(made, targets.ravel(), 1)
-        found.append(Levelled(apply, setting, float(gain), float(offset)))
-    return min(found, key=lambda one: float(np.mean((one(sources) - targets) ** 2)))
+        gain, offset = np.polyfit(made, targets.ravel(), 1).tolist()
+        return lambda x: np.clip(gain * apply(x, setting) + offset, -1, 1).astype(np.float32)
+
+    return min(map(level, settings), key=lambda one: np.mean((one(sources) - targets) ** 2))
 
 
 def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0) -> Restorer:

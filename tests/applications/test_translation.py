@@ -95,7 +95,6 @@ def test_a_levelled_filter_chooses_a_thickness(digits):
     targets = digits.x_train[:200]
     sources = translation.thin_strokes(targets)
     found = restoration.levelled(translation.thicken, translation.THICKNESSES, sources, targets)
-    assert found.setting in translation.THICKNESSES
     new = digits.x_test[:100]
     thin = translation.thin_strokes(new)
     # Measured: 12.2 dB before, 19.3 after.

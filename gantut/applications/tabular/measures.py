@@ -131,14 +131,12 @@ class ClosestRecords(NamedTuple):
 
     Attributes:
         to_train: Distance of each synthetic record to the nearest training record.
-        to_holdout: The same to the nearest held-out record.
         share_nearer_train: The share nearer to a training record, ties half: about 0.5 if nothing
             of single records was learnt, 1 for copies.
         comparison: `gantut.metrics.memorisation` of ``to_train`` beside the held-out records'.
     """
 
     to_train: Float64
-    to_holdout: Float64
     share_nearer_train: float
     comparison: metrics.Memorisation
 
@@ -175,7 +173,6 @@ def closest_records(
     share = np.mean(to_train < to_holdout) + 0.5 * np.mean(to_train == to_holdout)
     return ClosestRecords(
         to_train=to_train,
-        to_holdout=to_holdout,
         share_nearer_train=float(share),
         comparison=metrics.memorisation(to_train, nearest(unseen, seen)),
     )
