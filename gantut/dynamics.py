@@ -309,23 +309,12 @@ def simulate(
     return path
 
 
-def step_jacobian(
-    game: Game,
-    point: ArrayLike = (0.0, 0.0),
-    *,
-    step_size: float = 0.2,
-    update: str = "simultaneous",
-) -> Array:
-    """The Jacobian of one training step at a point, by central differences.
+def step_jacobian(game: Game, *, step_size: float = 0.2, update: str = "simultaneous") -> Array:
+    """The Jacobian of one training step at the equilibrium, by central differences.
 
-    At an equilibrium its eigenvalues tell what training does there: the largest modulus is the
-    factor by which the distance shrinks (below 1) or grows (above 1) in each step.
-
-    Args:
-        game: As in `simulate`.
-        point: ``(theta, psi)``.
-        step_size: ``h`` > 0.
-        update: One of ``UPDATES`` but "optimistic", whose step depends on the one before it.
+    Its eigenvalues tell what training does there: the largest modulus is the factor by which the
+    distance shrinks (below 1) or grows (above 1) in each step. The arguments are those of
+    `simulate`, without "optimistic", whose step depends on the one before it.
 
     Returns:
         float64 (2, 2), the derivative of the new ``(theta, psi)`` by the old.
@@ -333,16 +322,10 @@ def step_jacobian(
     _check.one_of(update, "update", UPDATES[:3])
     h = _check.number(step_size, "step_size", above=0.0)
     noise = _quadrature(game, 0)
-    centre = np.asarray(point, float)
-    if centre.shape != (2,):
-        raise ValueError(f"point must have the shape (2,), got {centre.shape}")
     epsilon = 1e-5
 
     def step(start: Array) -> Array:
         return np.stack(_step(game, start[0], start[1], h, update, lambda: noise))
 
-    columns = [
-        (step(centre + shift) - step(centre - shift)) / (2 * epsilon)
-        for shift in epsilon * np.eye(2)
-    ]
+    columns = [(step(shift) - step(-shift)) / (2 * epsilon) for shift in epsilon * np.eye(2)]
     return np.stack(columns, axis=-1)

@@ -207,13 +207,7 @@ class LiteRTGenerator:
     ) -> npt.NDArray[np.float32]:
         """Draws n images, from the same latent vectors as `gantut.sampling.sample` with that seed.
 
-        Args:
-            n: How many.
-            labels: As in a call.
-            seed: Fixes the latent vectors, drawn from N(0, I).
-
-        Returns:
-            As from a call.
+        The labels and the images are those of a call.
         """
         n = _check.integer(n, "n", 1)
         rng = np.random.default_rng() if seed is None else _check.rng(seed)

@@ -83,9 +83,6 @@ def _styled(draw: Callable[P, T]) -> Callable[P, T]:
     return wrapped
 
 
-# --- Images --------------------------------------------------------------------------------------
-
-
 @_styled
 def image_grid(
     images: npt.ArrayLike,
@@ -125,12 +122,8 @@ def save_grid(
 ) -> None:
     """Writes images side by side into a PNG file, pixel for pixel.
 
-    Args:
-        images: As in `image_grid`.
-        path: The file, ending in ``.png``, which appears whole or not at all. Its folder is made
-            if need be.
-        columns: As in `image_grid`.
-        scale: Each pixel becomes a square of this side.
+    Images and columns are those of `image_grid`. The file, ending in ``.png``, appears whole or not
+    at all, and its folder is made if need be. Each pixel becomes a square of side ``scale``.
     """
     from PIL import Image
 
@@ -178,9 +171,6 @@ def _mosaic(images: npt.NDArray[np.float32], rows: int, columns: int) -> npt.NDA
         top, left = row * (height + gap), column * (width + gap)
         sheet[top : top + height, left : left + width] = np.rint((image + 1) * 127.5)
     return sheet[..., 0] if channels == 1 else sheet
-
-
-# --- Training curves -----------------------------------------------------------------------------
 
 
 @_styled
@@ -231,12 +221,7 @@ def probability_curves(
 ) -> "Axes":
     """Draws the mean of D on real and on generated samples, beside 1/2, where D sees no difference.
 
-    Args:
-        history: What `GAN.fit` returned, or a mapping with the sequences ``d_real``, ``d_fake``.
-        x: As in `loss_curves`, like all that follow.
-        x_label: Name of the horizontal axis.
-        title: Title of the Axes.
-        ax: Where to draw.
+    The arguments are those of `loss_curves`; the history holds ``d_real`` and ``d_fake``.
     """
     names = {"d_real": "D(real)", "d_fake": "D(generated)"}
     ax = _draw_curves(history, names, x, x_label, ax)
@@ -276,9 +261,6 @@ def _draw_curves(
     if x is None:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return ax
-
-
-# --- Classes -------------------------------------------------------------------------------------
 
 
 @_styled
@@ -330,9 +312,6 @@ def _shares(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
             f"and a minimum of {shares.min():.4g}"
         )
     return shares
-
-
-# --- Common parts --------------------------------------------------------------------------------
 
 
 def _axes(figsize: tuple[float, float] | None = None) -> "Axes":

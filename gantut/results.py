@@ -31,13 +31,9 @@ def available() -> tuple[str, ...]:
 
 
 def load(name: str) -> dict[str, Any]:
-    """Reads a recorded result.
+    """What a script recorded under a name of `available`, such as "toys".
 
-    Args:
-        name: Its file's name without the ending, such as "toys".
-
-    Returns:
-        What the script wrote, with ``command`` and ``environment`` among the keys.
+    ``command`` and ``environment`` are among the keys.
     """
     _check.one_of(name, "name", available())
     folder = next(folder for folder in _FOLDERS if (folder / f"{name}.json").is_file())
@@ -64,9 +60,7 @@ def select(rows: Iterable[Mapping[str, Any]], **wanted: Any) -> list[Mapping[str
 def grouped(rows: Iterable[Mapping[str, Any]], *keys: str) -> dict[Any, list[Mapping[str, Any]]]:
     """The rows of a result by what they have in common, as they come first.
 
-    Args:
-        rows: As in `select`.
-        *keys: One key, whose values name the groups; or several, and tuples of values do.
+    The values of one key name the groups, or tuples of the values of several.
     """
     groups: dict[Any, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -122,9 +116,7 @@ class Table(str):
 def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table in Markdown: the first column to the left, the others to the right.
 
-    Args:
-        header: The names of the columns.
-        rows: The cells of each row, as many as there are columns, written by ``str``.
+    A cell is written by ``str``.
     """
     lines = [_line(header), _line([":--", *["--:"] * (len(header) - 1)])]
     for row in rows:
@@ -142,7 +134,7 @@ def comparison(
     """A table of means and standard errors: what several runs of each method came to.
 
     Args:
-        title: What stands above the names of the methods.
+        title: The heading of the methods' names.
         groups: The recorded rows of each method, by the name to show, as from `select`.
         measures: By the heading of its column, how a measure is shown: its key in the rows, the
             digits and the scale, as in `plus_minus` (the cell is empty where the rows have no

@@ -46,9 +46,6 @@ POINTS = 100_000
 _GENERATOR, _DISCRIMINATOR, _SAMPLES = range(3)  # streams of random numbers of a seed
 
 
-# --- Layers ------------------------------------------------------------------------------------
-
-
 @keras.saving.register_keras_serializable(package="gantut")
 class ParallelDense(keras.layers.Layer):
     """Dense layers side by side: each member's rows meet that member's own weights.
@@ -101,9 +98,6 @@ class ParallelDense(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again, without its weights."""
         return {**super().get_config(), "units": self.units, "members": self.members}
-
-
-# --- Methods -----------------------------------------------------------------------------------
 
 
 STEPS_PER_EXECUTION = 50
@@ -186,9 +180,6 @@ _CURES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
-STEPS: Mapping[str, int] = {"ring": 12_000, "grid": 18_000}
-"""Lengths of the trainings in the table of the benchmark, by mixture."""
-
 SHORT_STEPS: Mapping[str, int] = {"ring": 700, "grid": 1_500}
 """Lengths of a short training, by mixture. It takes seconds, and the methods' difference shows."""
 
@@ -208,9 +199,6 @@ def get(method: str | Method) -> Method:
     if isinstance(method, Method):
         return method
     return _check.one_of(method, "method", METHODS)
-
-
-# --- Networks of a method ----------------------------------------------------------------------
 
 
 def generator(method: Method, members: int = 1, scale: float = 1.0, seed: int = 0) -> Model:
@@ -238,11 +226,7 @@ def generator(method: Method, members: int = 1, scale: float = 1.0, seed: int = 
 def discriminator(method: Method, members: int = 1, scale: float = 1.0, seed: int = 0) -> Model:
     """A method's multilayer perceptron from points to logits, for several members.
 
-    Args:
-        method: As in `generator`; it tells the noise and the packing, too.
-        members: As in `generator`.
-        scale: What points are divided by first: the data's standard deviation.
-        seed: As in `generator`.
+    The arguments are those of `generator`, but points are divided by ``scale`` first.
 
     Returns:
         A model from points (members * B, 2) to logits (members * B / packing, 1).
@@ -278,9 +262,6 @@ def _initialise(model: Model, members: int, seed: int, stream: int) -> None:
             layer.kernel.assign(
                 np.stack([r.uniform(-limit, limit, (inputs, units)) for r in drawn])
             )
-
-
-# --- Training ----------------------------------------------------------------------------------
 
 
 class _MembersGAN(GAN):
@@ -330,9 +311,7 @@ class ToyRun(recipes.Run[GAN]):
     def samples(self, n: int = 2_500, seed: int = 0) -> np.ndarray:
         """Samples of the averaged generators, float32 (members, n, 2).
 
-        Args:
-            n: How many of each member; 2,500 are judged in the papers' protocol.
-            seed: Fixes the latent vectors, which differ from member to member.
+        The papers' protocol judges 2,500 of each member. ``seed`` fixes the latent vectors.
         """
         return _generate(self.gan, _sample_latents(self.gan, self.seeds, n, seed))
 

@@ -100,11 +100,7 @@ class TimeLimit(Timed):
     """Stops training when a time is over.
 
     It looks between executions, and stops where the next one would end later than the limit if it
-    took as long as the last one; at least one execution runs.
-
-    Args:
-        seconds: The limit.
-        clock: As in `Annealed`.
+    took as long as the last one; at least one execution runs. The ``clock`` is as in `Annealed`.
     """
 
     def __init__(self, seconds: float, *, clock: Callable[[], float] | None = None) -> None:

@@ -1,8 +1,6 @@
 """The way back from a loss that is not finite, and the step and the layer where it was lost."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +24,6 @@ class StopOnDivergence(keras.callbacks.Callback):
     Args:
         every: Steps between copies of the training state (weights, optimizers, random state),
             which is kept in memory. A copy is taken only if all of it is finite.
-        directory: Where the good state is saved (by `gantut.GAN.save`) when training is stopped;
-            None saves nothing.
 
     Attributes:
         diverged_at: The step at which a loss was not finite; None if that never happened. The
@@ -39,12 +35,9 @@ class StopOnDivergence(keras.callbacks.Callback):
             `gantut.recipes.train` provides it.
     """
 
-    def __init__(
-        self, *, every: int = 500, directory: str | os.PathLike[str] | None = None
-    ) -> None:
+    def __init__(self, *, every: int = 500) -> None:
         super().__init__()
         self.every = _check.integer(every, "every", 1)
-        self.directory = None if directory is None else Path(directory)
         self.diverged_at: int | None = None
         self.origin: str | None = None
         self.batches: Callable[[int], tf.data.Dataset] | None = None
@@ -82,8 +75,6 @@ class StopOnDivergence(keras.callbacks.Callback):
         if self.batches is not None and self._rates_since and is_finite(self._good):
             self.origin = _find_origin(self.model, self._good, self.batches, self._rates_since)
         put_state(self.model, self._good)
-        if self.directory is not None and is_finite(self._good):
-            self.model.save(self.directory)
 
     def _keep(self) -> None:
         state = copy_state(self.model)
@@ -102,9 +93,8 @@ def _find_origin(
 ) -> str | None:
     """Goes through the steps since the last good state again: the step and the layer, in words.
 
-    The steps are those of the training: the state holds the random numbers, ``batches(step)`` the
-    data from there on, and ``rates`` each optimizer's learning rate in each step. None if all goes
-    well now. The model is left in some state, which the caller has to put right.
+    ``rates`` holds each optimizer's learning rate in each step. None if all goes well now. The
+    model is left in some state, which the caller has to put right.
     """
     put_state(model, good)
     train_step = tf.function(model.train_step, autograph=False, reduce_retracing=True)

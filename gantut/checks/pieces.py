@@ -103,16 +103,9 @@ def fits_the_range(ends: tuple[float, float], real: Array) -> Finding | None:
 def reach(generator: Model, latents: Inputs | None = None) -> tuple[float, float]:
     """The least and the greatest number that a generator can make, found by trying.
 
-    Its latent vectors, and the weights of its last layer, are made a thousand and a million times
-    as large (and put back). A tanh then ends at -1 and 1; an output that goes on growing has no
-    bound, and nothing to compare with.
-
-    Args:
-        generator: A Keras model.
-        latents: What to call it with; 8 standard normal vectors (and labels 0) if None.
-
-    Returns:
-        Two numbers, infinite where the output has no bound.
+    Its latent vectors (8 standard normal ones, with labels 0, if None), and the weights of its last
+    layer, are made a thousand and a million times as large (and put back). A tanh then ends at -1
+    and 1; an output that goes on growing has no bound, and is infinite.
     """
     inputs = default_inputs(generator) if latents is None else as_list(latents)
     last = last_weights(generator)
@@ -139,12 +132,8 @@ def modes(points: npt.ArrayLike, expected: int, *, seed: int = 0) -> Finding | N
 
     Two modes are apart if the gap between them is much longer than any gap inside them: of the
     edges of the shortest tree that joins 600 of the points (20 for each mode, if that is more),
-    those before the largest drop in length.
-
-    Args:
-        points: Samples of separate modes, (n, d).
-        expected: The number of modes that the text speaks of, at least 2.
-        seed: Chooses those points.
+    those before the largest drop in length. The points are (n, d), ten or more for each of two
+    modes or more, and the seed chooses among them.
     """
     expected = _check.integer(expected, "expected", 2)
     x = np.asarray(points, float)
@@ -358,10 +347,7 @@ def learning(
 ) -> Finding | None:
     """Does a network learn, and stay finite?
 
-    Args:
-        before: Its weights before some training steps, as ``get_weights`` returns them.
-        after: Its weights after them.
-        name: What to call it.
+    Its weights, as ``get_weights`` returns them, come from before and after some training steps.
     """
     pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(before, after, strict=True)]
     if any(a.shape != b.shape for a, b in pairs):
@@ -411,10 +397,8 @@ def opposition(
     as one that calls it 1. One sign alone would not do: momentum carries D past its aim now and
     then, and D is fooled now and then.
 
-    Args:
-        gap: D's mean answer on data minus that on samples, after the steps.
-        d_changes: How much each update of D changed that gap.
-        g_changes: How much each update of G changed it.
+    The gap is D's mean answer on data minus that on samples, after the steps; the changes are what
+    each update of D, or of G, did to it.
     """
     if not len(d_changes) or not len(g_changes):
         return None

@@ -78,13 +78,9 @@ def check_images(
 def check_alike(
     first: ArrayLike, second: ArrayLike, names: tuple[str, str], *, as_many: bool = False
 ) -> tuple[Float32, Float32]:
-    """Checks two batches of images of one height, width and number of channels.
+    """Checks two batches, as `check_images` does, of one height, width and number of channels.
 
-    Args:
-        first: As `check_images` wants them.
-        second: As the first.
-        names: What to call both in an error message.
-        as_many: Whether there must be as many of the second as of the first.
+    ``as_many`` asks for as many of the second as of the first; ``names`` are for the message.
     """
     a, b = (check_images(x, name=name) for x, name in zip((first, second), names, strict=True))
     first_axis = 0 if as_many else 1

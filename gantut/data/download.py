@@ -84,9 +84,6 @@ def data_folder() -> Path:
     return folder
 
 
-# --- Files -------------------------------------------------------------------------------------
-
-
 def digest(arrays: Arrays) -> str:
     """The sha256 of names, dtypes, shapes and bytes of the four arrays, in a fixed order."""
     total = hashlib.sha256()
@@ -144,9 +141,6 @@ def read_idx_folder(folder: Path) -> Arrays:
         except ValueError as error:
             raise ValueError(f"{file.name}: {error}") from error
     return arrays
-
-
-# --- Sources -----------------------------------------------------------------------------------
 
 
 def download(url: str, path: Path) -> None:
@@ -238,9 +232,6 @@ FASHION_MNIST = Dataset(
         ),
     ),
 )
-
-
-# --- The search --------------------------------------------------------------------------------
 
 
 def load_arrays(dataset: Dataset) -> Arrays:

@@ -41,16 +41,11 @@ class GaussianImages(NamedTuple):
 
 
 def render_gaussians(parameters: GaussianParameters) -> Float32:
-    """Draws normal densities as images: 2 exp(-d' S^-1 d / 2) - 1 at d = pixel - mean.
+    """Draws n normal densities as images, float32 of shape (n, 28, 28, 1) in [-1, 1].
 
-    S is the covariance with the given standard deviations and angle. The density is scaled so that
-    its peak, which may lie between pixels, is 1; far away the image is -1.
-
-    Args:
-        parameters: Those of n densities.
-
-    Returns:
-        float32 of shape (n, 28, 28, 1) in [-1, 1].
+    The value is 2 exp(-d' S^-1 d / 2) - 1 at d = pixel - mean, where S is the covariance with the
+    given standard deviations and angle: 1 at the peak, which may lie between pixels, and -1 far
+    away.
     """
     mean, std, angle = (np.asarray(p, np.float64) for p in parameters)
     n = len(angle) if angle.ndim == 1 else -1
@@ -82,15 +77,10 @@ def gaussian_images(n: int, *, seed: int = 0) -> GaussianImages:
     The truth behind a generated image can be estimated (:func:`estimate_gaussian_parameters`) and
     drawn again (:func:`render_gaussians`), so that the error of a generator can be computed.
 
-    Args:
-        n: The number of images.
-        seed: Seed of the draw.
-
-    Returns:
-        The images and their parameters. Both coordinates of the mean are uniform in [10, 17]
-        pixels (the middle of the image is 13.5), which leaves four of the largest standard
-        deviations up to the frame; the standard deviations are two uniform draws from [1, 2.5]
-        pixels, the larger one along the long axis; the angle is uniform in [0, pi).
+    Both coordinates of the mean are uniform in [10, 17] pixels (the middle of the image is 13.5),
+    which leaves four of the largest standard deviations up to the frame; the standard deviations
+    are two uniform draws from [1, 2.5] pixels, the larger one along the long axis; the angle is
+    uniform in [0, pi).
     """
     n = _check.integer(n, "n", 1)
     random = _check.rng(seed)
@@ -105,13 +95,8 @@ def estimate_gaussian_parameters(images: ArrayLike) -> GaussianParameters:
 
     The weights are (image + 1) / 2: the mean is their centre of mass, the axes and standard
     deviations come from the eigenvalues of their covariance. A grey veil over the background
-    counts as well, and widens the estimate: that is an error of the image.
-
-    Args:
-        images: float32 of shape (n, 28, 28, 1) in [-1, 1].
-
-    Returns:
-        The parameters in pixels and radians; NaN for an image that is -1 everywhere.
+    counts as well, and widens the estimate: that is an error of the image. An image, float32
+    (28, 28, 1) in [-1, 1], that is -1 everywhere has the parameters NaN.
     """
     checked = check_images(images, channels=1, size=_SIDE)
     weight = (checked[..., 0].astype(np.float64) + 1) / 2

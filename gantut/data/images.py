@@ -142,9 +142,6 @@ def _refuse_dark(where: Path, brightest: dict[int, int]) -> None:
             )
 
 
-# --- A folder ----------------------------------------------------------------------------------
-
-
 def _look_through(folder: Path) -> tuple[list[Path], Counter[str]]:
     """The files to read, in the order of their names, and the endings of the others."""
     files: list[Path] = []
@@ -263,9 +260,6 @@ def _from_folder(folder: Path, size: tuple[int, int] | None, color: bool | None)
         )
     _refuse_dark(folder, brightest)
     return OwnImages(images, dict(passed_over))
-
-
-# --- An npz file -------------------------------------------------------------------------------
 
 
 def _array_from_npz(path: Path) -> NDArray[Any]:

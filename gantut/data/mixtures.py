@@ -61,13 +61,7 @@ def grid_mixture(*, side: int = 5, spacing: float = 2.0, sigma: float = 0.05) ->
 
 
 def sample_mixture(mixture: Mixture, n: int, *, seed: int = 0) -> Float32:
-    """Draws ``n`` points from a mixture: float32 of shape (n, 2).
-
-    Args:
-        mixture: From :func:`ring_mixture`, :func:`grid_mixture` or made by hand.
-        n: The number of points.
-        seed: Seed of the draw.
-    """
+    """Draws ``n`` points from a mixture: float32 of shape (n, 2)."""
     n = _check.integer(n, "n", 1)
     random = _check.rng(seed)
     mode = random.choice(len(mixture.centres), size=n, p=mixture.weights)

@@ -69,12 +69,7 @@ def stacked_mnist(
     """Stacked MNIST: three digits drawn at random in the three channels, hence 1,000 modes.
 
     The data of Metz et al. (2017, unrolled GANs), VEEGAN and PacGAN: each channel is a digit drawn
-    uniformly, with replacement, from MNIST.
-
-    Args:
-        n: The number of images.
-        split: "train" or "test": from which part of MNIST the digits come.
-        seed: Seed of the draw.
+    uniformly, with replacement, from the part "train" or "test" of MNIST.
 
     Returns:
         The images, float32 of shape (n, 28, 28, 3) in [-1, 1], and the digits of the channels,

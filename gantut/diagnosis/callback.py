@@ -1,6 +1,5 @@
 """A callback that reads a GAN while it trains, and says what it finds."""
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,12 +18,11 @@ from gantut.gan import GAN
 class Diagnosis(StopOnDivergence, Resumable):
     """Says in words what is going on in a training, and stops it as `StopOnDivergence` does.
 
-    Every so many steps it reads D's answers, the gradient norms of both networks and the variety
-    of the samples, always on the same data and latent vectors, and tells what it finds: that the
-    discriminator has won, that few classes appear and so on, with the numbers and what to try
-    (`gantut.diagnosis` says what is read and where a reading becomes a symptom). A finding is
-    told when it begins, and once more when it has passed. Reading changes no bit of the training:
-    the networks' variables are put back, and the random numbers are its own. ::
+    Every so many steps it takes a reading (`gantut.diagnosis` says of what), and tells what it
+    finds: that the discriminator has won, that few classes appear and so on, with the numbers and
+    what to try. A finding is told when it begins, and once more when it has passed. Reading changes
+    no bit of the training: the networks' variables are put back, and the random numbers are its
+    own. ::
 
         diagnosis = Diagnosis(images, tell=print)
         recipes.train("dcgan", images, callbacks=[diagnosis])
@@ -45,15 +43,8 @@ class Diagnosis(StopOnDivergence, Resumable):
         patience: Readings in a row that must show a symptom, or must not show it, before it is
             told.
         thresholds: A `gantut.diagnosis.Thresholds`; the defaults if None.
-        classes: What tells the classes of samples, as in `gantut.diagnosis.Probe`: a function, a
-            `gantut.data.Mixture`, or None for the judge where it applies.
-        batch_size: Rows that D and the gradients are read on; a multiple of the samples that a
-            packed D judges together.
-        samples: Samples that variety and classes are read on.
-        seed: Chooses the data and the latent vectors.
+        classes, batch_size, samples, seed: As in `gantut.diagnosis.Probe`.
         tell: Called with each finding as a line of text when it comes, such as ``print``.
-        keep_every: Steps between copies of the training state, in memory, to go back to.
-        directory: Where the last good state is saved if a loss is not finite.
 
     Attributes:
         history: The readings as lists, by the names in `gantut.diagnosis.READINGS`.
@@ -75,10 +66,8 @@ class Diagnosis(StopOnDivergence, Resumable):
         samples: int = 240,
         seed: int = 0,
         tell: Callable[[str], object] | None = None,
-        keep_every: int = 500,
-        directory: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__(every=_check.integer(keep_every, "keep_every", 1), directory=directory)
+        super().__init__()
         self.read_every = _check.integer(every, "every", 1)
         self.warm_up = _check.integer(warm_up, "warm_up", 0)
         self.patience = _check.integer(patience, "patience", 1)
@@ -210,13 +199,12 @@ class Diagnosis(StopOnDivergence, Resumable):
         )
         if self.origin is not None:
             what += f", which began at {self.origin}"
-        saved = "" if self.directory is None else f" and saved in {str(self.directory)!r}"
         gan, step = self.model, steps_done(self.model)
         assert self.diverged_at is not None
         return Finding(
             self.diverged_at,
             "not_finite",
-            f"{what}; training stops, and the weights of step {step:,} are put back{saved}. "
+            f"{what}; training stops, and the weights of step {step:,} are put back. "
             f"The gradient norms were last {self.history['g_gradient'][-1]:.2g} for G and "
             f"{self.history['d_gradient'][-1]:.2g} for D. Try lower learning rates (G's is "
             f"{float(gan.g_optimizer.learning_rate):.2g}, D's "

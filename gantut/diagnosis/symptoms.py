@@ -43,8 +43,6 @@ class Finding(NamedTuple):
 class Thresholds:
     """Where a reading becomes a symptom.
 
-    The reasons quote what healthy trainings on MNIST read once they are under way.
-
     Attributes:
         won: Least ``advantage`` of a D that has won.
         guessing: Largest ``told_apart``, above 1/2, of a D that cannot tell, or has lost.

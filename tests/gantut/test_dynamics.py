@@ -390,7 +390,6 @@ def test_numpys_numbers_are_numbers():
         (lambda: dirac_gan("dcgan"), "method"),
         (lambda: dirac_gan("gan", strength=1.0), "strength"),
         (lambda: dirac_gan("r1", strength=-1.0), "strength"),
-        (lambda: step_jacobian(bilinear_game(), (1.0,)), "point"),
         (lambda: step_jacobian(bilinear_game(), update="optimistic"), "optimistic"),
         (lambda: step_jacobian(bilinear_game(), step_size=-1), "step_size"),
     ],
