@@ -25,9 +25,6 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     A reader therefore never sees half a file, and a failed write leaves the old file as it was. A
     process that is killed while it writes leaves the temporary file: `remove_leftovers` finds it.
     The temporary path has the same suffix; the folder is made if it does not exist.
-
-    Raises:
-        OSError: the folder cannot be made or written to, or the disk is full.
     """
     target = Path(path)
     ending = ".tmp" + "".join(target.suffixes)

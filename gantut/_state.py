@@ -38,12 +38,7 @@ def numbered(groups: Mapping[str, Iterable[keras.Variable]]) -> State:
 def save_training(
     folder: Path, networks: Mapping[str, keras.Model], state: State, *, overwrite: bool
 ) -> None:
-    """Writes networks as Keras files by their names, and variables to ``state.npz``.
-
-    Raises:
-        FileExistsError: the folder has a state already and ``overwrite`` is False.
-        OSError: the folder cannot be written to.
-    """
+    """Writes networks as Keras files by their names, and variables to ``state.npz``."""
     if not overwrite and (folder / "state.npz").exists():
         raise FileExistsError(f"{folder} holds a saved training already; pass overwrite=True")
     # What cannot be had again comes first.

@@ -31,7 +31,7 @@ Strategy: TypeAlias = tf.distribute.Strategy
 
 
 def make_strategy(devices: int | None = None, *, workers: bool = False) -> Strategy:
-    """A strategy of TensorFlow for training on several devices.
+    """A strategy of TensorFlow for several devices; build the networks inside its ``scope()``.
 
     Args:
         devices: How many devices of this machine; all if None. GPUs if there are any. Else cores
@@ -39,9 +39,6 @@ def make_strategy(devices: int | None = None, *, workers: bool = False) -> Strat
             TensorFlow divides the CPU before its first operation only.
         workers: One process of several, on this or on other machines, as the environment variable
             ``TF_CONFIG`` says; each uses all its devices.
-
-    Returns:
-        A ``tf.distribute`` strategy; build the networks inside its ``scope()``.
     """
     if workers:
         if devices is not None:
@@ -112,13 +109,8 @@ def worker_index() -> int:
 
 
 def newest_common(steps: list[int], strategy: Strategy) -> int | None:
-    """The newest step of which every process has a checkpoint, or None.
-
-    Args:
-        steps: Those of this process, of which the newest 16 count. All processes call this.
-        strategy: That of `make_strategy`.
-    """
-    most = 16
+    """The newest step of which every process has a checkpoint, or None; all call this at once."""
+    most = 16  # as tensors of one length are gathered
     newest = sorted(steps, reverse=True)[:most]
     own = tf.constant([*newest, *[-1] * (most - len(newest))], tf.int64)
     everyone = strategy.gather(strategy.run(lambda: own), axis=0).numpy()

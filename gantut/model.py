@@ -110,7 +110,7 @@ class Model(keras.Model):
         pick: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> keras.callbacks.History:
-        """Keras' ``fit``, after a look at the data.
+        """Keras' ``fit`` after a look at the data: at an array, or a first batch and all labels.
 
         Args:
             x: Samples as an array or a list; or batches ``x`` or ``(x, labels)``, as a dataset, a
@@ -128,10 +128,6 @@ class Model(keras.Model):
 
         Returns:
             Keras' History, with the running means of each epoch.
-
-        Raises:
-            ValueError: the data is empty, smaller than ``batch_size``, of a wrong shape, dtype
-                or range, or lacks labels. Of batches the first is looked at, and the labels of all.
         """
         kind = type(self).__name__
         for name in ("sample_weight", "class_weight", "validation_data", "validation_split"):

@@ -70,11 +70,6 @@ class Pack(keras.layers.Layer):
         x = tf.transpose(x, [0, *axes[2:-1], 1, axes[-1]])
         return tf.reshape(x, [-1, *middle, self.m * channels])
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of the packed batch."""
-        rows, *middle, channels = input_shape
-        return (None if rows is None else rows // self.m, *middle, self.m * channels)
-
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
         return {**super().get_config(), "m": self.m}
@@ -101,10 +96,7 @@ def packed(builder: Builder, m: int) -> Builder:
             `gantut.recipes.Recipe`; shapes of points, (d,), are welcome where the builder takes
             them. It is called with the shape of a pack, (..., m * channels), and, if it is given
             a ``mean_image``, with the m-fold of that.
-        m: Samples that are judged together.
-
-    Returns:
-        A builder of the same arguments. For ``m`` = 1 it is ``builder`` itself.
+        m: Samples that are judged together. For 1 the builder stays as it is.
     """
     if _check.integer(m, "m", 1) == 1:
         return builder
@@ -199,19 +191,15 @@ class DiffAugment(keras.layers.Layer):
     - "translation": a shift by whole pixels, up to 1/8 of the side each way.
     - "cutout": a square of half the side, its centre anywhere, is wiped out.
 
+    What comes in from outside a shifted image, and what a cutout leaves, is 0, the middle grey.
+
     Args:
         policy: Names of changes, separated by commas, in the order in which they are made.
-        fill: What comes in from outside a shifted image, and what a cutout leaves. The authors'
-            code has 0, the middle grey of [-1, 1]; for white ink on black -1 looks like paper.
         seed: Fixes the random numbers; drawn from Keras' global seed if None.
     """
 
     def __init__(
-        self,
-        policy: str = "color,translation,cutout",
-        fill: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
+        self, policy: str = "color,translation,cutout", seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         names = policy.split(",") if isinstance(policy, str) else []
@@ -223,7 +211,6 @@ class DiffAugment(keras.layers.Layer):
                 f"got {policy!r}"
             )
         self.policy = policy
-        self.fill = _check.number(fill, "fill")
         self.seed = None if seed is None else _check.seed(seed)
         self.seed_generator = keras.random.SeedGenerator(self.seed)
 
@@ -266,10 +253,7 @@ class DiffAugment(keras.layers.Layer):
             # Row i of an image becomes row i - shift of the old one, or 0 where there is none: a
             # product with a matrix of zeros and ones, which any order of derivative goes through.
             rows = tf.range(side)[None, :] - tf.cast(shift, tf.int32)[:, None]
-            matrix = tf.one_hot(rows, side, dtype=x.dtype)
-            outside = 1.0 - tf.reduce_sum(matrix, axis=2)
-            outside = outside[:, :, None, None] if axis == 1 else outside[:, None, :, None]
-            x = tf.einsum(move, matrix, x) + self.fill * outside
+            x = tf.einsum(move, tf.one_hot(rows, side, dtype=x.dtype), x)
         return x
 
     def _cutout(self, x: Tensor) -> Tensor:
@@ -282,25 +266,20 @@ class DiffAugment(keras.layers.Layer):
             pixels = tf.range(side)[None, :] - tf.cast(first, tf.int32)[:, None]
             within = tf.cast((pixels >= 0) & (pixels < length), x.dtype)
             inside *= within[:, :, None, None] if axis == 1 else within[:, None, :, None]
-        return x + inside * (self.fill - x)
+        return x - inside * x
 
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
-        return {
-            **super().get_config(), "policy": self.policy, "fill": self.fill, "seed": self.seed,
-        }  # fmt: skip
+        return {**super().get_config(), "policy": self.policy, "seed": self.seed}
 
 
 def at_input(discriminator: Model, *layers: Layer) -> Model:
-    """Puts layers in front of a discriminator.
+    """Puts layers in front of a discriminator, all of whose weights the new model shares.
 
     Args:
         discriminator: A discriminator; of a conditional one the labels are left as they are.
         *layers: Layers that keep the shape of their input, applied first to last:
             `InstanceNoise`, `DiffAugment` or some of Keras.
-
-    Returns:
-        A model that shares all its weights with ``discriminator``.
     """
     inputs = [
         keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
@@ -354,35 +333,25 @@ class MinibatchStdDev(keras.layers.Layer):
         channel = tf.reshape(channel, tf.stack([rows, *middle[:-1], 1]))
         return tf.concat([x, channel], axis=-1)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """One more channel."""
-        return (*input_shape[:-1], input_shape[-1] + 1)
-
     def get_config(self) -> dict[str, Any]:
         """What makes the layer again."""
         return {**super().get_config(), "group_size": self.group_size}
 
 
-def with_minibatch_stddev(
-    discriminator: Model, group_size: int = 4, layer: str | None = None
-) -> Model:
-    """Lets one layer of a discriminator see how much the rows of its group differ.
+def with_minibatch_stddev(discriminator: Model, group_size: int = 4) -> Model:
+    """Lets the last layer with a kernel see how much the rows of its group differ.
 
     Args:
         discriminator: A functional model, which stays as it is.
         group_size: Rows in a group, as in `MinibatchStdDev`.
-        layer: Name of the dense or convolutional layer that sees it; None for the last one.
 
     Returns:
         A model with copies of the weights, and 0 for those of the new channel, so that it begins
         as the same function.
     """
-    candidates = [x for x in layers_of(discriminator) if _has_kernel(x) and layer in (None, x.name)]
+    candidates = [layer for layer in layers_of(discriminator) if _has_kernel(layer)]
     if not candidates:
-        raise ValueError(
-            f"discriminator {discriminator.name!r} has no dense or convolutional layer"
-            + (f" named {layer!r}" if layer is not None else "")
-        )
+        raise ValueError(f"{discriminator.name!r} has no dense or convolutional layer")
     target = candidates[-1]
     widened: list[Layer] = []
 
@@ -415,10 +384,8 @@ def spectrally_normalised(discriminator: Model) -> Model:
     through the division; the gradient through unrolled steps does.
 
     Args:
-        discriminator: A functional model, which stays as it is.
-
-    Returns:
-        A model with copies of the weights, normalised when it is first called in training.
+        discriminator: A functional model, which stays as it is: the new one has copies of the
+            weights, normalised when it is first called in training.
     """
     wrapped = keras.layers.SpectralNormalization
 
@@ -484,28 +451,19 @@ def _padded(weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def two_time_scales(
-    g_learning_rate: float = 1e-4,
-    d_learning_rate: float = 4e-4,
-    beta_1: float = 0.0,
-    beta_2: float = 0.9,
+    g_learning_rate: float = 1e-4, d_learning_rate: float = 4e-4
 ) -> tuple[FusedAdam, FusedAdam]:
     """Two Adams of different speed, for ``gan.compile(*two_time_scales())``.
 
     If D learns on a faster scale than G, its weights stay near the best answer to the present G,
     and the pair converges to a point where neither can get better by small steps (Heusel et al.
-    2017, theorem 1). The defaults are those of Zhang et al. 2019 (SAGAN), section 5.
+    2017, theorem 1). The defaults, and decays of the moments of 0 and 0.9, are those of Zhang et
+    al. 2019 (SAGAN), section 5. D's optimizer comes first, as ``compile`` takes them.
 
     Args:
         g_learning_rate: Adam's learning rate for G.
         d_learning_rate: The same for D.
-        beta_1: Decay of the first moments of both, in [0, 1).
-        beta_2: Decay of the second moments of both, in [0, 1).
-
-    Returns:
-        D's optimizer and G's, in the order in which ``compile`` takes them.
     """
-    beta_1 = _check.number(beta_1, "beta_1", least=0, below=1)
-    beta_2 = _check.number(beta_2, "beta_2", least=0, below=1)
     d_rate = _check.number(d_learning_rate, "d_learning_rate", above=0)
     g_rate = _check.number(g_learning_rate, "g_learning_rate", above=0)
-    return FusedAdam(d_rate, beta_1, beta_2), FusedAdam(g_rate, beta_1, beta_2)
+    return FusedAdam(d_rate, 0.0, 0.9), FusedAdam(g_rate, 0.0, 0.9)

@@ -431,8 +431,8 @@ def train(
         _batches(mixture, seeds, method.batch_size),
         steps=steps,
         schedule=method.schedule,
-        callbacks=callbacks,
-        last=[
+        callbacks=[
+            *callbacks,
             keras.callbacks.LambdaCallback(on_train_begin=shoot, on_train_batch_end=shoot),
             _AnnealPenalty(lambda progress: method.penalty_end**progress, steps=steps),
             *([AnnealNoise(steps)] if method.instance_noise else []),

@@ -23,8 +23,6 @@ What p(x | z) is, and in which units its likelihood is given, depends on ``likel
     (784 pixels with sigma 0.2 weigh up to 541 nats), and it changes with the scale of the pixels:
     counted from 0 to 255, the same model has 784 log(127.5) = 3,801 nats less. A deviation shared
     by all pixels keeps the density finite where a pixel is -1 in every image.
-
-The numbers of the two kinds have nothing to do with each other.
 """
 
 import math
@@ -49,22 +47,16 @@ _LEAST = 1e-6
 
 
 def binarise(images: npt.ArrayLike, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Black and white images, drawn with the greys as the probabilities of ink.
+    """Black and white images: each pixel is 1 (ink) with probability (grey + 1) / 2, else -1.
 
     As MNIST is binarised where likelihoods are published (Burda et al. 2016, section 5).
 
     Args:
         images: float32 images (n, height, width, channels) in [-1, 1].
         seed: Seed of the draw.
-
-    Returns:
-        As many images of 1, with probability (grey + 1) / 2, and -1.
     """
-    return _ink(check_images(images), _check.rng(seed))
-
-
-def _ink(greys: np.ndarray, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    ink = rng.random(greys.shape, dtype=np.float32) < (greys + 1) / 2
+    greys = check_images(images)
+    ink = _check.rng(seed).random(greys.shape, dtype=np.float32) < (greys + 1) / 2
     return np.where(ink, np.float32(1), np.float32(-1))
 
 
@@ -108,12 +100,22 @@ class VAE(Model):
         super().__init__(name=name)
         check_network(encoder, "encoder")
         check_network(decoder, "decoder")
-        _check_networks(encoder, decoder)
+        check_pair(decoder, encoder, ("decoder", "encoder"))
+        if len(decoder.inputs) != 1:
+            count = len(decoder.inputs)
+            raise ValueError(f"the decoder must take latent vectors, got {count} inputs")
+        self.latent_dim = int(decoder.inputs[0].shape[-1])
+        coded = [x.shape[1:] for x in encoder.outputs]
+        if coded != [(self.latent_dim,)] * 2:
+            raise ValueError(
+                f"the encoder must return [mean, log_variance], each (batch, {self.latent_dim}) as "
+                f"the decoder takes, got {len(coded)} output(s) of shape "
+                f"{', '.join(map(str, coded))}"
+            )
         self.likelihood = _check.one_of(likelihood, "likelihood", ("bernoulli", "normal"))
         deviation = _check.number(deviation, "deviation", above=0)
         self.encoder = encoder
         self.decoder = self.generator = self.ema_generator = decoder
-        self.latent_dim = int(decoder.inputs[0].shape[-1])
         self.sample_shape = tuple(decoder.outputs[0].shape[1:])
         self.log_deviation: keras.Variable | None = None
         if likelihood == "normal":
@@ -180,42 +182,25 @@ class VAE(Model):
 
     # --- What a trained one is for ---------------------------------------------------------------
 
-    def sample(
-        self, n: int, seed: int | None = None, batch_size: int = 500, *, noise: bool = False
-    ) -> np.ndarray:
-        """Generates samples: the decoder's images for latent vectors from N(0, I).
+    def sample(self, n: int, seed: int | None = None, batch_size: int = 500) -> np.ndarray:
+        """Generates samples (n, ...), float32: the decoder's for latent vectors from N(0, I).
 
-        These are the means of p(x | z), as is usual. The model itself draws each pixel at random.
+        These are the means of p(x | z), as is usual. The model itself draws each pixel at random,
+        which `binarise` does with the means of a "bernoulli" one.
 
         Args:
             n: How many.
-            seed: Fixes the latent vectors and the noise.
+            seed: Fixes the latent vectors.
             batch_size: Samples made at a time; bounds the memory.
-            noise: Draw from p(x | z): binary images for "bernoulli", grainy ones (cut off at -1
-                and 1) for "normal". These are what the likelihood is about.
-
-        Returns:
-            float32 of shape (n, ...), images in [-1, 1].
         """
-        images = sample(self.decoder, n, seed=seed, batch_size=batch_size)
-        if not noise:
-            return images
-        # Another stream than that of the latent vectors, which begins with the same seed.
-        rng = np.random.default_rng(None if seed is None else [seed, 1])
-        if self.deviation is None:
-            return _ink(images, rng)
-        images += self.deviation * rng.standard_normal(images.shape, dtype=np.float32)
-        return np.clip(images, -1, 1, out=images)
+        return sample(self.decoder, n, seed=seed, batch_size=batch_size)
 
     def encode(self, x: npt.ArrayLike, batch_size: int = 500) -> tuple[np.ndarray, np.ndarray]:
-        """The encoder's distribution over the latent vectors of given samples.
+        """The encoder's means and standard deviations of samples, each float32 (n, latent_dim).
 
         Args:
             x: Samples (n, ...), images float32 in [-1, 1].
             batch_size: Samples at a time; bounds the memory.
-
-        Returns:
-            Means and standard deviations, each float32 (n, latent_dim).
         """
         parts = [self.encoder(block, training=False) for block in self._blocks(x, batch_size)]
         means, log_variances = map(np.concatenate, zip(*parts, strict=True))
@@ -228,16 +213,15 @@ class VAE(Model):
     def elbo(
         self, x: npt.ArrayLike, *, draws: int = 1, seed: int = 0, batch_size: int = 500
     ) -> Float64:
-        """The evidence lower bound of each sample (Kingma and Welling 2014, equation 3).
+        """The evidence lower bound of each sample, float64 (n,) in nats.
+
+        Kingma and Welling (2014), equation 3; see the module's description of units.
 
         Args:
             x: Samples (n, ...), images float32 in [-1, 1].
             draws: Latent vectors drawn for a sample, over which log p(x | z) is averaged.
             seed: Fixes them.
             batch_size: Samples at a time; bounds the memory.
-
-        Returns:
-            float64 of shape (n,), in nats; see the module's description of units.
         """
         total = np.zeros(())
         for log_density, _, kl in self._draws(x, draws, seed, batch_size):
@@ -310,15 +294,3 @@ class VAE(Model):
         if self.compiled:
             groups["optimizer"] = self.optimizer.variables
         return numbered(groups)
-
-
-def _check_networks(encoder: keras.Model, decoder: keras.Model) -> None:
-    check_pair(decoder, encoder, ("decoder", "encoder"))
-    if len(decoder.inputs) != 1:
-        raise ValueError(f"the decoder must take latent vectors, got {len(decoder.inputs)} inputs")
-    latent, coded = decoder.inputs[0].shape[-1], [x.shape[1:] for x in encoder.outputs]
-    if coded != [(latent,), (latent,)]:
-        raise ValueError(
-            f"the encoder must return [mean, log_variance], each (batch, {latent}) as the decoder "
-            f"takes, got {len(coded)} output(s) of shape {', '.join(map(str, coded))}"
-        )

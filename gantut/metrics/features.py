@@ -125,13 +125,7 @@ def frechet_distance_error(
     Both sets are drawn again with replacement `repeats` times (Efron 1979); the result is the
     standard deviation of the distances found. Drawing with replacement shifts all distances
     upwards alike, so only their spread is used. Close to the floor the error comes out up to twice
-    too large.
-
-    Args:
-        a: As in `frechet_distance`.
-        b: As there.
-        repeats: Number of draws, at least 2.
-        seed: Seed of the draws.
+    too large. Arguments as there; at least 2 ``repeats``, fixed by ``seed``.
     """
     a, b = checked_pair(a, b, least=2)
     repeats = _check.integer(repeats, "repeats", 2)

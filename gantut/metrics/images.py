@@ -48,14 +48,12 @@ def sharpness(images: npt.ArrayLike) -> float:
 def psnr(images: npt.ArrayLike, targets: npt.ArrayLike) -> Float64:
     """Peak signal-to-noise ratio of each image: ``10 log10(4 / mean squared error)``.
 
-    4 is the square of the range of pixels in [-1, 1].
+    4 is the square of the range of pixels in [-1, 1]. The results (N,) are in decibels, infinite
+    for an image that is its target.
 
     Args:
         images: float32 images (N, height, width, channels) in [-1, 1].
         targets: What they should be, of the same shape.
-
-    Returns:
-        (N,), in decibels; infinite for an image that is its target.
     """
     a, b = check_alike(images, targets, ("images", "targets"), as_many=True)
     error = np.mean((a - b) ** 2, axis=(1, 2, 3), dtype=np.float64)

@@ -17,13 +17,10 @@ def classifier_score(probabilities: npt.ArrayLike) -> float:
     Salimans et al. (2016), section 4: exp(mean over samples of KL(p(y|x) || p(y))), p(y) the mean
     of p(y|x) over all samples given. High where each sample is classified with confidence and the
     classes are in balance. It never looks at real data: one perfect digit per class, repeated,
-    reaches the maximum.
+    reaches the maximum, C. The minimum is 1.
 
     Args:
         probabilities: Class probabilities (N, C), each row summing to 1.
-
-    Returns:
-        The score, from 1 to C.
     """
     p = _distributions(probabilities)
     marginal = p.mean(axis=0)

@@ -20,41 +20,38 @@ def dcgan_generator(
     latent_dim: int = 100,
     image_shape: Sequence[int] = MNIST_SHAPE,
     width: int = 32,
-    kernel_size: int = 4,
     *,
     num_classes: int | None = None,
 ) -> Model:
     """A convolutional generator: a small image of many channels, doubled in size twice.
 
-    After Radford et al. 2016, for small images. The kernel size is a multiple of the stride, so
-    that transposed convolution covers each pixel equally often (Odena et al. 2016).
+    After Radford et al. 2016, for small images. The kernels' side, 4 pixels, is a multiple of the
+    stride, so that transposed convolution covers each pixel equally often (Odena et al. 2016).
 
     Args:
         latent_dim: Length of the latent vector.
         image_shape: (height, width, channels); height and width are multiples of 4.
         width: Channels at half size; twice as many at quarter size.
-        kernel_size: Side of the kernels, in pixels.
         num_classes: Number of labels, which join the latent vector as one-hot rows; None for a
             network without.
     """
     inputs, x = parts.latent_and_label(latent_dim, num_classes)
     height, breadth, channels = parts.checked_shape(image_shape, 4)
-    width, kernel_size = _check.sizes(width=width, kernel_size=kernel_size)
+    width = _check.integer(width, "width", 1)
     x = layers.Dense(height // 4 * (breadth // 4) * 2 * width, use_bias=False, name="dense")(x)
     x = layers.Reshape((height // 4, breadth // 4, 2 * width), name="reshape")(x)
     x = layers.BatchNormalization(momentum=0.9, name="batch_norm_1")(x)
     x = parts.leaky(x, "leaky_relu_1")
-    x = _upsample(width, kernel_size, use_bias=False, name="upsample_1")(x)
+    x = _upsample(width, 4, use_bias=False, name="upsample_1")(x)
     x = layers.BatchNormalization(momentum=0.9, name="batch_norm_2")(x)
     x = parts.leaky(x, "leaky_relu_2")
-    x = _upsample(channels, kernel_size, activation="tanh", name="upsample_2")(x)
+    x = _upsample(channels, 4, activation="tanh", name="upsample_2")(x)
     return keras.Model(inputs, x, name="dcgan_generator")
 
 
 def dcgan_discriminator(
     image_shape: Sequence[int] = MNIST_SHAPE,
     width: int = 32,
-    kernel_size: int = 4,
     dropout: float = 0.0,
     *,
     num_classes: int | None = None,
@@ -66,7 +63,6 @@ def dcgan_discriminator(
     Args:
         image_shape: As there.
         width: As there.
-        kernel_size: As there.
         dropout: Share of units dropped after each convolution, in [0, 1).
         num_classes: Number of labels, each one more channel of the image: constant 1 for the
             label's, 0 for the others. None for a network without.
@@ -79,8 +75,8 @@ def dcgan_discriminator(
         planes = layers.RepeatVector(height * breadth, name="repeat_label")(one_hot)
         planes = layers.Reshape((height, breadth, one_hot.shape[-1]), name="label_planes")(planes)
         x = layers.Concatenate(name="image_and_label")([image, planes])
-    width, kernel_size = _check.sizes(width=width, kernel_size=kernel_size)
-    x = parts.halving_layers(x, (width, 2 * width), kernel_size, dropout=dropout)
+    width = _check.integer(width, "width", 1)
+    x = parts.halving_layers(x, (width, 2 * width), 4, dropout=dropout)
     return keras.Model(inputs, parts.logit(x), name="dcgan_discriminator")
 
 
@@ -253,22 +249,18 @@ def stacked_generator(image_shape: Sequence[int] = STACKED_SHAPE) -> Model:
 
 
 def stacked_discriminator(
-    image_shape: Sequence[int] = STACKED_SHAPE, width: int = 2, batch_norm: bool = True
+    image_shape: Sequence[int] = STACKED_SHAPE, batch_norm: bool = True
 ) -> Model:
     """The small discriminator for Stacked MNIST of Metz et al. 2017, as published with PacGAN.
 
-    Three convolutions with 3x3 kernels and stride 2, LeakyReLU(0.3), and a dense layer; 585
-    trained weights.
+    Three convolutions of 2, 4 and 8 channels with 3x3 kernels and stride 2, LeakyReLU(0.3), and a
+    dense layer; 585 trained weights.
 
     Args:
         image_shape: (height, width, channels); three channels a stacked image.
-        width: Channels of the first convolution, then twice and four times as many. 2 is a
-            quarter of :func:`stacked_generator`'s 8, 16 and 32, and 4 a half.
         batch_norm: Batch normalisation after each convolution, as published. Gradient penalties
             need a network without, that sees each row alone.
     """
-    width = _check.integer(width, "width", 1)
     image = keras.Input(parts.checked_shape(image_shape), name="image")
-    filters = (width, 2 * width, 4 * width)
-    x = parts.halving_layers(image, filters, 3, batch_norm=batch_norm, slope=0.3)
+    x = parts.halving_layers(image, (2, 4, 8), 3, batch_norm=batch_norm, slope=0.3)
     return keras.Model(image, parts.logit(x), name="stacked_discriminator")

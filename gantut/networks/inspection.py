@@ -51,9 +51,6 @@ def multiply_adds(network: keras.Layer) -> int:
     Args:
         network: A built model of such layers and of layers without weight matrices, with models
             inside it; or one such layer.
-
-    Raises:
-        ValueError: a layer has a weight matrix and is of another kind.
     """
     if isinstance(network, keras.Model):
         return sum(map(multiply_adds, network.layers))

@@ -20,20 +20,17 @@ def batches(
     stack: int = 1,
     skip: int = 0,
 ) -> tf.data.Dataset:
-    """An endless dataset of full batches in random order, each image once a pass.
+    """An endless dataset of full batches ``x`` or ``(x, labels)``, each image once a pass.
 
     Args:
         x: Samples (n, ...), n >= 1. They are not copied, so leave them as they are while the
             dataset is in use.
         y: Labels (n,), or None; not copied either.
         batch_size: Samples in a batch, which can hold the end of a pass and the next beginning.
-        seed: Fixes the order, which is another in each pass.
+        seed: Fixes the order, which is random and another in each pass.
         stack: Images (n, height, width, channels) that make one of ``stack`` times the channels.
             Above 1 each is drawn at random with replacement, and there are no passes.
         skip: Batches to leave out at the beginning, which costs next to nothing.
-
-    Returns:
-        A ``tf.data.Dataset`` of ``x``, or of ``(x, labels)``.
     """
     batch_size, stack = _check.sizes(batch_size=batch_size, stack=stack)
     skip, seed = _check.integer(skip, "skip", 0), _check.seed(seed)

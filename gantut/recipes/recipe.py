@@ -96,16 +96,13 @@ class Recipe(TrainingSettings):
         seed: int = 0,
         mean_image: npt.ArrayLike | None = None,
     ) -> Model:
-        """Makes the networks and the optimizers, after `make_deterministic`.
+        """Makes the compiled model, networks and optimizers, after `make_deterministic`.
 
         Args:
             image_shape: (height, width, channels) of the training images, before stacking.
             num_classes: Number of labels, for a conditional recipe.
             seed: Fixes the initial weights and the random numbers of training.
             mean_image: The images' mean, for a recipe that is ``centred``; mid-grey if None.
-
-        Returns:
-            A compiled `gantut.GAN` or `gantut.vae.VAE`.
         """
         seed = make_deterministic(seed)
         shape = tuple(image_shape)

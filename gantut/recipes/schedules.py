@@ -18,9 +18,6 @@ def linear_decay(hold: float = 0.0) -> Schedule:
 
     Args:
         hold: Share of the training over which the rate first stays, in [0, 1).
-
-    Returns:
-        A function from progress in [0, 1] to a multiplier in [0, 1].
     """
     hold = _check.number(hold, "hold", least=0, below=1)
     return lambda progress: min(1.0, (1.0 - progress) / (1.0 - hold))

@@ -51,17 +51,6 @@ def stabilise(
     if packing > 1:
         builder = stabilisers.packed(builder, packing)
         added.append(f"packing{packing}")
-    if plain.batch_size % packing:
-        raise ValueError(
-            f"recipe {plain.name!r} has batches of {plain.batch_size} images, which packs of "
-            f"{packing} do not divide"
-        )
-    packs = plain.batch_size // packing
-    if minibatch_stddev and packs > minibatch_stddev and packs % minibatch_stddev:
-        raise ValueError(
-            f"recipe {plain.name!r} gives D {packs} rows a batch, which groups of "
-            f"{minibatch_stddev} do not divide"
-        )
     if instance_noise:
         stabilisers.InstanceNoise(instance_noise)
         builder = _behind(builder, stabilisers.InstanceNoise, instance_noise)

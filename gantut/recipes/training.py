@@ -167,8 +167,6 @@ def train(
     settings: Recipe = get(recipe)
     if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
         checkpoints = Checkpoints(checkpoints)
-    if resume and checkpoints is None:
-        raise ValueError("resume needs checkpoints, the folder to go on from")
     if [steps, seconds, epochs].count(None) < 2:
         raise ValueError(f"wanted one length, got {steps=}, {seconds=}, {epochs=}")
     x, y = _checked(settings, x, y, gan)
@@ -204,8 +202,7 @@ def train(
         from_step,
         **length,
         schedule=settings.schedule,
-        callbacks=callbacks,
-        last=settings.callbacks(**length),
+        callbacks=[*callbacks, *settings.callbacks(**length)],
         progress=progress,
         history_every=history_every,
         checkpoints=checkpoints,
@@ -243,7 +240,6 @@ def run(
     seconds: float | None = None,
     schedule: Schedule = constant,
     callbacks: Iterable[keras.callbacks.Callback] = (),
-    last: Iterable[keras.callbacks.Callback] = (),
     progress: bool = False,
     history_every: int = 100,
     checkpoints: Checkpoints | None = None,
@@ -252,25 +248,15 @@ def run(
 ) -> Run[_Trained]:
     """Trains a compiled model on batches: what `train` does once networks and data are made.
 
-    Args:
-        gan: A compiled `GAN`, or another `gantut.model.Model`.
-        dataset: An endless dataset of batches, or a function that makes one which begins after
-            the given number of batches; ``resume``, and finding where a loss was lost, take that.
-        steps: Length of the training in steps; or
-        seconds: in seconds.
-        schedule: From progress in [0, 1] to the multiplier of the learning rates.
-        callbacks: As in `train`.
-        last: Callbacks that come after all of these.
-        progress: As in `train`.
-        history_every: As in `train`.
-        checkpoints: As in `train`.
-        resume: As in `train`.
-        pick: As in `gantut.model.Model.fit`.
+    ``dataset`` is an endless dataset of batches, or a function that makes one which begins after
+    the given number of batches; ``resume``, and finding where a loss was lost, take that.
+    ``schedule`` is as in `gantut.recipes.Recipe`, ``pick`` as in `gantut.model.Model.fit`, and the
+    other arguments are as in `train`.
     """
     steps, seconds = check_length(steps, seconds)
     length: dict[str, Any] = {"steps": steps, "seconds": seconds}
     if resume and (checkpoints is None or not callable(dataset)):
-        raise ValueError("resume needs checkpoints, and a function that makes the dataset")
+        raise ValueError("resume needs checkpoints to go on from, and a function for the dataset")
     replicas = gan.distribute_strategy.num_replicas_in_sync
     if replicas > 1 and steps is None:
         raise ValueError(f"several replicas train for a number of steps, got {seconds=}")
@@ -285,7 +271,6 @@ def run(
         *([] if seconds is None else [TimeLimit(seconds)]),
         *([ProgressBar(**length)] if progress else []),
         *(callback for callback in given if callback not in (history, divergence)),
-        *last,
         LearningRateSchedule(schedule, **length),
         *([] if checkpoints is None else [checkpoints]),  # behind all that it remembers
         clock.start,  # last, as the execution comes next

@@ -25,12 +25,11 @@ LEFT_OUT = (
 class Images(NamedTuple):
     """Training images, what goes with them, and MNIST or Fashion-MNIST as a whole.
 
-    ``typed`` and ``size`` are what the user named, ``name`` is where that lies.
+    ``name`` is the data's own or the path of a file or folder, ``size`` what was asked of that.
     """
 
-    typed: str
-    size: int | None
     name: str
+    size: int | None
     x: Float32
     y: Any
     whole: data.ImageData | None
@@ -53,7 +52,7 @@ def load_data(name: str, size: int | None = None) -> Images:
                 raise ValueError(f"--size is for your own images; those of {name} are 28 x 28")
             whole = data.load_mnist() if name == "mnist" else data.load_fashion_mnist()
             found = data.OwnImages(whole.x_train, {})
-            return Images(name, size, name, whole.x_train, whole.y_train, whole, found.summary())
+            return Images(name, size, whole.x_train, whole.y_train, whole, found.summary())
         if not Path(name).exists():
             raise ValueError(
                 "--data: wanted mnist, fashion_mnist, an npz file or a folder of images, got "
@@ -61,7 +60,7 @@ def load_data(name: str, size: int | None = None) -> Images:
             )
         found = data.read_images(name, size)
         path = str(Path(name).resolve())
-        return Images(name, size, path, found.images, None, None, found.summary())
+        return Images(path, size, found.images, None, None, found.summary())
 
 
 def load_data_again(record: Mapping[str, Any], folder: Path, other: str | None = None) -> Images:

@@ -25,16 +25,10 @@ PICTURES = 12  # on the way through a training
 
 
 class Training:
-    """A training by a recipe in a folder, where it may have been begun or finished already.
+    """A training by a recipe in a `locked` folder, where it may have been begun or finished.
 
-    Args:
-        folder: Where all of it is written; a `locked` one.
-        recipe: What is trained.
-        images: What it is trained on.
-        seed: Fixes the result, except for a length in seconds.
-        length: ``steps``, ``epochs`` or ``seconds``; without any the recipe's own.
-        checkpoint_every: Steps between checkpoints; None writes one a minute.
-        resume: Whether to go on with what the folder holds.
+    ``length`` is ``steps``, ``epochs`` or ``seconds``, or empty for the recipe's own, and
+    ``checkpoint_every`` the steps between checkpoints, or None for one a minute.
     """
 
     def __init__(
@@ -51,12 +45,12 @@ class Training:
         if recipe.conditional and images.y is None:
             raise UsageError(
                 f"recipe {recipe.name!r} needs labels: wanted --data mnist or fashion_mnist, or "
-                f"another recipe, got {images.typed!r}"
+                f"another recipe, got {images.name!r}"
             )
         if len(images.x) < recipe.batch_size:
             raise UsageError(
                 f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, "
-                f"but {images.typed!r} has only {len(images.x)}"
+                f"but {images.name!r} has only {len(images.x)}"
             )
         if "seconds" not in length:
             length = {"steps": recipes.count_steps(recipe, len(images.x), **length)}
@@ -111,16 +105,13 @@ class Training:
         }
         print(f"{images.name}: {images.summary}", flush=True)
         began = time.perf_counter()
-        diagnosis = self._diagnosis() if diagnose else None
         length = self.wanted["length"]
         if "steps" in length:
             moments: dict[str, Any] = {"every": max(1, length["steps"] // PICTURES)}
         else:
             moments = {"times": [length["seconds"] * i / PICTURES for i in range(1, PICTURES)]}
         pictures = SampleGrid(folder / "grids", seed=seed, **moments)
-        callbacks = [HistoryWriter(folder / "history.csv"), pictures]
-        if diagnosis is not None:
-            callbacks.append(diagnosis)
+        diagnoses = [self._diagnosis()] if diagnose else []
         with replacing(folder, keep=self.resume) as replaced, _BetweenSteps(replaced) as between:
             if not (folder / "run.json").exists():  # where it goes on, it is another of the same
                 write_json(folder / "run.json", record)
@@ -133,7 +124,12 @@ class Training:
                     **length,
                     seed=seed,
                     progress=True,
-                    callbacks=[*callbacks, between],
+                    callbacks=[
+                        HistoryWriter(folder / "history.csv"),
+                        pictures,
+                        *diagnoses,
+                        between,
+                    ],
                     checkpoints=self.checkpoints,
                     resume=self.resume,
                 )
@@ -149,7 +145,7 @@ class Training:
                 "origin": run.origin,
             }
             write_json(folder / "run.json", record)
-            if diagnosis is not None:
+            for diagnosis in diagnoses:
                 with atomic_write(folder / "diagnosis.txt") as temporary:
                     temporary.write_text(diagnosis.report() + "\n", encoding="utf-8")
         print(f"{folder}: {run.steps:,} steps in {run.seconds:.1f} s of training")

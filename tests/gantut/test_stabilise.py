@@ -118,10 +118,8 @@ def test_nothing_added_is_the_recipe_itself():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"packing": 3}, "batches of 64 images, which packs of 3 do not divide"),
         ({"packing": 0}, "packing"),
         ({"minibatch_stddev": 1}, "group_size must be an integer >= 2, got 1"),
-        ({"packing": 4, "minibatch_stddev": 6}, "16 rows a batch, which groups of 6 do not"),
         ({"instance_noise": -1.0}, "stddev must be a finite number >= 0, got -1.0"),
         ({"diff_augment": "blur"}, "policy must be some of color, translation, cutout"),
     ],
@@ -130,3 +128,16 @@ def test_nothing_added_is_the_recipe_itself():
 def test_what_does_not_fit_a_recipe(arguments, message):
     with pytest.raises(ValueError, match=message):
         recipes.stabilise("dcgan", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"packing": 3}, r"Pack\(3\) got 8 rows, wanted a multiple of 3"),
+        ({"packing": 2, "minibatch_stddev": 3}, r"MinibatchStdDev\(3\) got 4 rows"),
+    ],
+    ids=str,
+)
+def test_what_does_not_divide_a_batch_stops_the_first_step(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.train(recipes.stabilise(recipe(), **arguments), tiny.images(8, 4), steps=1)

@@ -46,7 +46,7 @@ def test_packing_divides_the_rows_and_multiplies_the_channels(m, shape):
         for i, j in itertools.product(range(6 // m), range(m)):
             ours = y[i, ..., j * shape[-1] : (j + 1) * shape[-1]]
             np.testing.assert_array_equal(ours, x[i * m + j])
-    assert Pack(m).compute_output_shape((6, *shape)) == (6 // m, *shape[:-1], m * shape[-1])
+    assert Pack(m)(keras.Input(shape)).shape == (None, *shape[:-1], m * shape[-1])
     assert Pack(np.int64(m))(keras.Input(shape)).shape == (None, *shape[:-1], m * shape[-1])
 
 
@@ -191,8 +191,8 @@ def noisy_gan(stddev=0.4, noise=True):
 # --- DiffAugment -------------------------------------------------------------------------------
 
 
-def shifted(image, down, right, fill):
-    result = np.full_like(image, fill)
+def shifted(image, down, right):
+    result = np.zeros_like(image)
     h, w = image.shape[:2]
     result[max(down, 0) : h + min(down, 0), max(right, 0) : w + min(right, 0)] = image[
         max(-down, 0) : h + min(-down, 0), max(-right, 0) : w + min(-right, 0)
@@ -203,13 +203,13 @@ def shifted(image, down, right, fill):
 def test_translations_are_shifts_of_up_to_an_eighth_each_image_its_own():
     """12 x 8 pixels: up to 2 down or up (12 / 8 rounds to 2), up to 1 to the side."""
     x = images(300, (12, 8, 2))
-    y = DiffAugment("translation", fill=-1.0, seed=3)(x, training=True).numpy()
+    y = DiffAugment("translation", seed=3)(x, training=True).numpy()
     found = {}
     for old, new in zip(x, y, strict=True):
         fits = [
             (down, right)
             for down, right in itertools.product(range(-3, 4), range(-3, 4))
-            if np.array_equal(shifted(old, down, right, -1.0), new)
+            if np.array_equal(shifted(old, down, right), new)
         ]
         assert len(fits) == 1
         found[fits[0]] = found.get(fits[0], 0) + 1
@@ -268,7 +268,7 @@ def test_augmentation_lets_the_derivative_through():
     weights = normal(4, 8, 8, 3, seed=2)
 
     def value(x):  # the same random numbers each time
-        return tf.reduce_sum(weights * DiffAugment(fill=0.3, seed=5)(x, training=True))
+        return tf.reduce_sum(weights * DiffAugment(seed=5)(x, training=True))
 
     x = tf.constant(x)
     with tf.GradientTape() as tape:
@@ -299,8 +299,6 @@ def test_bad_policies(policy):
 def test_augmentation_is_for_images():
     with pytest.raises(ValueError, match=r"changes images .* got samples of shape \(4, 2\)"):
         DiffAugment()(normal(4, 2))
-    with pytest.raises(ValueError, match="fill"):
-        DiffAugment(fill=np.nan)
 
 
 # --- Minibatch standard deviation --------------------------------------------------------------
@@ -341,15 +339,13 @@ def test_groups_need_full_batches():
         MinibatchStdDev(1)
 
 
-@pytest.mark.parametrize("layer", [None, "downsample_2"])
-def test_a_discriminator_that_sees_the_deviation(layer):
+def test_a_discriminator_that_sees_the_deviation():
     keras.utils.set_random_seed(0)
     d = networks.dcgan_discriminator((8, 8, 1), 4)
-    wide = stabilisers.with_minibatch_stddev(d, 4, layer)
+    wide = stabilisers.with_minibatch_stddev(d, 4)
     x = images(8, (8, 8, 1))
     np.testing.assert_allclose(wide(x), d(x), atol=1e-6)  # it begins as the same function
-    changed = wide.get_layer(layer or "logit").kernel
-    old = d.get_layer(layer or "logit").kernel
+    changed, old = wide.get_layer("logit").kernel, d.get_layer("logit").kernel
     assert changed.shape[-2] == old.shape[-2] + 1
     assert wide.count_params() == d.count_params() + np.prod(old.shape) // old.shape[-2]
     assert not {id(v) for v in wide.variables} & {id(v) for v in d.variables}
@@ -380,11 +376,8 @@ def test_parts_reach_into_models_inside_models():
 
 
 def test_deviation_for_layers_that_are_not_there():
-    d = networks.mlp_discriminator(SHAPE, (3,))
-    with pytest.raises(ValueError, match="has no dense or convolutional layer named 'conv'"):
-        stabilisers.with_minibatch_stddev(d, 4, "conv")
     x = keras.Input((2,))
-    with pytest.raises(ValueError, match=r"'flat' has no dense or convolutional layer$"):
+    with pytest.raises(ValueError, match="'flat' has no dense or convolutional layer"):
         stabilisers.with_minibatch_stddev(keras.Model(x, layers.Flatten()(x), name="flat"))
 
 
@@ -464,11 +457,6 @@ def test_two_time_scales():
     for optimizer, rate in ((gan.d_optimizer, 4e-4), (gan.g_optimizer, 1e-4)):
         assert float(optimizer.learning_rate) == pytest.approx(rate)
         assert (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.9)
-    for arguments in (
-        {"g_learning_rate": 0.0},
-        {"d_learning_rate": np.inf},
-        {"beta_1": 1.0},
-        {"beta_2": -0.1},
-    ):
+    for arguments in ({"g_learning_rate": 0.0}, {"d_learning_rate": np.inf}):
         with pytest.raises(ValueError, match=next(iter(arguments))):
             stabilisers.two_time_scales(**arguments)
