@@ -2,7 +2,7 @@
 
 The house, from the ground up; nothing imports what is named below it:
 
-    the game      losses, optimizers, networks, gan, vae, stabilisers, distribution
+    the game      losses, optimizers, networks, gan, vae, stabilisers, distribution, clustered
     data          data, sampling
     measuring     metrics, judge, evaluation, dynamics, checks
     training      callbacks, diagnosis, recipes, toys

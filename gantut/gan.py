@@ -216,9 +216,12 @@ class GAN(Model):
 
     def generate(self, n: Tensor, labels: Tensor | None, training: bool) -> Tensor:
         """Samples of the generator under training, for new latent vectors."""
-        z = self.latents(n)
-        inputs = [z, labels] if self.conditional else z
+        inputs = self.generator_inputs(self.latents(n), labels)
         return full_precision(self.generator(inputs, training=training))
+
+    def generator_inputs(self, z: Tensor, labels: Tensor | None) -> Any:
+        """What G takes to make of latent vectors samples with these labels."""
+        return [z, labels] if self.conditional else z
 
     def discriminate(self, x: Tensor, labels: Tensor | None) -> Tensor:
         """Logits of D in training mode (dropout active)."""
@@ -311,8 +314,11 @@ class GAN(Model):
             self.ema_generator.trainable = False
         self.begin(seed, "d_loss", "g_loss", "d_real", "d_fake")
 
-    @staticmethod
-    def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
+    label_inputs: tuple[tuple[int, int], ...] = ((0, 0), (1, 1))
+    """How many labels the networks may take: G, and D."""
+
+    @classmethod
+    def check_networks(cls, generator: keras.Model, discriminator: keras.Model) -> None:
         """Raises ValueError where the networks do not fit each other."""
         check_pair(generator, discriminator, ("generator", "discriminator"))
         if discriminator.outputs[0].shape[1:] != (1,):
@@ -320,11 +326,11 @@ class GAN(Model):
                 f"the discriminator must return one logit a sample, shape (batch, 1), "
                 f"got {discriminator.outputs[0].shape}"
             )
-        inputs = len(generator.inputs), len(discriminator.inputs)
-        if inputs not in ((1, 1), (2, 2)):
+        labels = len(generator.inputs) - 1, len(discriminator.inputs) - 1
+        if labels not in cls.label_inputs:
             raise ValueError(
-                f"both networks must take a label, or none: the generator has {inputs[0]} inputs, "
-                f"the discriminator {inputs[1]}"
+                f"label inputs of the generator and the discriminator: wanted "
+                f"{' or '.join(map(str, cls.label_inputs))}, got {labels}"
             )
 
     def check_rows(self, n: int) -> None:

@@ -10,6 +10,7 @@ from gantut import _check
 from gantut.callbacks.clock import Timed
 from gantut.callbacks.parts import Logs, steps_done
 from gantut.data import check_labels
+from gantut.networks import is_conditional
 from gantut.plotting import save_grid
 from gantut.sampling import render
 
@@ -68,7 +69,7 @@ class SampleGrid(Timed):
         """Draws the latent vectors, and the first picture."""
         super().on_train_begin(logs)
         gan, labels = self.model, self.labels
-        if gan.conditional and labels is None:
+        if is_conditional(gan.ema_generator) and labels is None:
             if gan.num_classes is None:
                 raise ValueError("this GAN's classes are unknown; pass labels")
             labels = list(range(gan.num_classes))

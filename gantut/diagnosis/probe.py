@@ -149,8 +149,9 @@ class Probe:
         }
 
     def _generate(self, generator: keras.Model, n: int, training: bool) -> tf.Tensor:
-        z = self.latents[:n]
-        return generator(z if self._y is None else [z, self._y[:n]], training=training)
+        labels = None if self._y is None else self._y[:n]
+        inputs = self._gan.generator_inputs(self.latents[:n], labels)
+        return generator(inputs, training=training)
 
     def _read_shares(self, samples: Array) -> dict[int, float]:
         if self._classify is None or not np.isfinite(samples).all():

@@ -10,6 +10,7 @@ so a saved network opens anywhere.
 
 - ``dense``: perceptrons, which see an image as a row of pixels, and their mirror, an encoder
 - ``convolutional``: convolutional, residual and recurrent networks, and those of others' papers
+- ``drawn``: generators that draw their label themselves
 - ``inspection``: what a generator knows of its labels, and the multiplications of a network
 - ``parts``: inputs, blocks and checks that networks elsewhere in the package use too
 """
@@ -35,6 +36,7 @@ from gantut.networks.dense import (
     mlp_generator,
     projection_mlp_discriminator,
 )
+from gantut.networks.drawn import place_labels, set_label_shares
 from gantut.networks.inspection import (
     classes_of,
     count_classes,
@@ -61,11 +63,13 @@ __all__ = [
     "mlp_encoder",
     "mlp_generator",
     "multiply_adds",
+    "place_labels",
     "projection_mlp_discriminator",
     "recurrent_discriminator",
     "recurrent_generator",
     "residual_discriminator",
     "residual_generator",
+    "set_label_shares",
     "soft_labels",
     "stacked_discriminator",
     "stacked_generator",

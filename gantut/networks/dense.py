@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from gantut import _check
 from gantut._keras import keras
 from gantut.networks import parts
+from gantut.networks.drawn import latent_and_drawn_label
 from gantut.networks.parts import MNIST_SHAPE, NUM_CLASSES, STACKED_SHAPE, Model
 
 layers = keras.layers
@@ -32,6 +33,7 @@ def mlp_generator(
     *,
     mean_image: ArrayLike | None = None,
     num_classes: int | None = None,
+    draws_label: bool = False,
 ) -> Model:
     """A multilayer perceptron from latent vectors to images.
 
@@ -47,8 +49,13 @@ def mlp_generator(
             draws this image, instead of at mid-grey. The data's mean saves G from learning first
             where there is never any ink.
         num_classes: Number of labels; None for a network without.
+        draws_label: Whether it takes no label, but draws one itself: it then has one latent
+            coordinate more, on which the label depends (see :func:`set_label_shares`).
     """
-    inputs, x = parts.latent_and_label(latent_dim, num_classes)
+    if draws_label:
+        inputs, x = latent_and_drawn_label(latent_dim, num_classes or NUM_CLASSES)
+    else:
+        inputs, x = parts.latent_and_label(latent_dim, num_classes)
     shape = parts.checked_shape(image_shape)
     x = parts.dense_layers(x, widths, batch_norm=batch_norm)
     x = layers.Dense(math.prod(shape), activation="tanh", name="pixels")(x)

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from gantut import _check, networks
+from gantut.clustered import ClusteredGAN
 from gantut.recipes.recipe import GANRecipe, Recipe, VAERecipe
 from gantut.recipes.schedules import constant, linear_decay
 from gantut.stabilisers import packed
@@ -110,6 +111,20 @@ _ALL = (
         gpu_steps=40_000,
         conditional=True,
         **{**_FAST, "penalties": {"r1": 0.1, "r2": 0.1}},
+    ),
+    GANRecipe(
+        name="clustered_fast",
+        summary="the clearest digits after two minutes, without labels: D is told which of 256 "
+        "groups of images that look alike an image belongs to",
+        generator=partial(
+            networks.mlp_generator, 32, widths=(128, 256), batch_norm=True, draws_label=True
+        ),
+        discriminator=partial(networks.projection_mlp_discriminator, widths=(256, 128)),
+        model=ClusteredGAN,
+        clusters=256,
+        steps=24_000,
+        gpu_steps=40_000,
+        **{**_FAST, "penalties": {"r1": 0.1, "r2": 0.1}, "ema": 0.9995},
     ),
     GANRecipe(
         name="mini_biggan",

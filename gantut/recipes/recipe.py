@@ -60,8 +60,9 @@ class Recipe(TrainingSettings):
     """Everything that a training needs beside the data and a seed: the base of the two kinds.
 
     Builders are called by keyword, and only with what the recipe says that they need:
-    ``image_shape``, ``num_classes`` if it is ``conditional``, and ``mean_image``, the mean of the
-    training images, if it is ``centred``. ``dataclasses.replace`` makes one recipe from another.
+    ``image_shape``, ``num_classes`` if it is ``conditional`` or has ``clusters``, and
+    ``mean_image``, the mean of the training images, if it is ``centred``.
+    ``dataclasses.replace`` makes one recipe from another.
 
     Attributes:
         name: Its key in ``RECIPES``.
@@ -71,6 +72,8 @@ class Recipe(TrainingSettings):
         callbacks: From the training's length, ``steps=`` or ``seconds=``, to the Keras callbacks
             that belong to the recipe.
         conditional: Whether the networks take labels.
+        clusters: Groups of images that look alike, which take the place of labels (see
+            `gantut.clustered`); 0 for none.
         centred: Whether the builders take the mean of the training images.
         image_shape: The only (height, width, channels) of training images that the networks are
             made for; None if they adapt.
@@ -85,6 +88,7 @@ class Recipe(TrainingSettings):
     gpu_steps: int
     callbacks: Callable[..., Sequence[keras.callbacks.Callback]] = lambda **length: ()
     conditional: bool = False
+    clusters: int = 0
     centred: bool = False
     image_shape: ImageShape | None = None
     stack: int = 1
@@ -118,8 +122,8 @@ class Recipe(TrainingSettings):
                 )
             shape = (*shape[:2], self.stack)
         given: dict[str, Any] = {"image_shape": shape}
-        if self.conditional:
-            given["num_classes"] = num_classes
+        if self.conditional or self.clusters:
+            given["num_classes"] = self.clusters or num_classes
         if self.centred:
             given["mean_image"] = (
                 np.zeros(shape)

@@ -26,6 +26,7 @@ from gantut.callbacks import (
 )
 from gantut.callbacks.clock import Timed, check_length
 from gantut.callbacks.parts import steps_done
+from gantut.clustered import cluster_images
 from gantut.data import Float32, check_images, check_labels, check_samples, number_of_classes
 from gantut.model import Model
 from gantut.networks import NUM_CLASSES
@@ -175,12 +176,16 @@ def train(
     steps, seconds = check_length(steps, seconds)
     length: dict[str, Any] = {"steps": steps} if seconds is None else {"seconds": seconds}
     seed = _check.seed(seed)
+    if settings.clusters:
+        y = cluster_images(x, settings.clusters, seed)
     if gan is None:
         num_classes = NUM_CLASSES if y is None else number_of_classes(y)
         gan = settings.build(x.shape[1:], num_classes, seed, x.mean(axis=0))
     else:
         make_deterministic(seed)
         settings.reset(gan)
+    if settings.clusters:
+        gan.set_shares(y)
     if checkpoints is not None:
         checkpoints.settings = {
             **settings.record(),

@@ -15,6 +15,7 @@ from gantut._files import atomic_write, environment, write_json
 from gantut._keras import keras, tf
 from gantut._state import DamagedError, OtherTrainingError
 from gantut.callbacks import Checkpoints, HistoryWriter, SampleGrid
+from gantut.clustered import cluster_images
 from gantut.diagnosis import Diagnosis
 from gantut.gan import GAN
 from gantut.runs.folder import CHECKPOINTS, UsageError, read_record, replacing, tell, user_input
@@ -47,10 +48,13 @@ class Training:
                 f"recipe {recipe.name!r} needs labels: wanted --data mnist or fashion_mnist, or "
                 f"another recipe, got {images.name!r}"
             )
-        if len(images.x) < recipe.batch_size:
+        needs = f"batches of {recipe.batch_size} images"
+        if recipe.clusters:
+            needs += f" and divides them into {recipe.clusters} groups"
+        if len(images.x) < max(recipe.batch_size, recipe.clusters):
             raise UsageError(
-                f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, "
-                f"but {images.name!r} has only {len(images.x)}"
+                f"recipe {recipe.name!r} trains on {needs}, but {images.name!r} has only "
+                f"{len(images.x)}"
             )
         if "seconds" not in length:
             length = {"steps": recipes.count_steps(recipe, len(images.x), **length)}
@@ -168,9 +172,10 @@ class Training:
             classes = 0 if y is None else int(y.max()) + 1
             gan = recipe.build(x.shape[1:], classes, self.wanted["seed"], x.mean(axis=0))
         replicas = gan.distribute_strategy.num_replicas_in_sync
-        if (diagnose or replicas > 1) and not isinstance(gan, GAN):
-            what = "--diagnose reads" if diagnose else "several devices train"
-            raise UsageError(f"{what} GANs, and {recipe.name!r} trains none")
+        if diagnose and not isinstance(gan, GAN):
+            raise UsageError(f"--diagnose reads GANs, and {recipe.name!r} trains none")
+        if replicas > 1 and not gan.on_replicas:
+            raise UsageError(f"recipe {recipe.name!r} trains on one device, got {replicas}")
         if recipe.batch_size % replicas:
             raise UsageError(
                 f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} images, which "
@@ -180,11 +185,13 @@ class Training:
 
     def _diagnosis(self) -> Diagnosis:
         images, stack, seed = self.images, self.recipe.stack, self.wanted["seed"]
-        shown = images.x
+        shown, y = images.x, images.y
+        if self.recipe.clusters:
+            y = cluster_images(shown, self.recipe.clusters, seed)
         if stack > 1:
             few = recipes.batches(shown, batch_size=1000, seed=seed, stack=stack)
             shown = next(iter(few)).numpy()
-        return Diagnosis(shown, images.y, seed=seed, tell=tell)
+        return Diagnosis(shown, y, seed=seed, tell=tell)
 
 
 class _BetweenSteps(keras.callbacks.Callback):

@@ -131,7 +131,7 @@ def test_no_false_alarm_on_our_recipes(name):
     x = data.gaussian_images(rows, seed=0).images
     x = np.repeat(x, 3, axis=-1) if recipe.stack == 3 else x
     before = [v.numpy() for v in gan.variables + gan.d_optimizer.variables]
-    given = (x, np.arange(rows) % 10) if recipe.conditional else x
+    given = (x, np.arange(rows) % 10) if gan.conditional else x
     result = checks.inspect(gan.generator, gan.discriminator, gan, given, verbose=False)
     assert result.findings == []
     wanted = {
@@ -139,7 +139,7 @@ def test_no_false_alarm_on_our_recipes(name):
         "training_mode", "normalisation", "idle_layers", "linearity",
     }  # fmt: skip
     wanted |= ({"noise_rows"} if rows == 16 else set()) | (
-        {"label_use"} if recipe.conditional else set()
+        {"label_use"} if gan.conditional else set()
     )
     assert wanted == set(result.passed)
     after = [v.numpy() for v in gan.variables + gan.d_optimizer.variables]

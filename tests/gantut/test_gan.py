@@ -1035,7 +1035,7 @@ def test_networks_that_do_not_fit_each_other(pair):
     from_image = keras.Model(seed_image, layers.Dense(2)(layers.Flatten()(seed_image)))
     for networks_given, message in (
         ((image_g, image_d), r"makes samples of shape \(4, 4, 1\), but .* takes \(4, 4, 3\)"),
-        ((image_g, labelled), "both networks must take a label, or none: the generator has 1"),
+        ((image_g, labelled), r"label inputs of .* got \(0, 1\)"),
         ((pair[0], two_logits), r"must return one logit a sample.*got \(None, 2\)"),
         ((from_image, pair[1]), r"must take latent vectors.*got an input of shape"),
     ):

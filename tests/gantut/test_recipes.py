@@ -102,8 +102,8 @@ def test_each_recipe_builds_what_it_says(name, built):
     assert recipe.name == name
     gan = built(name)
     assert gan.generator.outputs[0].shape[1:] == (28, 28, recipe.stack)
-    assert gan.conditional == recipe.conditional
-    assert gan.num_classes == (10 if recipe.conditional else None)
+    assert gan.conditional == (recipe.conditional or recipe.clusters > 0)
+    assert gan.num_classes == (recipe.clusters or (10 if recipe.conditional else None))
     assert gan.adversarial_loss.name == recipe.loss
     assert gan.penalties == recipe.penalties
     assert (gan.penalty_every, gan.ema, gan.d_steps) == (
