@@ -19,7 +19,6 @@ from gantut.sampling import sample
 _CONFIDENT = 0.95  # largest class probability from which a sample is classified with confidence
 _NEIGHBOURS = 5  # k of precision, recall, density and coverage
 _MEMORISATION_SAMPLES = 1000  # and test images, whose nearest training image is looked up
-_FLOOR_SEED = 0  # picks the training images that stand in for a perfect generator
 _MINIMUM_ACCURACY = 0.9  # on the data's test labels; below it the data are not MNIST's digits
 
 
@@ -113,7 +112,12 @@ class Evaluation:
 
 
 def evaluate(
-    samples: Any, *, n: int = 10_000, data: ImageData | None = None, seed: int = 0
+    samples: Any,
+    *,
+    n: int = 10_000,
+    data: ImageData | None = None,
+    seed: int = 0,
+    judged_by: str = "first",
 ) -> Evaluation:
     """Computes every metric of a digit generator, each beside real data's own score.
 
@@ -125,6 +129,7 @@ def evaluate(
         data: Digits to compare with; MNIST if None. What is computed on the real side is kept in
             memory for the next call with the same arrays.
         seed: Seed of the draw, of the bootstrap, and of the choice of samples for memorisation.
+        judged_by: One of `gantut.judge.JUDGES`.
 
     Returns:
         An `Evaluation`; print it for a table.
@@ -132,8 +137,8 @@ def evaluate(
     images = _draw(samples, n, seed)
     if len(images) <= _NEIGHBOURS:
         raise ValueError(f"samples: wanted at least {_NEIGHBOURS + 1} images, got {len(images)}")
-    reference = _reference(data)
-    values, probabilities = judge.outputs(images)
+    reference = _reference(data, judged_by)
+    values, probabilities = judge.outputs(images, judged_by)
     fake, real = metrics.Features(values), reference.features
     chosen = np.random.default_rng(seed).permutation(len(images))[:_MEMORISATION_SAMPLES]
     nearest = metrics.nearest_training_images(images[np.sort(chosen)], reference.data.x_train)
@@ -147,14 +152,19 @@ def evaluate(
         kernel_error=kernel_error,
         **metrics.manifold_metrics(real, fake, _NEIGHBOURS)._asdict(),
         **_floors(reference.training(len(images)), real),
-        **_of_classes(probabilities),
+        **read_classes(probabilities),
         **{f"{name}_real": value for name, value in reference.of_classes.items()},
         memorisation=metrics.memorisation(nearest.distances[:, 0], reference.nearest_distances),
     )
 
 
 def quick_frechet(
-    samples: Any, *, n: int = 10_000, data: ImageData | None = None, seed: int = 0
+    samples: Any,
+    *,
+    n: int = 10_000,
+    data: ImageData | None = None,
+    seed: int = 0,
+    judged_by: str = "first",
 ) -> float:
     """Computes only the squared Frechet distance to the test images, for watching a training.
 
@@ -166,27 +176,40 @@ def quick_frechet(
             it fixed within a comparison, and divide by ``frechet_floor(n)``.
         data: Digits to compare with; MNIST if None.
         seed: Seed of the draw.
+        judged_by: One of `gantut.judge.JUDGES`.
     """
-    found = judge.features(_draw(samples, n, seed))
-    return metrics.frechet_distance(found, _reference(data).features)
+    found = judge.features(_draw(samples, n, seed), judged_by)
+    return metrics.frechet_distance(found, _reference(data, judged_by).features)
 
 
-def frechet_floor(n: int = 10_000, *, data: ImageData | None = None) -> float:
+def frechet_floor(
+    n: int = 10_000, *, data: ImageData | None = None, judged_by: str = "first"
+) -> float:
     """Computes the Frechet distance of `n` training images to the test images.
 
     A generator's distance, from as many samples, is to be divided by it.
 
     Args:
-        n: Number of training images, drawn without replacement with a fixed seed; at least 2.
+        n: Number of training images, the first in `gantut.judge.order`; at least 2.
         data: Digits to compare with; MNIST if None.
+        judged_by: One of `gantut.judge.JUDGES`.
     """
     n = _check.integer(n, "n", 2)
-    reference = _reference(data)
+    reference = _reference(data, judged_by)
     if n > len(reference.data.x_train):
         raise ValueError(
             f"n must be at most {len(reference.data.x_train)}, the training images, got {n}"
         )
     return metrics.frechet_distance(reference.training(n), reference.features)
+
+
+def read_classes(probabilities: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """The fields of an `Evaluation` that follow from class probabilities (N, 10) alone."""
+    return {
+        "classifier_score": metrics.classifier_score(probabilities),
+        "confident": float(np.mean(probabilities.max(axis=1) > _CONFIDENT)),
+        "class_shares": tuple(metrics.class_histogram(probabilities).tolist()),
+    }
 
 
 def stacked_modes(images: npt.ArrayLike) -> metrics.StackedModes:
@@ -219,12 +242,13 @@ def stacked_modes(images: npt.ArrayLike) -> metrics.StackedModes:
 
 
 class _Reference:
-    """The real side: images under the judge."""
+    """The real side: images under a judge."""
 
-    def __init__(self, data: ImageData) -> None:
+    def __init__(self, data: ImageData, judged_by: str) -> None:
         judge.check_digits(data.x_train, "data.x_train")
-        self.data = data
-        values, probabilities = judge.outputs(judge.check_digits(data.x_test, "data.x_test"))
+        self.data, self.judged_by = data, judged_by
+        test = judge.check_digits(data.x_test, "data.x_test")
+        values, probabilities = judge.outputs(test, judged_by)
         labels = check_labels(data.y_test, len(probabilities), judge.NUM_CLASSES)
         accuracy = float(np.mean(probabilities.argmax(axis=1) == labels))
         if accuracy < _MINIMUM_ACCURACY:
@@ -232,21 +256,21 @@ class _Reference:
                 f"data: the judge reads only {accuracy:.0%} of the test labels; {judge.DIGITS_ONLY}"
             )
         self.features = metrics.Features(values)
-        self.of_classes = _of_classes(probabilities)
+        self.of_classes = read_classes(probabilities)
         self._training: dict[int, metrics.Features] = {}
 
     def training(self, n: int) -> metrics.Features:
         """Features of n training images, which stand in for a perfect generator's."""
         n = min(n, len(self.data.x_train))
         if n not in self._training:
-            rows = np.random.default_rng(_FLOOR_SEED).permutation(len(self.data.x_train))[:n]
-            self._training[n] = metrics.Features(judge.features(self.data.x_train[rows]))
+            images = self.data.x_train[judge.order(len(self.data.x_train))[:n]]
+            self._training[n] = metrics.Features(judge.features(images, self.judged_by))
         return self._training[n]
 
     @cached_property
     def nearest_distances(self) -> npt.NDArray[np.float64]:
-        rows = np.random.default_rng(_FLOOR_SEED).permutation(len(self.data.x_test))
-        held_out = self.data.x_test[np.sort(rows[:_MEMORISATION_SAMPLES])]
+        rows = judge.order(len(self.data.x_test))[:_MEMORISATION_SAMPLES]
+        held_out = self.data.x_test[np.sort(rows)]
         return metrics.nearest_training_images(held_out, self.data.x_train).distances[:, 0]
 
 
@@ -261,15 +285,15 @@ def _floors(train: metrics.Features, real: metrics.Features) -> dict[str, Any]:
     }
 
 
-_references: dict[tuple[int, ...], _Reference] = {}  # by the ids of the arrays that they hold
+_references: dict[tuple[Any, ...], _Reference] = {}  # by judge and ids of the arrays they hold
 
 
-def _reference(data: ImageData | None) -> _Reference:
+def _reference(data: ImageData | None, judged_by: str) -> _Reference:
     """The real side of a data set, MNIST if None; the two that were asked for last are kept."""
     if not (data is None or isinstance(data, ImageData)):
         raise TypeError(f"data: wanted a gantut.data.ImageData, got {type(data).__name__}")
-    key = tuple(map(id, data or ()))
-    found = _references.pop(key, None) or _Reference(load_mnist() if data is None else data)
+    key = (judged_by, *map(id, data or ()))
+    found = _references.pop(key, None) or _Reference(data or load_mnist(), judged_by)
     _references[key] = found
     if len(_references) > 2:
         del _references[next(iter(_references))]
@@ -290,15 +314,6 @@ def _draw(samples: Any, n: int, seed: int) -> npt.NDArray[np.float32]:
             f"generator, got {type(samples).__name__}"
         )
     return judge.check_digits(images, "samples")
-
-
-def _of_classes(probabilities: npt.NDArray[np.float32]) -> dict[str, Any]:
-    """The fields that follow from class probabilities alone."""
-    return {
-        "classifier_score": metrics.classifier_score(probabilities),
-        "confident": float(np.mean(probabilities.max(axis=1) > _CONFIDENT)),
-        "class_shares": tuple(metrics.class_histogram(probabilities).tolist()),
-    }
 
 
 def _class(shares: tuple[float, ...], pick: Any) -> str:

@@ -158,6 +158,22 @@ def test_quick_frechet_and_floor_agree_with_evaluate(fresh, few, result):
     assert frechet_floor(250, data=few) == result.frechet_floor
 
 
+def test_the_second_judge_is_asked_by_name(fresh, few, result):
+    real = judge.features(few.x_test, "second")
+    distance = metrics.frechet_distance(judge.features(fresh, "second"), real)
+    assert quick_frechet(fresh, data=few, judged_by="second") == distance
+    train = judge.features(few.x_train[judge.order(len(few.x_train))[:250]], "second")
+    floor = metrics.frechet_distance(train, real)
+    assert frechet_floor(250, data=few, judged_by="second") == floor
+    # The first one's real side is still its own.
+    assert quick_frechet(fresh, data=few) == result.frechet_distance != distance
+    for measure in (evaluate, quick_frechet):
+        with pytest.raises(ValueError, match="unknown judge 'third'"):
+            measure(fresh, data=few, judged_by="third")
+    with pytest.raises(ValueError, match="unknown judge 'third'"):
+        frechet_floor(250, data=few, judged_by="third")
+
+
 def test_only_the_last_references_are_kept(few, fresh):
     alive = []
     for stop in (101, 102, 103):
@@ -276,3 +292,16 @@ def test_ten_thousand_samples_against_the_whole_of_mnist(mnist):
     assert found.coverage_real == pytest.approx(0.95, abs=0.01)
     assert found.class_shares_real == pytest.approx([0.1] * 10, abs=0.02)
     assert found.memorisation.share_close == 1
+
+
+@pytest.mark.slow
+def test_the_floor_is_as_high_for_a_judge_that_has_not_seen_its_images(mnist):
+    """It is the test set's own difference that lifts it above two halves of the training images."""
+    floor = frechet_floor(judged_by="second")
+    assert floor == pytest.approx(0.3233, rel=0.01)
+    images = mnist.x_train[judge.order(len(mnist.x_train))]
+    unseen, seen = (judge.features(part, "second") for part in (images[:20_000], images[-10_000:]))
+    halves = metrics.frechet_distance(unseen[:10_000], unseen[10_000:])
+    assert halves < 0.7 * floor
+    test = judge.features(mnist.x_test, "second")
+    assert metrics.frechet_distance(seen, test) == pytest.approx(floor, rel=0.15)

@@ -86,7 +86,7 @@ def test_one_seed_gives_the_same_judge(tmp_path, few_digits, monkeypatch):
 
 @pytest.mark.usefixtures("few_digits")
 def test_a_judge_is_written_if_it_is_accurate(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(make_weights, "train_judge", lambda x, y, seed, epochs: judge.build_judge())
+    monkeypatch.setattr(make_weights, "train_judge", lambda x, y, **_: judge.build_judge())
     out = tmp_path / "out"
     arguments = ["judge", "--out", str(out), "--seed", "3", "--epochs", "1"]
     assert make_weights.main(arguments) == 1
@@ -101,6 +101,28 @@ def test_a_judge_is_written_if_it_is_accurate(tmp_path, monkeypatch, capsys):
     shipped = judge.named_weights(judge.load_judge())
     with np.load(out / "judge.npz") as new:
         assert {k: new[k].shape for k in new} == {k: tuple(v.shape) for k, v in shipped.items()}
+
+
+def test_the_second_judge_is_not_trained_on_the_images_of_its_floor(
+    tmp_path, few_digits, monkeypatch
+):
+    data, trained = make_weights.load_mnist(), {}
+
+    def train(images, labels, *, name, **_):
+        trained[name] = {row.tobytes(): label for row, label in zip(images, labels, strict=True)}
+        return judge.build_judge(name)
+
+    monkeypatch.setattr(make_weights, "train_judge", train)
+    monkeypatch.setattr(make_weights, "MINIMUM_ACCURACY", 0.0)
+    monkeypatch.setattr(make_weights, "UNSEEN", {"first": 0, "second": 30})
+    for name in judge.JUDGES:
+        assert make_weights.main(["judge", name, "--out", str(tmp_path)]) == 0
+        assert (tmp_path / f"{judge.JUDGES[name]}.npz").exists()
+    labelled = {row.tobytes(): y for row, y in zip(data.x_train, data.y_train, strict=True)}
+    kept = {data.x_train[row].tobytes() for row in judge.order(100)[:30]}
+    assert trained["first"] == labelled
+    assert trained["second"] == {row: y for row, y in labelled.items() if row not in kept}
+    assert json.loads((tmp_path / "second_judge.json").read_text())["images"] == 70
 
 
 # --- Packing -------------------------------------------------------------------------------------
@@ -179,7 +201,7 @@ def test_loading_leaves_random_states_alone(packed, run):
     assert draw() == expected
 
 
-@pytest.mark.parametrize("name", ["", "judge", "../x", "a b", "1x"])
+@pytest.mark.parametrize("name", ["", "judge", "second_judge", "../x", "a b", "1x"])
 def test_bad_names_are_refused(name, packed, run):
     with pytest.raises(ValueError, match="wanted a name of letters, digits and underscores, got"):
         make_weights.pack(name, run, packed)
