@@ -10,19 +10,24 @@ not disturb each other; the seconds that a step takes on both cores of a quiet m
 benchmarks/throughput.py's to measure, and book/speed.md multiplies the two. ``cpu_seconds`` are the
 training's up to there, without the evaluations.
 
-Two kinds of row ("kind"): "recipe", recipes of ours and what they are measured against; "change",
-the recipe ``fast`` with one of its choices undone, or with something added that was tried.
+Three kinds of row ("kind"): "recipe", recipes of ours and what they are measured against;
+"change", the recipe ``fast`` with one of its choices undone, or with something added that was
+tried; "groups", ``clustered_fast`` beside ``fast`` and the digits' own labels, all with the same
+long average of weights, and with other groups. The last row of a training of that kind has its
+recall and coverage on the first judge's features too.
 
 A training of some hours can be stopped and started again with ``--checkpoints``.
 """
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, partial, reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from lib.marks import Marks, row
@@ -58,22 +63,36 @@ def measured(samples: Any) -> dict[str, Any]:
     return {**found["first"], "second_judge": found["second"]}
 
 
-def by_recipe(recipe: str | recipes.GANRecipe, marks: tuple[int, ...]) -> Callable[..., Any]:
-    """A training by a recipe, up to the last of its marks."""
+def by_recipe(
+    recipe: str | recipes.GANRecipe, marks: tuple[int, ...], variety: bool = False, **patch: Any
+) -> Callable[..., Any]:
+    """A training by a recipe, up to the last of its marks.
+
+    Args:
+        recipe: The recipe, or its name.
+        marks: In steps.
+        variety: Whether the last row has recall and coverage.
+        **patch: A function of `gantut.clustered` to be replaced, and by which.
+    """
 
     def rows(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
         data = load_mnist()
         camera = Marks(marks, measured)
-        recipes.train(
-            recipe,
-            data.x_train,
-            data.y_train,
-            steps=marks[-1],
-            seed=seed,
-            callbacks=[camera],
-            checkpoints=checkpoints,
-            resume=checkpoints is not None,
-        )
+        with mock.patch.multiple("gantut.clustered", **patch) if patch else nullcontext():
+            run = recipes.train(
+                recipe,
+                data.x_train,
+                data.y_train,
+                steps=marks[-1],
+                seed=seed,
+                callbacks=[camera],
+                checkpoints=checkpoints,
+                resume=checkpoints is not None,
+            )
+        if variety:
+            fake = judge.features(run.gan.sample(SAMPLES, seed=0))
+            found = metrics.manifold_metrics(references("first"), fake)
+            camera.rows[-1] |= {"recall": found.recall, "coverage": found.coverage}
         return camera.rows
 
     return rows
@@ -203,9 +222,6 @@ CHANGES: Mapping[str, tuple[recipes.GANRecipe, tuple[int, ...]]] = {
     "batches of 256": (changed("batch 256", batch_size=256), FEW),
     "half the width": (replace(widened(0.5), name="half"), MANY),
     "twice the width": (replace(widened(2), name="twice"), FEW),
-    "augmented images": (
-        replace(recipes.stabilise("fast", diff_augment="translation"), name="augment"), FEW
-    ),
     "patches and pixel shuffle, not centred": (
         changed("patches", generator=_patch_generator, discriminator=_patch_discriminator,
                 centred=False), STEPS
@@ -213,8 +229,16 @@ CHANGES: Mapping[str, tuple[recipes.GANRecipe, tuple[int, ...]]] = {
     "convolutions, not centred": (convolutions(1e-3), FEW),
 }  # fmt: skip
 
-# What no recipe can say: batches of 16 or 64 at first, and larger ones later.
-SCHEDULES = {
+
+def augmented(seed: int, checkpoints: Path | None) -> list[dict[str, Any]]:
+    """A training whose D sees shifted images; its layer is made once TensorFlow has its threads."""
+    recipe = recipes.stabilise("fast", diff_augment="translation")
+    return by_recipe(replace(recipe, name="augment"), FEW)(seed, checkpoints)
+
+
+# Beside it, what no recipe can say: batches of 16 or 64 at first, and larger ones later.
+OTHERS = {
+    "augmented images": augmented,
     "batches of 16, later of 64": by_batches({0: 16, 1024: 64}, MANY),
     "batches of 64, later of 256": by_batches({0: 64, 2048: 256}, (1024, 2048, 3072, 4096)),
 }
@@ -233,9 +257,38 @@ RECIPES: Mapping[str, Callable[..., Any]] = {
     "dcgan": by_recipe("dcgan", FEW),
 }
 
+CLUSTERED = recipes.get("clustered_fast")
+
+
+def by_groups(k: int, **patch: Any) -> Callable[..., Any]:
+    """The first steps of ``clustered_fast`` with so many groups."""
+    return by_recipe(replace(CLUSTERED, clusters=k), MANY[1:], variety=True, **patch)
+
+
+def averaged_longer(name: str) -> Callable[..., Any]:
+    """A recipe with the average of weights of ``clustered_fast``, and its steps."""
+    recipe = replace(recipes.get(name), ema=CLUSTERED.ema)
+    return by_recipe(recipe, LONG, variety=True)
+
+
+LONG = (*MANY[1:], 16_384, 24_576)
+GROUPS = {
+    "clustered_fast": by_recipe(CLUSTERED, LONG, variety=True),
+    "fast": averaged_longer("fast"),
+    "conditional_fast": averaged_longer("conditional_fast"),
+    **{f"{k} groups": by_groups(k) for k in (16, 64, 1024)},
+    "groups of pixels": by_groups(
+        256, oriented_gradients=lambda images: images.reshape(len(images), -1)
+    ),
+    "groups at random": by_groups(
+        256, oriented_gradients=lambda images: np.random.default_rng(0).random((len(images), 50))
+    ),
+}
+
 KINDS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "recipe": RECIPES,
-    "change": {name: by_recipe(*change) for name, change in CHANGES.items()} | SCHEDULES,
+    "change": {name: by_recipe(*change) for name, change in CHANGES.items()} | OTHERS,
+    "groups": GROUPS,
 }
 
 
