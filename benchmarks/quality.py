@@ -265,17 +265,13 @@ def by_groups(k: int, **patch: Any) -> Callable[..., Any]:
     return by_recipe(replace(CLUSTERED, clusters=k), MANY[1:], variety=True, **patch)
 
 
-def averaged_longer(name: str) -> Callable[..., Any]:
-    """A recipe with the average of weights of ``clustered_fast``, and its steps."""
-    recipe = replace(recipes.get(name), ema=CLUSTERED.ema)
-    return by_recipe(recipe, LONG, variety=True)
-
-
 LONG = (*MANY[1:], 16_384, 24_576)
 GROUPS = {
     "clustered_fast": by_recipe(CLUSTERED, LONG, variety=True),
-    "fast": averaged_longer("fast"),
-    "conditional_fast": averaged_longer("conditional_fast"),
+    **{
+        name: by_recipe(replace(recipes.get(name), ema=CLUSTERED.ema), LONG, variety=True)
+        for name in ("fast", "conditional_fast")
+    },
     **{f"{k} groups": by_groups(k) for k in (16, 64, 1024)},
     "groups of pixels": by_groups(
         256, oriented_gradients=lambda images: images.reshape(len(images), -1)

@@ -298,15 +298,8 @@ def peak(name: str, batch_size: int) -> Run:
 
 
 AT_ONCE: Any = replace(recipes.get("fast"), simultaneous=True)
-PACES = (
-    "fast",
-    "conditional_fast",
-    "clustered_fast",
-    "mlp",
-    "dcgan",
-    "conditional_dcgan",
-    "tutorial_dcgan",
-)
+DENSE = ("fast", "conditional_fast", "clustered_fast", "mlp")
+PACES = (*DENSE, "dcgan", "conditional_dcgan", "tutorial_dcgan")
 TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
     **{
         f"throughput/{network}/{way}": (make, *NETWORKS[network])
