@@ -20,6 +20,7 @@ from PIL import Image
 
 import gantut
 from gantut import callbacks, cli, data, evaluation, metrics, networks, plotting, recipes, runs
+from gantut.clustered import ClusteredGAN
 from gantut.sampling import sample
 
 
@@ -413,6 +414,22 @@ def test_only_gans_are_diagnosed(tmp_path, monkeypatch, capsys):
     arguments = train(tmp_path / "run", save_images(tmp_path / "x.npz"), "--diagnose", recipe="vae")
     refused(capsys, arguments, "--diagnose reads GANs, and 'vae' trains none")
     assert content(tmp_path / "run") == {}
+
+
+def test_a_recipe_with_groups_needs_no_labels(tmp_path, monkeypatch, capsys, tiny):
+    generator = partial(networks.mlp_generator, 4, widths=(8,), draws_label=True)
+    told = partial(networks.mlp_discriminator, widths=(8,))
+    grouped = replace(tiny, generator=generator, discriminator=told, model=ClusteredGAN, clusters=3)
+    monkeypatch.setitem(recipes.RECIPES, "tiny", grouped)
+    run, archive, drawn = tmp_path / "run", save_images(tmp_path / "x.npz"), tmp_path / "drawn.npz"
+    assert cli.main(train(run, archive, "--diagnose")) == 0
+    assert cli.main(["sample", str(run), "-n", "5", "--out", str(drawn)]) == 0
+    with np.load(drawn) as arrays:
+        assert arrays.files == ["images"]
+        assert arrays["images"].shape[0] == 5
+    monkeypatch.setitem(recipes.RECIPES, "tiny", replace(grouped, clusters=49))
+    capsys.readouterr()
+    refused(capsys, train(tmp_path / "more", archive), "49 groups", "only 48")
 
 
 # --- Going on ------------------------------------------------------------------------------------
