@@ -97,6 +97,13 @@ def compiled(weight, **settings):
     return recipe.build((8, 8, 1), (8, 8, 1), mean_source=squares()[0].mean(axis=0))
 
 
+@pytest.mark.parametrize(("method", "channels"), [("redrawer", 1), ("restyler", 3)])
+def test_a_method_draws_with_its_network_in_the_channels_of_the_targets(method, channels):
+    gan = image_to_image.recipe(method).build((8, 8, 3), (8, 8, channels))
+    assert gan.generator.name == method
+    assert gan.translate(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 8, 8, channels)
+
+
 def test_the_loss_is_the_sum_of_both():
     gan = compiled(0.25)
     x, y = (tf.constant(images[:8]) for images in squares())
@@ -209,6 +216,7 @@ def test_numpys_integers_are_integers():
         (lambda x: image_to_image.train(x, x[:, :4]), ValueError, "must be of one size"),
         (lambda x: image_to_image.train(x[:, :7], x[:, :7]), ValueError, "multiples of 2"),
         (lambda x: image_to_image.train(x, x, speed=3), TypeError, "speed"),
+        (lambda x: image_to_image.train(x, x, "painter"), ValueError, "unknown method"),
         (lambda x: image_to_image.train(x, x, steps=0), ValueError, "steps"),
         (
             lambda x: image_to_image.train(x, x, adversarial_weight=-1.0),

@@ -10,7 +10,7 @@ from skimage import transform
 
 from gantut import load_mnist, losses, metrics
 from gantut._keras import keras, tf
-from gantut.applications import restoration, translation
+from gantut.applications import image_to_image, restoration, translation
 
 
 def small_generator(shape):
@@ -339,6 +339,18 @@ def test_a_training_can_be_saved_and_its_generators_open_alone(tmp_path):
         np.testing.assert_allclose(one, wanted, atol=1e-6)
 
 
+def test_painters_of_tiles_paint_a_larger_picture():
+    gan = translation.recipe("painting").build((8, 8, 3))
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 24, 26, 3)).astype(np.float32)
+    for large, small in zip(
+        gan.at_size(x.shape[1:]), (gan.translate, gan.translate_back), strict=True
+    ):
+        drawn = large(x).numpy()
+        assert drawn.shape == x.shape
+        same = image_to_image.resized(large, (8, 8, 3))(x[:, :8, :8])
+        np.testing.assert_allclose(small(x[:, :8, :8]), same, atol=1e-6)
+
+
 def four(**options):
     """A CycleGAN of four critics, which no settings make a good one."""
     return translation.CycleGAN(*[critic()] * 4, **options)
@@ -355,6 +367,7 @@ def four(**options):
         (lambda x: translation.painting(x), ValueError, "channel"),
         (lambda x: translation.match_pixels(x, x[:, :4]), ValueError, "differ in shape"),
         (lambda x: translation.gaussian_transport(x, x, ridge=0), ValueError, "ridge"),
+        (lambda x: translation.train(x, x, "strokes"), ValueError, "unknown method"),
         (lambda x: translation.train(x, x, steps=0), ValueError, "steps"),
         (lambda x: translation.train(x, x, speed=1), TypeError, "speed"),
         (lambda x: four(cycle_weight=-1.0), ValueError, "cycle_weight"),
