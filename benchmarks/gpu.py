@@ -27,7 +27,7 @@ from gantut import evaluation, load_mnist, recipes
 from gantut._files import describe
 from gantut._keras import keras, tf
 
-RECIPES, SEEDS = ("fast", "conditional_fast", "stacked", "dcgan"), (0, 1)
+RECIPES, SEEDS = ("fast", "clustered_fast", "conditional_fast", "stacked", "dcgan"), (0, 1)
 PACED = ("fast", "dcgan")  # dense networks, and convolutions
 STEPS = (500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
 JUDGING = 10  # seconds beside each training
