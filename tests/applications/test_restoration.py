@@ -1,5 +1,7 @@
 """gantut.applications.restoration: the damages, the filters against them, and the measures."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -183,7 +185,7 @@ def test_a_short_training_restores_better_than_nothing(digits):
         images,
         steps=200,
         adversarial_weight=0.0,
-        widths=(256,),
+        generator=partial(image_to_image.redrawer, widths=(256,)),
         batch_size=48,
         g_learning_rate=4e-3,
     )
