@@ -314,8 +314,8 @@ class GAN(Model):
             self.ema_generator.trainable = False
         self.begin(seed, "d_loss", "g_loss", "d_real", "d_fake")
 
+    # How many labels G and D may take.
     label_inputs: tuple[tuple[int, int], ...] = ((0, 0), (1, 1))
-    """How many labels the networks may take: G, and D."""
 
     @classmethod
     def check_networks(cls, generator: keras.Model, discriminator: keras.Model) -> None:

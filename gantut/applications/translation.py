@@ -465,7 +465,8 @@ class CycleRecipe(recipes.GameSettings):
     Attributes:
         generator: From a shape (height, width, channels) to a generator, for both ways.
         critic: The same for a critic.
-        cycle_weight, identity_weight: As in `CycleGAN`.
+        cycle_weight: As in `CycleGAN`.
+        identity_weight: As there.
     """
 
     generator: Builder = restyler

@@ -17,7 +17,8 @@ class TrainingClock:
     Put ``stop`` first and ``start`` last in the list of callbacks; calling the clock reads it.
 
     Attributes:
-        total, executions: The seconds, and the executions, so far.
+        total: The seconds so far.
+        executions: The executions so far.
         start: The callback that starts the clock before each execution.
         stop: The callback that stops it after each execution.
         last: Seconds that the latest execution took, the first one left out.
