@@ -2,7 +2,7 @@
 
 Ten minutes on any GPU that TensorFlow sees; ends with status 2 where it sees none. Rows by "kind":
 
-- ``xla``: a step without and with XLA, which Keras refuses where operations are deterministic, as
+- ``xla``: a step without and with XLA, which Keras turns off where operations are deterministic, as
   they are in all that follows; both with batches that the host sends;
 - ``pace``: a step as `gantut.recipes.train` runs it, with layers in 32 and in 16 bits, and with the
   data on the host instead of the GPU;

@@ -992,7 +992,7 @@ for name, (value,) in losses[0].items():
 
 @pytest.mark.slow
 def test_xla_trains_to_the_same_losses():
-    """In a process of its own: Keras refuses XLA where operations have to be deterministic."""
+    """In a process of its own: Keras turns XLA off where operations have to be deterministic."""
     done = subprocess.run([sys.executable, "-c", XLA], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 
