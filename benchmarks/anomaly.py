@@ -18,7 +18,7 @@ import numpy as np
 from lib.recording import Rows, main, timed
 
 from gantut import load_mnist
-from gantut.applications import anomaly
+from gantut.applications import anomaly, rivals
 
 TEST_SHARE = 0.25
 DIGITS, SEEDS = (1, 4, 5, 7, 9), (0, 1, 2)
@@ -32,13 +32,13 @@ def trained(split: anomaly.Split, seed: int) -> Scores:
     train, test = split.train, split.test
 
     def by_angle(a: Any, b: Any) -> Any:
-        return anomaly.neighbour_scores(a, b, angle=True)
+        return rivals.neighbour_scores(a, b, angle=True)
 
-    yield "PCA residual", *timed(anomaly.pca_residuals, train, test, 8)
-    yield "nearest pixels", *timed(anomaly.neighbour_scores, train, test)
+    yield "PCA residual", *timed(rivals.pca_residuals, train, test, 8)
+    yield "nearest pixels", *timed(rivals.neighbour_scores, train, test)
     yield (
         "nearest components by angle",
-        *timed(lambda: by_angle(*anomaly.principal_components(train, test, 40))),
+        *timed(lambda: by_angle(*rivals.principal_components(train, test, 40))),
     )
     detector, training = timed(anomaly.train_autoencoder, train, seed=seed)
     scores, spent = timed(detector.residuals, test)

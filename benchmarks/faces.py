@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from lib.recording import main, timed
 
-from gantut.applications import faces
+from gantut.applications import faces, rivals
 
 SAMPLES = 640
 LONG_STEPS = 3_000
 LONG_FOLDS = {"GAN": (0, 1, 2), "GAN, DiffAugment": (0,)}
 GANS: dict[str, str] = {"GAN": "", "GAN, DiffAugment": faces.POLICY}
 RIVALS: dict[str, Callable[[Any, int], Any]] = {
-    "jittered copies": lambda train, seed: faces.jittered_copies(train, SAMPLES, seed),
+    "jittered copies": lambda train, seed: rivals.jittered_copies(train, SAMPLES, seed),
     "eigenfaces": lambda train, seed: faces.Eigenfaces(faces.with_mirrors(train)).sample(
         SAMPLES, seed
     ),

@@ -1,6 +1,6 @@
 """Measurements behind the chapter on densities and tables.
 
-Three experiments, five seeds each. A seed fixes the split, the training and the samples.
+Two experiments, five seeds each. A seed fixes the split, the training and the samples.
 
 - ``density``: 2,000 points of two moons and of a spiral. GANs, kernel density estimates and the
   training points themselves beside 4,000 new points.
@@ -8,16 +8,14 @@ Three experiments, five seeds each. A seed fixes the split, the training and the
   and a held-out half. GANs, what a practitioner would do instead, and the training half itself
   beside the held-out half. Every synthetic table has as many records as the training half; each
   method draws three, and their mean counts.
-- ``classes``: on ``breast cancer`` a Gaussian copula for each of the two classes, the same way.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
-from lib.recording import main, timed
+from lib.recording import main
 from scipy.stats import gaussian_kde
 from sklearn import datasets
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -27,7 +25,7 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from gantut.applications import tabular
+from gantut.applications import rivals, tabular
 
 POINTS, NEW_POINTS = 2_000, 4_000
 DRAWS = 3
@@ -42,6 +40,17 @@ TABLE_GANS: dict[str, dict[str, Any]] = {
     "GAN, standard scaling": {"method": "steady", "scaling": "standard"},
     "GAN, packs of 4": {"method": "steady", "packing": 4},
     "GAN, 8,000 steps": {"method": "steady", "steps": 8_000},
+}
+RIVALS = {
+    "independent columns": rivals.independent_columns,
+    "Gaussian copula": rivals.gaussian_copula,
+    "Gaussian mixture": rivals.gaussian_mixture,
+    "sequential trees": rivals.sequential_trees,
+    "interpolation": rivals.interpolated_records,
+}
+METHODS = {
+    "density": ("new points", "training points", "KDE", "KDE, Scott", *DENSITY_GANS),
+    "table": ("real records", *RIVALS, *TABLE_GANS),
 }
 
 
@@ -121,97 +130,63 @@ def mean_measures(
     return {key: float(np.mean([f[key] for f in found])) for key in found[0]}
 
 
-def density_rows(seed: int) -> Iterator[dict[str, Any]]:
+def density_rows(seed: int, method: str) -> Iterator[dict[str, Any]]:
     """GANs and kernel density estimates on points in the plane."""
     for name, draw in (("moons", moons), ("spiral", spiral)):
         points, new = draw(POINTS, seed), draw(NEW_POINTS, 1_000 + seed)
-        for method in ("new points", "training points", "KDE", "KDE, Scott", *DENSITY_GANS):
-            begin = time.process_time()
-            row: dict[str, Any] = {"data": name, "method": method}
-            if method == "new points":
-                made = draw(NEW_POINTS, 2_000 + seed)
-            elif method == "training points":
-                made = points
-            elif method == "KDE":
-                density = best_kernel_density(points)
-                made = density.sample(NEW_POINTS, random_state=seed)
-                row["bandwidth"] = float(density.bandwidth_)
-            elif method == "KDE, Scott":
-                made = gaussian_kde(points.T).resample(NEW_POINTS, seed=seed).T
-            else:
-                run = tabular.train(
-                    points,
-                    ("continuous", "continuous"),
-                    scaling="standard",
-                    widths=(64, 64, 64),
-                    seed=seed,
-                    **DENSITY_GANS[method],
-                )
-                made = run.sample(NEW_POINTS, seed=seed)
-            row["cpu_seconds"] = time.process_time() - begin
-            row["energy"] = tabular.energy_distance(new, made)
-            row["told_apart"] = tabular.two_sample_accuracy(
-                KNeighborsClassifier(20), new[:POINTS], made[:POINTS]
+        begin = time.process_time()
+        row: dict[str, Any] = {"data": name}
+        if method == "new points":
+            made = draw(NEW_POINTS, 2_000 + seed)
+        elif method == "training points":
+            made = points
+        elif method == "KDE":
+            density = best_kernel_density(points)
+            made = density.sample(NEW_POINTS, random_state=seed)
+            row["bandwidth"] = float(density.bandwidth_)
+        elif method == "KDE, Scott":
+            made = gaussian_kde(points.T).resample(NEW_POINTS, seed=seed).T
+        else:
+            run = tabular.train(
+                points,
+                ("continuous", "continuous"),
+                scaling="standard",
+                widths=(64, 64, 64),
+                seed=seed,
+                **DENSITY_GANS[method],
             )
-            yield row
+            made = run.sample(NEW_POINTS, seed=seed)
+        row["cpu_seconds"] = time.process_time() - begin
+        row["energy"] = tabular.energy_distance(new, made)
+        row["told_apart"] = tabular.two_sample_accuracy(
+            KNeighborsClassifier(20), new[:POINTS], made[:POINTS]
+        )
+        yield row
 
 
-def table_rows(seed: int) -> Iterator[dict[str, Any]]:
+def table_rows(seed: int, method: str) -> Iterator[dict[str, Any]]:
     """GANs and their rivals on tables."""
-    rivals = {
-        "independent columns": tabular.independent_columns,
-        "Gaussian copula": partial(tabular.gaussian_copula, corrected=False),
-        "interpolation": tabular.interpolated_records,
-    }
     for name, load in TABLES.items():
         table, kinds = load()
         train, holdout = halves(table, seed)
         n = len(train)
-        for method in ("real records", *rivals, *TABLE_GANS):
-            begin = time.process_time()
-            if method == "real records":
-                made = [train]
-            elif method in rivals:
-                made = [rivals[method](train, kinds, n, DRAWS * seed + i) for i in range(DRAWS)]
-            else:
-                run = tabular.train(train, kinds, seed=seed, **TABLE_GANS[method])
-                made = list(run.sample(DRAWS * n, seed=seed).reshape(DRAWS, n, -1))
-            cpu_seconds = time.process_time() - begin
-            yield {
-                "data": name,
-                "method": method,
-                "cpu_seconds": cpu_seconds,
-                **mean_measures(name, kinds, train, holdout, made),
-            }
-
-
-def copula_for_each_class(table: Any, kinds: tuple[str, ...], n: int, seed: int) -> Any:
-    """Draws classes with their shares, and for each the other columns from its own copula."""
-    classes, counts = np.unique(table[:, -1], return_counts=True)
-    wanted = np.random.default_rng(seed).multinomial(n, counts / counts.sum())
-    parts = []
-    for value, count in zip(classes, wanted, strict=True):
-        members = table[table[:, -1] == value, :-1]
-        drawn = tabular.gaussian_copula(members, kinds[:-1], int(count), seed, corrected=False)
-        parts.append(np.column_stack([drawn, np.full(count, value)]))
-    return np.concatenate(parts)
-
-
-def classes_rows(seed: int) -> Iterator[dict[str, Any]]:
-    """A copula for each class."""
-    name = "breast cancer"
-    table, kinds = TABLES[name]()
-    train, holdout = halves(table, seed)
-    rival = partial(copula_for_each_class, train, kinds, len(train))
-    made, spent = timed(lambda: [rival(DRAWS * seed + i) for i in range(DRAWS)])
-    row = {"data": name, "method": "copula for each class", "cpu_seconds": spent}
-    yield {**row, **mean_measures(name, kinds, train, holdout, made)}
+        begin = time.process_time()
+        if method == "real records":
+            made = [train]
+        elif method in RIVALS:
+            made = [RIVALS[method](train, kinds, n, DRAWS * seed + i) for i in range(DRAWS)]
+        else:
+            run = tabular.train(train, kinds, seed=seed, **TABLE_GANS[method])
+            made = list(run.sample(DRAWS * n, seed=seed).reshape(DRAWS, n, -1))
+        cpu_seconds = time.process_time() - begin
+        measured = mean_measures(name, kinds, train, holdout, made)
+        yield {"data": name, "cpu_seconds": cpu_seconds, **measured}
 
 
 if __name__ == "__main__":
     main(
         __doc__,
-        {"density": density_rows, "table": table_rows, "classes": classes_rows},
-        {"seed": (0, 1, 2, 3, 4)},
+        {"density": density_rows, "table": table_rows},
+        {"seed": (0, 1, 2, 3, 4), "method": METHODS},
         draws=DRAWS,
     )

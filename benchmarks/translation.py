@@ -25,7 +25,7 @@ import numpy as np
 from lib.recording import main, timed
 
 from gantut import judge, load_mnist, metrics
-from gantut.applications import image_to_image, restoration, translation
+from gantut.applications import image_to_image, restoration, rivals, translation
 
 IMAGES, TESTS = 8_000, 1_000
 WEIGHTS = (0.0, 0.03, 0.1)
@@ -57,7 +57,7 @@ def strokes(seed: int) -> Iterator[Row]:
         ("filter", lambda: restoration.levelled(
             translation.thicken, translation.THICKNESSES, sources[:200], images[:200]
         )),
-        ("linear regression", lambda: restoration.linear_regression(sources, images)),
+        ("linear regression", lambda: rivals.linear_regression(sources, images)),
     ):  # fmt: skip
         made, cpu = timed(fit)
         yield measure(method, made(thin), cpu)
@@ -100,8 +100,8 @@ def letters(seed: int) -> Iterator[Row]:
         # Their signal-to-noise ratio is infinite, which JSON cannot hold.
         yield from ({**row, "psnr": None} for row in measure("truth", [lambda _: next(truth)] * 2))
     for method, fit in (
-        ("each pixel", translation.match_pixels),
-        ("transport", translation.gaussian_transport),
+        ("each pixel", rivals.match_pixels),
+        ("transport", rivals.gaussian_transport),
         ("slant and weight", translation.slant_and_weight),
     ):
         ways, cpu = timed(lambda fit=fit: [fit(a, b), fit(b, a)])
@@ -152,7 +152,7 @@ def painting(seed: int) -> Iterator[Row]:
         }
 
     yield measure("nothing", photo)
-    transport, cpu = timed(lambda: translation.gaussian_transport(a, b, by_pixel=True))
+    transport, cpu = timed(lambda: rivals.gaussian_transport(a, b, by_pixel=True))
     yield measure("transport", transport(photo), cpu)
     for method, settings in {
         "CycleGAN": {},

@@ -12,6 +12,15 @@ def images(n: int = 64, side: int = 8, channels: int = 1, seed: int = 0) -> Any:
     return rng.uniform(-1.0, 1.0, (n, side, side, channels)).astype(np.float32)
 
 
+def records(n: int = 300, seed: int = 0) -> Any:
+    """A skewed column, whole numbers that follow it, and three categories that depend on it."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(n)
+    whole = np.rint(4 + 2 * x + rng.standard_normal(n))
+    category = np.digitize(x + 0.3 * rng.standard_normal(n), [-0.5, 1.0]) * 10.0 + 5.0
+    return np.column_stack([np.exp(x), whole, category])
+
+
 def recipe(**changes: Any) -> Any:
     """A recipe of two small networks, which trains in a moment."""
     from gantut import networks, recipes

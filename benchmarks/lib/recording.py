@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from threadpoolctl import threadpool_limits
 
 from gantut._files import environment, write_json
 
@@ -17,7 +18,8 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def use_one_thread() -> None:
-    """Keeps TensorFlow on one core: the machine's other work then changes the wall clock only."""
+    """Keeps the libraries on one core: the machine's other work changes the wall clock only."""
+    threadpool_limits(1)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 

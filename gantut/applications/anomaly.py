@@ -12,8 +12,8 @@
 
 A detector sees normal images only. The GAN's is an f-AnoGAN (Schlegl et al. 2019): a GAN learns the
 normal images, then an encoder E learns to find the latent vector of an image, x = G(E(x)), while G
-and D stay as they are. Its rivals are `pca_residuals` and `neighbour_scores` on pixels or on
-principal components, which train no network, and `train_autoencoder`.
+and D stay as they are. Its rivals are `train_autoencoder` and, without a network, the scores of
+`gantut.applications.rivals`.
 
 Images are float32 (n, height, width, channels) in [-1, 1], and scores are numbers (n,), larger for
 stranger images.
@@ -29,10 +29,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
-from sklearn.metrics import pairwise_distances_argmin
 
 from gantut import _check, networks, recipes
 from gantut._keras import keras, tf
+from gantut.applications.rivals import neighbour_scores
 from gantut.data import Float32, Float64, Int64, check_images, check_labels
 from gantut.gan import GAN
 from gantut.optimizers import FusedAdam
@@ -138,75 +138,7 @@ def smallest_auprc(prevalence: float) -> float:
     return 1.0 + (1.0 - p) * math.log1p(-p) / p
 
 
-# --- Without a network -------------------------------------------------------------------------
-
-
-def _flat(train: npt.ArrayLike, test: npt.ArrayLike) -> list[Float32]:
-    """Both as finite rows of one width."""
-    rows = []
-    for name, x in (("train", train), ("test", test)):
-        array = np.asarray(x, np.float32)
-        if array.ndim < 2 or not len(array) or not np.isfinite(array).all():
-            raise ValueError(
-                f"{name} must be finite numbers of shape (n, ...), n >= 1, got shape {array.shape}"
-            )
-        rows.append(array.reshape(len(array), -1))
-    if rows[0].shape[1] != rows[1].shape[1]:
-        raise ValueError(f"test must have {rows[0].shape[1]} numbers a row as train has")
-    return rows
-
-
-def principal_components(
-    train: npt.ArrayLike, test: npt.ArrayLike, components: int
-) -> tuple[Float32, Float32]:
-    """Coordinates (n, components) and (m, components) where the training images vary most.
-
-    Args:
-        train: Images or rows (n, ...), which also give mean and directions.
-        test: Others (m, ...) of the same shape.
-        components: Directions to keep, from 1 to the numbers in a row.
-    """
-    a, b = _flat(train, test)
-    mean, axes = _principal_axes(a, components)
-    return np.asarray((a - mean) @ axes), np.asarray((b - mean) @ axes)
-
-
-def _principal_axes(a: Float32, components: int) -> tuple[Float32, Float32]:
-    if _check.integer(components, "components", 1) > a.shape[1]:
-        raise ValueError(f"components must be at most {a.shape[1]}, got {components}")
-    mean = a.mean(axis=0, dtype=np.float64)
-    centred = a - mean.astype(np.float32)
-    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    return mean.astype(np.float32), vectors[:, ::-1][:, :components].astype(np.float32)
-
-
-def pca_residuals(train: npt.ArrayLike, test: npt.ArrayLike, components: int = 8) -> Float64:
-    """Mean squared difference between images (m, ...) and their projection on principal components.
-
-    Arguments as in `principal_components`.
-    """
-    a, b = _flat(train, test)
-    mean, axes = _principal_axes(a, components)
-    rest = (b - mean) - ((b - mean) @ axes) @ axes.T
-    return np.mean(np.square(rest, dtype=np.float64), axis=1)
-
-
-def neighbour_scores(train: npt.ArrayLike, test: npt.ArrayLike, *, angle: bool = False) -> Float64:
-    """Distance to the nearest training row (Ramaswamy et al. 2000, with k = 1).
-
-    Args:
-        train: Images or rows (n, ...).
-        test: Images or rows (m, ...) to judge.
-        angle: Bring rows to length 1 first, so that the distance is 2 sin(angle / 2).
-    """
-    a, b = _flat(train, test)
-    if angle:
-        a, b = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (a, b))
-    difference = b - a[pairwise_distances_argmin(b, a)]
-    return np.sqrt(np.einsum("ij,ij->i", difference, difference, dtype=np.float64))
-
-
-# --- With networks -----------------------------------------------------------------------------
+# --- Networks ----------------------------------------------------------------------------------
 
 
 def recipe(latent_dim: int = 64) -> recipes.GANRecipe:

@@ -33,8 +33,8 @@ from sklearn.neighbors import NearestNeighbors
 from gantut import _check, recipes
 from gantut._keras import keras, tf
 from gantut.applications import conditional
-from gantut.applications.anomaly import principal_components
 from gantut.applications.conditional import Classifier, TrainedClassifier
+from gantut.applications.rivals import principal_components
 from gantut.data import Float32, Int64, check_alike, check_images, check_labels
 
 STEPS = 300  # batches that a classifier learns from

@@ -304,34 +304,6 @@ class Eigenfaces:
         return np.clip(rows, -1, 1).reshape(n, *self._shape).astype(np.float32)
 
 
-def jittered_copies(
-    faces: npt.ArrayLike, n: int, seed: int = 0, *, shift: int = 2, light: float = 0.1
-) -> Float32:
-    """Copies of training faces, mirrored or not, moved and lit a little differently.
-
-    Args:
-        faces: Training images.
-        n: Copies to make.
-        seed: Fixes them.
-        shift: Largest move along each axis, in whole pixels; what comes in repeats the edge.
-        light: Contrast is multiplied by 1 + U(-light, light), and U(-light, light) is added.
-    """
-    x = _faces(faces)
-    count, shift = _check.integer(n, "n", 1), _check.integer(shift, "shift", 0)
-    light = _check.number(light, "light", least=0, below=1)
-    rng = _check.rng(seed)
-    height, width = x.shape[1:3]
-    padded = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
-    made = np.empty((count, *x.shape[1:]), np.float32)
-    for i in range(count):
-        top, left = rng.integers(0, 2 * shift + 1, 2)
-        face = padded[rng.integers(len(x)), top : top + height, left : left + width]
-        face = face[:, ::-1] if rng.random() < 0.5 else face
-        gain, offset = 1 + rng.uniform(-light, light), rng.uniform(-light, light)
-        made[i] = np.clip(gain * face + offset, -1, 1)
-    return made
-
-
 # --- Measures ----------------------------------------------------------------------------------
 
 

@@ -20,10 +20,8 @@ import numpy.typing as npt
 from scipy import ndimage, signal
 
 from gantut import _check, judge, metrics
-from gantut.data import Float32, check_alike, check_images
-
-Floats = npt.NDArray[np.floating]
-Restorer = Callable[[Float32], Float32]
+from gantut.applications.rivals import Floats, Restorer, linear_regression
+from gantut.data import Float32, check_images
 
 BLUR = 2.0  # standard deviation of the blur in ``DAMAGES``, in pixels
 GREY = 0.0  # value of the pixels in a hole
@@ -208,33 +206,6 @@ def levelled(
         return lambda x: np.clip(gain * apply(x, setting) + offset, -1, 1).astype(np.float32)
 
     return min(map(level, settings), key=lambda one: np.mean((one(sources) - targets) ** 2))
-
-
-def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0) -> Restorer:
-    """The linear map from all pixels of a source to those of its target, by ridge regression.
-
-    Args:
-        sources: Damaged images (n, height, width, channels).
-        targets: The images before.
-        ridge: Weight of the squared coefficients; ``0.01 * n * ridge`` is scikit-learn's alpha.
-    """
-    pairs = check_alike(sources, targets, ("sources", "targets"), as_many=True)
-    x, y = (images.reshape(len(images), -1) for images in pairs)
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    centred = x - mean_x
-    square = centred.T @ centred
-    square[np.diag_indices_from(square)] += 0.01 * len(x) * _check.number(ridge, "ridge", above=0)
-    return affine(mean_x, np.linalg.solve(square, centred.T @ (y - mean_y)), mean_y)
-
-
-def affine(before: Floats, matrix: Floats, after: Floats) -> Restorer:
-    """The function of images x that is ``(x - before) @ matrix + after``, on rows of pixels."""
-
-    def restore(images: Float32) -> Float32:
-        rows = (images.reshape(-1, len(before)) - before) @ matrix + after
-        return np.clip(rows, -1, 1).astype(np.float32).reshape(images.shape)
-
-    return restore
 
 
 def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Restorer]:

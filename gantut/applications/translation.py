@@ -10,7 +10,7 @@ With pairs it is `gantut.applications.image_to_image`; here is a source for it, 
 Without pairs it is `CycleGAN` (Zhu et al. 2017). The module makes two tasks whose answers are
 known: digits between upright and `bold_italic`, and pieces of photographs that ship with
 scikit-image between the photograph and a `painting` of it. The rivals without a network are
-`match_pixels`, `gaussian_transport` and `slant_and_weight`.
+`slant_and_weight`, and two of `gantut.applications.rivals`.
 
 All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
 shape. Digits have one channel and some ink, which is what is above -1.
@@ -30,7 +30,7 @@ from gantut import _check, losses, metrics, recipes
 from gantut._keras import computed, keras, tf, unchanged
 from gantut.applications import image_to_image
 from gantut.applications.image_to_image import Builder, image_discriminator, restyler
-from gantut.applications.restoration import Restorer, affine
+from gantut.applications.rivals import Restorer
 from gantut.data import Float32, Float64, check_alike, check_images
 
 Model: TypeAlias = keras.Model
@@ -237,43 +237,6 @@ def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int 
 
 
 # --- Without networks and without pairs --------------------------------------------------------
-
-
-def match_pixels(a: npt.ArrayLike, b: npt.ArrayLike) -> Restorer:
-    """A function that gives each pixel the mean and the deviation that it has in the other set."""
-    x, y = check_alike(a, b, ("a", "b"))
-    gain = (y.std(axis=0) + 0.01) / (x.std(axis=0) + 0.01)
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    return lambda images: np.clip(gain * (images - mean_x) + mean_y, -1, 1).astype(np.float32)
-
-
-def gaussian_transport(
-    a: npt.ArrayLike, b: npt.ArrayLike, *, ridge: float = 0.01, by_pixel: bool = False
-) -> Restorer:
-    """The linear map that gives one set the mean and the covariance of the other with least effort.
-
-    ``A = Sa^-1/2 (Sa^1/2 Sb Sa^1/2)^1/2 Sa^-1/2`` (Knott and Smith 1984); on colours it is the
-    linear colour transfer of Pitie and Kokaram 2007.
-
-    Args:
-        a: Images.
-        b: Others of the same size.
-        ridge: Added to the variances of both, so that pixels which never change do no harm.
-        by_pixel: Map the colour of each pixel by itself, of images of any size.
-    """
-    x, y = check_alike(a, b, ("a", "b"))
-    length = x.shape[-1] if by_pixel else int(np.prod(x.shape[1:]))
-    rows_x, rows_y = (s.reshape(-1, length).astype(np.float64) for s in (x, y))
-    extra = _check.number(ridge, "ridge", above=0) * np.eye(length)
-    cov_x, cov_y = (
-        np.cov(r, rowvar=False).reshape(length, length) + extra for r in (rows_x, rows_y)
-    )
-    values, vectors = np.linalg.eigh(cov_x)
-    root = (vectors * np.sqrt(values)) @ vectors.T
-    inverse = (vectors / np.sqrt(values)) @ vectors.T
-    values, vectors = np.linalg.eigh(root @ cov_y @ root)
-    matrix = inverse @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T @ inverse
-    return affine(rows_x.mean(axis=0), matrix, rows_y.mean(axis=0))
 
 
 def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Restorer:

@@ -4,11 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score
-from sklearn.neighbors import NearestNeighbors
 
-from gantut import data, metrics, recipes
+from gantut import data, recipes
 from gantut._keras import keras, tf
 from gantut.applications import anomaly
 
@@ -133,54 +131,7 @@ def test_the_measures_refuse_bad_input():
             anomaly.smallest_auprc(prevalence)
 
 
-# --- Without a network -------------------------------------------------------------------------
-
-
-def test_principal_components_are_those_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    train = rng.standard_normal((300, 6, 2)) * np.arange(1, 7)[:, None]
-    test = rng.standard_normal((50, 6, 2)) * np.arange(1, 7)[:, None]
-    oracle = PCA(4).fit(train.reshape(300, -1))
-    a, b = anomaly.principal_components(train, test, 4)
-    for mine, rows in ((a, train), (b, test)):
-        theirs = oracle.transform(rows.reshape(len(rows), -1))
-        np.testing.assert_allclose(np.abs(mine), np.abs(theirs), atol=1e-3)
-    rest = test.reshape(50, -1) - oracle.inverse_transform(oracle.transform(test.reshape(50, -1)))
-    np.testing.assert_allclose(
-        anomaly.pca_residuals(train, test, 4), np.mean(rest**2, axis=1), rtol=1e-3
-    )
-    assert anomaly.pca_residuals(train, test, 12).max() < 1e-8
-
-
-@pytest.mark.parametrize("angle", [False, True])
-def test_neighbours_are_those_of_scikit_learn(angle):
-    rng = np.random.default_rng(0)
-    train, test = rng.standard_normal((700, 5)) + 1, rng.standard_normal((1_100, 5)) + 1
-    kind = "cosine" if angle else "euclidean"
-    theirs, _ = NearestNeighbors(n_neighbors=1, metric=kind).fit(train).kneighbors(test)
-    if angle:
-        theirs = np.sqrt(2 * theirs)
-    distance = anomaly.neighbour_scores(train, test, angle=angle)
-    np.testing.assert_allclose(distance, theirs[:, 0], atol=1e-5)
-    if not angle:
-        exact = metrics.nearest_training_images(test, train).distances[:, 0]
-        np.testing.assert_allclose(distance, exact, rtol=1e-5)
-    assert anomaly.neighbour_scores(train, train, angle=angle).max() < 1e-6
-
-
-def test_plain_detectors_refuse_bad_input():
-    rows = np.zeros((5, 3))
-    with pytest.raises(ValueError, match="test"):
-        anomaly.neighbour_scores(rows, np.zeros((2, 4)))
-    with pytest.raises(ValueError, match="test"):
-        anomaly.neighbour_scores(rows, np.full((2, 3), np.nan))
-    with pytest.raises(ValueError, match="components"):
-        anomaly.pca_residuals(rows, rows, 4)
-    with pytest.raises(ValueError, match="train"):
-        anomaly.pca_residuals(np.zeros((0, 3)), rows, 1)
-
-
-# --- With networks -----------------------------------------------------------------------------
+# --- Networks ----------------------------------------------------------------------------------
 
 
 def test_the_recipe_is_fast_but_shorter():

@@ -11,8 +11,8 @@ from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from gantut import metrics, recipes
-from gantut.applications import faces
+from gantut import recipes
+from gantut.applications import faces, rivals
 from gantut.data import DataUnavailableError
 
 
@@ -212,21 +212,6 @@ def test_eigenface_samples_have_the_mean_and_the_variances():
     assert np.abs(coordinates.std(axis=0) - 1).max() < 0.045
 
 
-def test_jittered_copies_are_training_faces_when_moved_back():
-    x = noise(6)
-    copies = faces.jittered_copies(x, 50, seed=3)
-    found = faces.nearest_faces(copies, x)
-    # Inside the margin, clipping at black and white is all that differs. Measured 0.011.
-    assert found.distances.max() < 0.03
-    still = faces.jittered_copies(x, 50, shift=0, light=0.0)
-    plain = metrics.nearest_training_images(still, faces.with_mirrors(x))
-    assert plain.distances.max() == 0
-    assert set(plain.indices[:, 0]) == set(range(12))
-    for bad in ({"light": 1.0}, {"shift": -1}):
-        with pytest.raises(ValueError, match=next(iter(bad))):
-            faces.jittered_copies(x, 5, **bad)
-
-
 # --- Measures ----------------------------------------------------------------------------------
 
 
@@ -265,7 +250,7 @@ def test_edges_do_not_see_brightness():
 def test_the_measures_know_copies_noise_and_background():
     x, other = faces.load_faces(size=16), faces.load_non_faces(size=16)
     train, holdout = faces.split(x)
-    copies = faces.measure(faces.jittered_copies(train, 320), train, holdout, other)
+    copies = faces.measure(rivals.jittered_copies(train, 320), train, holdout, other)
     background = faces.measure(np.tile(other, (4, 1, 1, 1)), train, holdout, other)
     # Copies are caught where they may move, and seldom where pixels stay in place.
     assert copies.memorised > 0.95

@@ -87,7 +87,6 @@ def test_the_mixture_takes_turns_and_a_seed_fixes_it(digits):
         (lambda x: restoration.damaged_mixture(x[:3]), "wanted 4 images at least, got 3"),
         (lambda x: restoration.add_noise(x * 2), "wanted values in"),
         (lambda x: restoration.rivals("rain", x), "unknown damage 'rain'; known are noise"),
-        (lambda x: restoration.linear_regression(x, x[:3]), "differ in shape"),
     ],
 )
 def test_bad_input_is_refused(call, message):
@@ -119,17 +118,6 @@ def test_levelling_finds_setting_gain_and_offset():
 
     found = restoration.levelled(scaled, (False, True), sources, targets)
     np.testing.assert_allclose(found(sources), targets, atol=1e-5)
-
-
-def test_linear_regression_is_ridge_regression():
-    from sklearn.linear_model import Ridge
-
-    rng = np.random.default_rng(0)
-    x, y = rng.uniform(-1, 1, (2, 50, 3, 3, 1)).astype(np.float32)
-    restore = restoration.linear_regression(x, y, ridge=2.0)
-    oracle = Ridge(alpha=0.01 * 50 * 2.0).fit(x.reshape(50, 9), y.reshape(50, 9))
-    wanted = np.clip(oracle.predict(x.reshape(50, 9)), -1, 1)
-    np.testing.assert_allclose(restore(x).reshape(50, 9), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("damage", restoration.DAMAGES)

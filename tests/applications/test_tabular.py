@@ -1,4 +1,4 @@
-"""gantut.applications.tabular: encoding there and back, the GAN, its rivals, and the measures."""
+"""gantut.applications.tabular: encoding there and back, the GAN, and the measures."""
 
 import dataclasses
 import subprocess
@@ -9,21 +9,13 @@ import pytest
 from scipy import special, stats
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsClassifier
+from tiny import records
 
 from gantut import applications, recipes
 from gantut._keras import keras, tf
-from gantut.applications import tabular
+from gantut.applications import rivals, tabular
 
 KINDS = ("continuous", "integer", "category")
-
-
-def records(n=300, seed=0):
-    """A skewed column, whole numbers that follow it, and three categories that depend on it."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal(n)
-    whole = np.rint(4 + 2 * x + rng.standard_normal(n))
-    category = np.digitize(x + 0.3 * rng.standard_normal(n), [-0.5, 1.0]) * 10.0 + 5.0
-    return np.column_stack([np.exp(x), whole, category])
 
 
 class Constant:
@@ -237,7 +229,7 @@ def test_numpys_integers_are_integers():
     row = tabular.generator(np.array([1, 3]), np.int64(2), np.array([4]))(np.zeros((2, 5)))
     assert tabular.discriminator(np.int64(4), np.array([3]))(row).shape == (2, 1)
     assert tabular.TableEncoder(KINDS, knots=np.int64(20)).fit(records()).width == 5
-    made = tabular.interpolated_records(records(), KINDS, np.int64(4), one, k=one)
+    made = rivals.interpolated_records(records(), KINDS, np.int64(4), one, k=one)
     assert made.shape == (4, 3)
 
 
@@ -281,7 +273,7 @@ def test_a_short_training_learns_marginals_and_dependence(run):
     assert synthetic.shape == (2_000, 3)
     assert set(synthetic[:, 2]) <= {5.0, 15.0, 25.0}
     np.testing.assert_array_equal(synthetic[:, 1], np.rint(synthetic[:, 1]))
-    independent = tabular.independent_columns(table, KINDS, 2_000)
+    independent = rivals.independent_columns(table, KINDS, 2_000)
     # Measured 0.02 to 0.04 over seeds 0 to 2, against 0.41 of independent columns.
     assert tabular.correlation_difference(new, synthetic, KINDS) < 0.1
     assert tabular.correlation_difference(new, independent, KINDS) > 0.38
@@ -326,83 +318,6 @@ def test_recipes_train_on_rows_says_what_is_wrong():
         recipes.train(settings, np.full_like(rows, np.nan))
     with pytest.raises(ValueError, match="image_shape must be"):
         recipes.train("fast", rows)
-
-
-# --- Rivals ------------------------------------------------------------------------------------
-
-
-RIVALS = (tabular.independent_columns, tabular.gaussian_copula, tabular.interpolated_records)
-
-
-@pytest.mark.parametrize("rival", RIVALS)
-def test_rivals_keep_kinds_and_seeds(rival):
-    table = records()
-    made = rival(table, KINDS, 500, seed=1)
-    assert made.shape == (500, 3)
-    assert set(made[:, 2]) == {5.0, 15.0, 25.0}
-    np.testing.assert_array_equal(made[:, 1], np.rint(made[:, 1]))
-    assert table.min(axis=0)[0] <= made[:, 0].min() < made[:, 0].max() <= table.max(axis=0)[0]
-    np.testing.assert_array_equal(made, rival(table, KINDS, 500, seed=1))
-    assert np.any(made != rival(table, KINDS, 500, seed=2))
-    # Measured 0.03 to 0.05.
-    assert tabular.marginal_distances(table, made, KINDS).mean() < 0.1
-    with pytest.raises(ValueError, match="must have 3 columns"):
-        rival(table[:, :2], KINDS, 5)
-    with pytest.raises(ValueError, match="n must be an integer >= 1"):
-        rival(table, KINDS, 0)
-
-
-def test_independent_columns_have_no_correlation():
-    table = records(1_000)
-    made = tabular.independent_columns(table, KINDS, 4_000)
-    off = ~np.eye(4, dtype=bool)
-    # Two indicators of one category exclude each other, whatever the other columns do.
-    off[2, 3] = off[3, 2] = False
-    # Four standard errors are 4 / sqrt(4000) = 0.063.
-    assert np.abs(tabular.correlations(made, KINDS, like=table)[off]).max() < 0.063
-    assert np.abs(tabular.correlations(table, KINDS, like=table)[off]).max() > 0.5
-
-
-def test_a_copula_has_the_correlations_of_a_normal_distribution():
-    rng = np.random.default_rng(0)
-    covariance = [[1.0, 0.8, 0.0], [0.8, 1.0, -0.5], [0.0, -0.5, 1.0]]
-    normal = rng.multivariate_normal(np.zeros(3), covariance, 4_000)
-    table = np.exp(normal)  # any increasing function leaves the copula as it is
-    kinds = ("continuous",) * 3
-    made = tabular.gaussian_copula(table, kinds, 4_000)
-    # Measured 0.012; the standard error of a correlation is 1 / sqrt(4000) = 0.016.
-    assert tabular.correlation_difference(table, made, kinds) < 0.03
-    one = tabular.gaussian_copula(table[:, :1], kinds[:1], 1_000)
-    assert tabular.marginal_distances(table[:, :1], one, kinds[:1])[0] < 0.15
-
-
-def test_a_copula_keeps_the_correlations_of_categories():
-    rng = np.random.default_rng(0)
-    z = rng.multivariate_normal([0, 0, 0], [[1, 0.8, 0.6], [0.8, 1, 0.4], [0.6, 0.4, 1]], 4_000)
-    table = np.column_stack([np.exp(z[:, 0]), z[:, 1] > 0.3, np.digitize(z[:, 2], [-1, 0])])
-    kinds = ("continuous", "category", "category")
-    made, shrunk = (
-        tabular.gaussian_copula(table, kinds, 8_000, corrected=corrected)
-        for corrected in (True, False)
-    )
-    # Scores that are drawn at random inside a category's jump lose a third of a correlation.
-    assert tabular.correlation_difference(table, made, kinds) < 0.03
-    assert tabular.correlation_difference(table, shrunk, kinds) > 0.1
-    # Two columns that say the same: what is left of their matrix is one of correlations.
-    same = tabular.gaussian_copula(table[:, [1, 1]], kinds[1:], 2_000)
-    assert np.mean(same[:, 0] == same[:, 1]) > 0.99
-
-
-def test_interpolated_records_lie_between_neighbours():
-    # Two far clusters on a line: nothing may lie between them.
-    x = np.concatenate([np.linspace(0, 1, 20), np.linspace(100, 101, 20)])
-    table = np.column_stack([x, np.repeat([1.0, 2.0], 20)])
-    made = tabular.interpolated_records(table, ("continuous", "category"), 1_000, k=3)
-    assert not np.any((made[:, 0] > 1) & (made[:, 0] < 100))
-    np.testing.assert_array_equal(made[:, 1], np.where(made[:, 0] < 50, 1.0, 2.0))
-    assert len(np.setdiff1d(made[:, 0], x)) > 900
-    with pytest.raises(ValueError, match="at least 41"):
-        tabular.interpolated_records(table, ("continuous", "category"), 5, k=40)
 
 
 # --- Measures ----------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ import functools
 
 import numpy as np
 import pytest
-from scipy import linalg
 from skimage import data as sk_data
 from skimage import transform
 
@@ -188,39 +187,6 @@ def test_texture_distance_knows_a_painting_and_no_order():
 # --- Without networks --------------------------------------------------------------------------
 
 
-def test_pixels_get_the_mean_and_deviation_of_the_other_set():
-    rng = np.random.default_rng(0)
-    a, b = (rng.uniform(-s, s, (500, 3, 2, 1)).astype(np.float32) for s in (0.3, 0.4))
-    moved = translation.match_pixels(a, b + 0.1)(a)
-    np.testing.assert_allclose(moved.mean(axis=0), (b + 0.1).mean(axis=0), atol=1e-5)
-    # The 0.01 in both deviations costs up to 2 %.
-    np.testing.assert_allclose(moved.std(axis=0), b.std(axis=0), rtol=0.02)
-
-
-@pytest.mark.parametrize("by_pixel", [False, True])
-def test_transport_is_optimal_between_normal_distributions(by_pixel):
-    rng = np.random.default_rng(0)
-    shape = (2_000, 1, 1, 3) if by_pixel else (2_000, 3, 1, 1)
-    mix = np.array([[0.2, 0.1, 0], [0, 0.1, 0.05], [0, 0, 0.15]])
-    a = (rng.uniform(-1, 1, (2_000, 3)) * 0.3).astype(np.float32).reshape(shape)
-    b = (rng.uniform(-1, 1, (2_000, 3)) @ mix + 0.1).astype(np.float32).reshape(shape)
-    move = translation.gaussian_transport(a, b, ridge=1e-6, by_pixel=by_pixel)
-    moved = move(a).reshape(-1, 3)
-    np.testing.assert_allclose(moved.mean(axis=0), b.reshape(-1, 3).mean(axis=0), atol=1e-4)
-    np.testing.assert_allclose(np.cov(moved.T), np.cov(b.reshape(-1, 3).T), atol=1e-4)
-    # What makes it the optimal one of these: its matrix is symmetric and positive.
-    origin = move(np.zeros((1, *shape[1:]), np.float32)).reshape(3)
-    units = np.eye(3, dtype=np.float32).reshape(3, *shape[1:]) / 10
-    matrix = (move(units).reshape(3, 3) - origin) * 10
-    np.testing.assert_allclose(matrix, matrix.T, atol=1e-4)
-    assert np.linalg.eigvalsh(matrix).min() > 0
-    cov_a, cov_b = (np.cov(x.reshape(-1, 3).T) for x in (a, b))
-    root = np.real(linalg.sqrtm(cov_a))
-    inverse = np.linalg.inv(root)
-    wanted = inverse @ np.real(linalg.sqrtm(root @ cov_b @ root)) @ inverse
-    np.testing.assert_allclose(matrix, wanted, atol=2e-3)
-
-
 def test_a_typographer_needs_no_pairs(digits):
     upright = translation.upright(digits.x_train[:2_000])
     bold = translation.bold_italic(upright)
@@ -365,8 +331,6 @@ def four(**options):
         (lambda x: translation.photograph("mona_lisa"), ValueError, "unknown photograph"),
         (lambda x: translation.tiles(x[0], 8), ValueError, "has not two squares of 8"),
         (lambda x: translation.painting(x), ValueError, "channel"),
-        (lambda x: translation.match_pixels(x, x[:, :4]), ValueError, "differ in shape"),
-        (lambda x: translation.gaussian_transport(x, x, ridge=0), ValueError, "ridge"),
         (lambda x: translation.train(x, x, "strokes"), ValueError, "unknown method"),
         (lambda x: translation.train(x, x, steps=0), ValueError, "steps"),
         (lambda x: translation.train(x, x, speed=1), TypeError, "speed"),

@@ -1,4 +1,4 @@
-"""Synthetic records: a small GAN for tables of mixed columns, its rivals, and what to measure.
+"""Synthetic records: a small GAN for tables of mixed columns, and what to measure.
 
     from gantut.applications import tabular
 
@@ -11,8 +11,8 @@ identity counts. `TableEncoder` turns records into rows that a network can make,
 records: one number for a numeric column, and a one-hot vector for a category, as in CTGAN (Xu et
 al. 2019). Points (n, 2) of a density in the plane are a table of two continuous columns.
 
-Beside the GAN stand `independent_columns`, `gaussian_copula` and `interpolated_records`. The
-measures treat all makers alike. The argument ``kinds`` names for each column one of `KINDS`.
+Rivals of the GAN are in `gantut.applications.rivals`, and the measures treat all makers alike. The
+argument ``kinds`` names for each column one of `KINDS`.
 """
 
 from gantut.applications.tabular.encoding import KINDS, SCALINGS, TableEncoder
@@ -21,10 +21,7 @@ from gantut.applications.tabular.makers import (
     MixedOutput,
     TableRun,
     discriminator,
-    gaussian_copula,
     generator,
-    independent_columns,
-    interpolated_records,
     recipe,
     train,
 )
@@ -55,10 +52,7 @@ __all__ = [
     "correlations",
     "discriminator",
     "energy_distance",
-    "gaussian_copula",
     "generator",
-    "independent_columns",
-    "interpolated_records",
     "marginal_distances",
     "measure",
     "recipe",
