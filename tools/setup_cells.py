@@ -7,12 +7,23 @@ CITATION.cff, pyproject.toml and the other files that name the address.
 import re
 from pathlib import Path
 
-from project import BOOK, ROOT, is_notebook, pages_url, repository_url, setup_cell_myst, write_text
+from project import (
+    BOOK,
+    ROOT,
+    colab_url,
+    is_notebook,
+    pages_url,
+    repository_url,
+    setup_cell_myst,
+    write_text,
+)
 from sync_notebooks import sync
 
 # The files outside the chapters that name the address, and no other GitHub repository's.
 LINKED = ["README.md", "CITATION.cff", "CONTRIBUTING.md", "pyproject.toml"]
 ADDRESS = re.compile(r"https://github\.com/[\w-]+/[\w-]+(?:\.[\w-]+)*")
+PAGES = re.compile(r"https://[\w-]+\.github\.io/[\w.-]+/")
+COLAB = re.compile(r"https://colab\.research\.google\.com/github/\S+?/blob/main/(\S+?)\.ipynb")
 CELL = re.compile(
     r"```\{code-cell\} ipython3\n:tags: \[remove-cell\]\n\nimport sys\n\n"
     r'if "google\.colab" in sys\.modules:\n.*?\n```\n',
@@ -44,6 +55,7 @@ def main() -> None:
     """Rewrites every file that follows from the address."""
     for name in LINKED:
         text = (ROOT / name).read_text("utf-8")
+        text = COLAB.sub(lambda link: colab_url(link[1]), PAGES.sub(pages_url(), text))
         update(ROOT / name, ADDRESS.sub(repository_url(), text))
     config = (ROOT / "_config.yml").read_text("utf-8")
     update(ROOT / "_config.yml", BASE_URL.sub(f"  baseurl: {pages_url()}", config))

@@ -74,6 +74,13 @@ def test_links_name_the_repository_of_the_config(name):
     assert set(found) == {repository_url()}
 
 
+def test_the_readme_leads_to_the_published_pages():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert set(setup_cells.PAGES.findall(text)) == {project.pages_url()}
+    assert setup_cells.COLAB.findall(text) == ["book/welcome"]
+    assert project.colab_url("book/welcome") in text
+
+
 def test_citation_is_under_the_codes_licence():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert citation["license"] == PYPROJECT["project"]["license"] == "MIT"
