@@ -38,7 +38,6 @@ TABLE_GANS: dict[str, dict[str, Any]] = {
     "plain GAN": {"method": "plain"},
     "GAN": {"method": "steady"},
     "GAN, standard scaling": {"method": "steady", "scaling": "standard"},
-    "GAN, packs of 4": {"method": "steady", "packing": 4},
     "GAN, 8,000 steps": {"method": "steady", "steps": 8_000},
 }
 RIVALS = {

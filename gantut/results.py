@@ -92,6 +92,18 @@ def paired_difference(
     return mean, error * float(special.stdtrit(len(first) - 1, 0.5 + confidence / 2))
 
 
+def verdict(
+    first: Sequence[float], second: Sequence[float], *, better: int = 1, confidence: float = 0.95
+) -> str:
+    """Which of two methods won, "first", "second" or "tie", by their `paired_difference`.
+
+    It is a tie where the interval has 0 in it: these seeds do not show who is better. ``better`` is
+    1 if more is better, and -1 if less is.
+    """
+    mean, half = paired_difference(first, second, confidence)
+    return "tie" if abs(mean) <= half else "first" if better * mean > 0 else "second"
+
+
 def plus_minus(values: Iterable[float], digits: int = 1, scale: float = 1.0) -> str:
     """The mean over runs and its standard error (`mean_and_error`), such as "97.3 ± 0.2".
 

@@ -145,7 +145,7 @@ def trainings() -> dict[str, Callable[[], dict[str, str]]]:
         add(f"sound {method}", of_run, sound.train, singing, method, steps=20)
     table = records(), list(tabular.KINDS)
     for method in tabular.METHODS:
-        add(f"tabular {method}", of_run, tabular.train, *table, method, packing=2, steps=50)
+        add(f"tabular {method}", of_run, tabular.train, *table, method, steps=50)
     dates = text.dates()
     for method in text.METHODS:
         add(f"text {method}", of_run, text.train, dates, method, steps=25)

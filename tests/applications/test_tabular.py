@@ -255,8 +255,6 @@ def test_methods_share_networks_and_rates():
         assert getattr(plain, name) == getattr(steady, name)
     assert steady.penalties
     assert not plain.penalties
-    packed = tabular.recipe("steady", sizes=(1, 2), packing=4).discriminator(image_shape=(3,))
-    assert packed(np.zeros((8, 3), np.float32)).shape == (2, 1)
 
 
 # --- Training ----------------------------------------------------------------------------------
@@ -288,7 +286,7 @@ def test_what_a_run_tells(run):
     assert np.any(run.sample(10, seed=1) != run.sample(10, seed=2))
 
 
-def test_the_seed_and_the_packing_reach_the_training(monkeypatch):
+def test_the_seed_reaches_the_training(monkeypatch):
     given = {}
 
     def train(recipe, rows, **options):
@@ -297,11 +295,11 @@ def test_the_seed_and_the_packing_reach_the_training(monkeypatch):
         return recipes.Run(gan=gan, history={}, seconds=0.0, cpu_seconds=0.0, steps=0)
 
     monkeypatch.setattr(recipes, "train", train)
-    made = tabular.train(records(), KINDS, steps=7, seed=4, packing=2, latent_dim=2, widths=(8,))
+    made = tabular.train(records(), KINDS, steps=7, seed=4, latent_dim=2, widths=(8,))
     rows = tabular.TableEncoder(KINDS).fit(records()).transform(records(), seed=4)
     np.testing.assert_array_equal(given["rows"], rows)
     assert (given["steps"], given["seed"]) == (7, 4)
-    assert made.gan.discriminator(np.zeros((4, 5), np.float32)).shape == (2, 1)
+    assert made.gan.discriminator(np.zeros((4, 5), np.float32)).shape == (4, 1)
     assert made.gan.latent_dim == 5
 
 

@@ -73,6 +73,17 @@ def test_the_paired_difference_is_that_of_students_test(confidence):
     np.testing.assert_allclose([mean - half, mean + half], interval, rtol=1e-12)
 
 
+def test_the_verdict_is_that_of_the_interval():
+    ahead, level = [3.0, 4.0, 3.5], [1.0, 4.0, 2.0]
+    behind = [0.0, 1.1, 0.4]
+    assert results.verdict(ahead, behind) == results.verdict(behind, ahead, better=-1) == "first"
+    assert results.verdict(behind, ahead) == results.verdict(ahead, behind, better=-1) == "second"
+    # The differences 2, 0 and 1.5 have the mean 1.17 and the standard error 0.60, times 4.3.
+    assert results.verdict(ahead, level) == "tie"
+    assert results.verdict(ahead, level, confidence=0.5) == "first"
+    assert results.verdict(ahead, ahead) == "tie"
+
+
 def test_a_difference_needs_pairs():
     with pytest.raises(ValueError, match="2 and 3"):
         results.paired_difference([1, 2], [1, 2, 3])

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from gantut import _check, recipes, stabilisers
+from gantut import _check, recipes
 from gantut._keras import keras, tf
 from gantut.applications.tabular.encoding import TableEncoder
 from gantut.data import Float64
@@ -101,7 +101,6 @@ def recipe(
     sizes: Sequence[int],
     latent_dim: int = 16,
     widths: Sequence[int] = (64, 64),
-    packing: int = 1,
 ) -> recipes.GANRecipe:
     """The settings of a training on encoded rows, for `gantut.recipes.train`.
 
@@ -110,16 +109,13 @@ def recipe(
         sizes: Of the columns, as in `TableEncoder`.
         latent_dim: As in `generator`.
         widths: Units of the hidden layers of both networks.
-        packing: Rows that D judges together (`gantut.stabilisers.packed`).
     """
     fast: recipes.GANRecipe = recipes.get("fast")
     return replace(
         fast,
         name=f"table, {method}",
         generator=lambda image_shape: generator(sizes, latent_dim, widths),
-        discriminator=stabilisers.packed(
-            lambda image_shape: discriminator(image_shape[0], widths), packing
-        ),
+        discriminator=lambda image_shape: discriminator(image_shape[0], widths),
         centred=False,
         penalty_every=1,
         batch_size=128,
@@ -152,7 +148,6 @@ def train(
     scaling: str = "quantile",
     latent_dim: int = 16,
     widths: Sequence[int] = (64, 64),
-    packing: int = 1,
     seed: int = 0,
     **options: Any,
 ) -> TableRun:
@@ -165,14 +160,11 @@ def train(
         scaling: As in `TableEncoder`.
         latent_dim: As in `recipe`.
         widths: As in `recipe`.
-        packing: As in `recipe`.
         seed: Fixes the result, as in `gantut.recipes`.
         **options: ``steps``, ``callbacks`` and others of `gantut.recipes.train`.
     """
     encoder = TableEncoder(kinds, scaling=scaling).fit(table)
-    settings = recipe(
-        method, sizes=encoder.sizes, latent_dim=latent_dim, widths=widths, packing=packing
-    )
+    settings = recipe(method, sizes=encoder.sizes, latent_dim=latent_dim, widths=widths)
     rows = encoder.transform(table, seed)
     run = recipes.train(settings, rows, seed=seed, **options)
     return TableRun.of(run, encoder=encoder)
