@@ -609,6 +609,10 @@ def test_what_the_page_says_of_the_nearest_digits(generator):
     text = (BOOK / "play.md").read_text("utf-8")
     assert "have a neighbour within 10.1, and half of 1,000 test digits within 10.6" in text
     assert "among all 60,000 it is 8.7 and 8.8" in text
+    digits = data.load_mnist().x_test[:1000]
+    moved = np.concatenate([np.full_like(digits[:, :, :1], -1), digits[:, :, :-1]], axis=2)
+    assert abs(np.median(np.sqrt(((digits - moved) ** 2).sum(axis=(1, 2, 3)))) - 10.5) < 0.1
+    assert "more than 10.5 from themselves moved by one pixel" in text
     assert f"{generator.count_params():,} weights, run by TensorFlow.js" in text
 
 
@@ -675,8 +679,7 @@ def test_the_page_says_what_the_film_shows(film):
     assert [frames[step]["read"] for step in (0, 64, 256, 512, 6000)] == [5, 8, 30, 44, 50]
     assert [round(losses[step]["d_loss"], 2) for step in (240, 6000)] == [0.30, 0.54]
     assert round(frames[6000]["frechet_ratio"], 1) == 7.6
-    assert abs(frames[256]["frechet_ratio"] - 100) < 0.5
-    assert 50 < frames[6000]["cpu_seconds"] < 70
+    assert [round(frames[step]["frechet_ratio"]) for step in (256, 2048)] == [100, 19]
     # Both creep towards log 2: from above and from below.
     quarters = [rows["loss"][i]["g_loss"] for i in (10, 40, 80, 124)]
     assert quarters == sorted(quarters, reverse=True)
