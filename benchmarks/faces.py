@@ -7,11 +7,13 @@ its trainings and samples.
   to the held-out ones.
 - ``folds``: GANs without and with DiffAugment, eigenfaces and jittered copies of the training
   faces, 640 samples of each beside the 20 held-out faces.
+- ``blends``: two kinds of blends of two jittered copies, measured alike.
 - ``long``: the GANs for 3,000 steps instead of 1,200, on folds 0 to 2 without and on fold 0 with
   DiffAugment.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,8 @@ SAMPLES = 640
 LONG_STEPS = 3_000
 LONG_FOLDS = {"GAN": (0, 1, 2), "GAN, DiffAugment": (0,)}
 GANS: dict[str, str] = {"GAN": "", "GAN, DiffAugment": faces.POLICY}
-RIVALS: dict[str, Callable[[Any, int], Any]] = {
+Draw = Callable[[Any, int], Any]
+RIVALS: dict[str, Draw] = {
     "jittered copies": lambda train, seed: rivals.jittered_copies(train, SAMPLES, seed),
     "eigenfaces": lambda train, seed: faces.Eigenfaces(faces.with_mirrors(train)).sample(
         SAMPLES, seed
@@ -31,6 +34,10 @@ RIVALS: dict[str, Callable[[Any, int], Any]] = {
     "40 eigenfaces": lambda train, seed: faces.Eigenfaces(faces.with_mirrors(train), 40).sample(
         SAMPLES, seed
     ),
+}
+BLENDS: dict[str, Draw] = {
+    f"{kind} of two": lambda train, seed, kind=kind: rivals.blends(train, SAMPLES, seed, kind=kind)
+    for kind in ("halves", "mean")
 }
 
 
@@ -58,13 +65,18 @@ def floor_rows(fold: int) -> Iterator[dict[str, Any]]:
     yield {"method": "training faces", "frechet": found, "cpu_seconds": 0.0}
 
 
-def fold_rows(fold: int) -> Iterator[dict[str, Any]]:
-    """GANs and their rivals, one fold held out."""
+def rival_rows(fold: int, methods: Mapping[str, Draw]) -> Iterator[dict[str, Any]]:
+    """What needs no network, one fold held out."""
     train, holdout = faces.split(faces.load_faces(), fold)
-    for method, draw in RIVALS.items():
+    for method, draw in methods.items():
         made, cpu_seconds = timed(draw, train, fold)
         found = faces.measure(made, train, holdout, faces.load_non_faces())
         yield {"method": method, "cpu_seconds": cpu_seconds, **found._asdict()}
+
+
+def fold_rows(fold: int) -> Iterator[dict[str, Any]]:
+    """GANs and their rivals, one fold held out."""
+    yield from rival_rows(fold, RIVALS)
     for method in GANS:
         yield gan_row(fold, method)
 
@@ -80,7 +92,12 @@ if __name__ == "__main__":
     folds = list(range(faces.FOLDS))
     main(
         __doc__,
-        {"floor": floor_rows, "folds": fold_rows, "long": long_rows},
+        {
+            "floor": floor_rows,
+            "folds": fold_rows,
+            "blends": partial(rival_rows, methods=BLENDS),
+            "long": long_rows,
+        },
         {"fold": folds},
         seeds=folds,
         samples=SAMPLES,

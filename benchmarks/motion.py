@@ -4,6 +4,8 @@ A seed fixes the clips, the training and the samples. Two GANs learn from 8,000 
 each: one draws all frames at once, the other has a part of its latent vector for the motion. They
 and three rivals make 1,000 clips: digits of the generator ``fast`` that ships with the package,
 moved by the rule of the data; the same digits without motion; and a normal distribution of clips.
+All seconds are of the CPU, and of what is trained or fitted here; what ``fast`` took before is in
+benchmarks/results/quality.json, in seconds of the same kind.
 """
 
 from collections.abc import Iterator

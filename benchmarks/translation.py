@@ -1,6 +1,6 @@
 """Measurements behind the chapter on image translation.
 
-Three experiments, each for three seeds.
+Four experiments, each for three seeds.
 
 - "strokes", with pairs: 8,000 thin strokes and their digits. One network with the absolute error
   alone (weight 0) and with an adversarial loss; beside it a filter and a linear regression.
@@ -9,6 +9,7 @@ Three experiments, each for three seeds.
   pixel's mean and deviation, the linear transport, slant and weight measured in each set, and, as
   the upper bound, one network for each way trained on pairs. All are measured on
   1,000 test digits both ways; the other 9,000 are the reference of the Frechet distance.
+- "pens": the same task, for slant and weight with another pen than the one that made the letters.
 - "painting", without pairs: tiles of four photographs, and painted tiles of the same four that the
   first set does not have. A CycleGAN, and the same without the cycle term; beside them doing
   nothing, the linear transport of colours, and the network trained on pairs. All are measured on a
@@ -68,8 +69,8 @@ def strokes(seed: int) -> Iterator[Row]:
         yield measure("network", run.gan.translate(thin), run.cpu_seconds, weight=weight)
 
 
-def letters(seed: int) -> Iterator[Row]:
-    """Upright digits to bold italic ones and back, without pairs."""
+def letter_task(seed: int) -> tuple[Any, Any, Any, Any, Callable[..., Iterator[Row]]]:
+    """The upright images, the two sets, the test digits of both ways, and the measure."""
     images, x_test, labels = digits(seed)
     images, x_test = translation.upright(images), translation.upright(x_test)
     a, b = images[:IMAGES], translation.bold_italic(images[IMAGES:])
@@ -94,6 +95,12 @@ def letters(seed: int) -> Iterator[Row]:
                 **more,
             }
 
+    return images, a, b, kinds, measure
+
+
+def letters(seed: int) -> Iterator[Row]:
+    """Upright digits to bold italic ones and back, without pairs."""
+    images, a, b, kinds, measure = letter_task(seed)
     yield from measure("nothing", [np.copy, np.copy])
     if seed == 0:
         truth = iter([kinds["to bold"][1], kinds["back"][1]])
@@ -102,7 +109,7 @@ def letters(seed: int) -> Iterator[Row]:
     for method, fit in (
         ("each pixel", rivals.match_pixels),
         ("transport", rivals.gaussian_transport),
-        ("slant and weight", translation.slant_and_weight),
+        ("slant and weight", partial(translation.slant_and_weight, pen="cross")),
     ):
         ways, cpu = timed(lambda fit=fit: [fit(a, b), fit(b, a)])
         yield from measure(method, ways, cpu)
@@ -123,6 +130,13 @@ def letters(seed: int) -> Iterator[Row]:
     ]
     cpu = sum(run.cpu_seconds for run in runs)
     yield from measure("with pairs", [run.gan.translate for run in runs], cpu)
+
+
+def pens(seed: int) -> Iterator[Row]:
+    """Slant and weight, without being told what made the letters bold."""
+    _, a, b, _, measure = letter_task(seed)
+    ways, cpu = timed(lambda: [translation.slant_and_weight(*x) for x in ((a, b), (b, a))])
+    yield from measure("slant and weight, another pen", ways, cpu)
 
 
 def hidden(back: Callable[[Any], Any], own: Any, true: Any, source: Any, seed: int) -> Row:
@@ -179,7 +193,7 @@ def painting(seed: int) -> Iterator[Row]:
 if __name__ == "__main__":
     main(
         __doc__,
-        {"strokes": strokes, "letters": letters, "painting": painting},
+        {"strokes": strokes, "letters": letters, "pens": pens, "painting": painting},
         {"seed": (0, 1, 2)},
         images=IMAGES,
         tests=TESTS,

@@ -285,8 +285,8 @@ def train(
 
     The encoder's loss is "izi_f" of Schlegl et al. 2019 (section 2.2.3) with kappa = 1, as in
     `Detector.residuals`, with the features of D's last hidden layer. Codes are brought to the
-    length sqrt(latent_dim), which nearly all latent vectors have, so that the encoder cannot leave
-    the region in which G was trained; the paper bounds each coordinate instead.
+    length sqrt(latent_dim), which nearly all latent vectors have; in their code the encoder's
+    output is as long as it likes.
 
     Args:
         images: Normal images, at least 64.

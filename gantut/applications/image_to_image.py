@@ -7,9 +7,9 @@
 
 The method is that of Isola et al. 2017 (pix2pix). A generator takes an image x, the source, and
 draws another, G(x), that should be like the target y which belongs to x. It minimises the mean
-absolute error to y, plus an adversarial loss: a discriminator sees a source beside an image, and
-tells the target from what G drew. There is no latent vector: Isola et al. found that G learns to
-ignore one.
+absolute error to y (or the squared one), plus an adversarial loss: a discriminator sees a source
+beside an image, and tells the target from what G drew. There is no latent vector: Isola et al.
+found that G learns to ignore one.
 """
 
 import functools
@@ -34,6 +34,9 @@ Model: TypeAlias = keras.Model
 Tensor: TypeAlias = tf.Tensor
 Builder = Callable[..., Model]
 
+ERRORS = ("absolute", "squared")
+"""The errors between an image and its target that `ImageToImage` knows."""
+
 
 # --- Networks ----------------------------------------------------------------------------------
 
@@ -48,8 +51,7 @@ def redrawer(
     """A small generator from images to images of the same size, in [-1, 1].
 
     Dense layers look at the whole source and draw a coarse image of half the size with several
-    channels; a transposed convolution makes the image of it. They suit images of few pixels whose
-    content is centred, where a U-Net takes several times as long on a processor.
+    channels; a transposed convolution makes the image of it. They suit images of few pixels.
 
     Args:
         source_shape: (height, width, channels) of the source, both sides even.
@@ -198,7 +200,7 @@ class Redrawer(GAN):
 
 
 class ImageToImage(Redrawer):
-    """A `gantut.GAN` whose generator redraws a source, with an absolute error beside the critic.
+    """A `gantut.GAN` whose generator redraws a source, with an error beside the critic.
 
     G minimises ``mean |y - G(x)| + adversarial_weight * adversarial loss`` (Isola et al. 2017,
     eq. 4, divided by its lambda: their 100 is 0.01 here). The dataset holds (targets, sources).
@@ -208,6 +210,7 @@ class ImageToImage(Redrawer):
         discriminator: Maps [images, sources] to logits (batch, 1).
         loss: As in `gantut.GAN`.
         adversarial_weight: At least 0. With 0 the discriminator is neither used nor trained.
+        error: Of ``ERRORS``; "squared" has the mean ``(y - G(x))^2`` in place of the absolute one.
         **options: The other options of `gantut.GAN`, but for ``unroll_steps``.
     """
 
@@ -218,10 +221,12 @@ class ImageToImage(Redrawer):
         loss: str | AdversarialLoss = "non_saturating",
         *,
         adversarial_weight: float = 0.01,
+        error: str = "absolute",
         **options: Any,
     ) -> None:
         super().__init__(generator, discriminator, loss, **options)
         self.adversarial_weight = _check.number(adversarial_weight, "adversarial_weight", least=0)
+        self.error = _check.one_of(error, "error", ERRORS)
         # The "label" of a pair is its source.
         self.conditional = True
         self.l1_tracker = keras.metrics.Mean("l1")
@@ -255,10 +260,11 @@ class ImageToImage(Redrawer):
         return self.generator(labels, training=training)
 
     def generator_loss(self, real: Tensor, fake: Tensor, adversarial: Tensor) -> Tensor:
-        """The absolute error to the targets, and the weighted adversarial loss."""
+        """The error to the targets, and the weighted adversarial loss."""
         l1 = tf.reduce_mean(tf.abs(real - fake))
         self.l1_tracker.update_state(l1)
-        return l1 + self.adversarial_weight * adversarial
+        error = l1 if self.error == "absolute" else tf.reduce_mean(tf.square(real - fake))
+        return error + self.adversarial_weight * adversarial
 
     def step(self, real: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """One step of ``fit``: D and G, or G alone where the adversarial weight is 0."""
@@ -303,12 +309,14 @@ class PairedRecipe(recipes.GameSettings):
         critic: The same for a discriminator.
         centred: Whether the generator takes ``mean_source`` too, as `redrawer` does.
         adversarial_weight: As in `ImageToImage`.
+        error: As there.
     """
 
     generator: Builder = redrawer
     critic: Builder = pair_discriminator
     centred: bool = True
     adversarial_weight: float = 0.03
+    error: str = "absolute"
     penalties: Mapping[str, float] = field(default_factory=lambda: {"r1": 0.1})
     penalty_every: int = 16
     ema: float | None = 0.995
@@ -342,6 +350,7 @@ class PairedRecipe(recipes.GameSettings):
             self.generator(source, target[2], **given),
             self.critic(source, target[2]),
             adversarial_weight=self.adversarial_weight,
+            error=self.error,
             seed=seed,
         )
 

@@ -6,13 +6,15 @@
     restored = run.gan.translate(restoration.DAMAGES["noise"](x_test))
 
 One network learns to mend all of ``DAMAGES`` (`damaged_mixture`). Beside it, `rivals` gives for
-each damage the filters of a practitioner, who knows which damage it is, and a linear regression.
+each damage the filters of a practitioner, who knows which damage it is, and a linear regression;
+`neighbours` hands out training images.
 
 All images are float32 (n, height, width, channels) in [-1, 1], and what is made of them has their
 shape. A seed fixes what is random in a damage.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -224,6 +226,32 @@ def rivals(damage: str, images: npt.ArrayLike, seed: int = 0) -> dict[str, Resto
         for name, (apply, settings) in FILTERS[damage].items()
     }
     return found | {"linear regression": linear_regression(sources, targets)}
+
+
+def neighbours(damage: str, images: npt.ArrayLike) -> Callable[[Float32, int], Float32]:
+    """Training images in the place of restored ones: a function of damaged images and k.
+
+    It returns for each damaged image the mean of the k training images that are nearest to it,
+    once they have the same damage without the noise; of a hole only the pixels around it count.
+
+    Args:
+        damage: A key of ``DAMAGES``.
+        images: Undamaged training images.
+    """
+    known = check_images(images)
+    _check.one_of(damage, "damage", DAMAGES)
+    alike: dict[str, Restorer] = {"blur": partial(blur, deviation=1e-6), "7 x 7": shrink}
+    keys = (alike[damage](known) if damage in alike else known).reshape(len(known), -1)
+    squares = keys**2
+
+    def recall(sources: Float32, k: int = 1) -> Float32:
+        rows = sources.reshape(len(sources), -1)
+        seen = (rows != GREY if damage == "hole" else np.ones_like(rows)).astype(np.float32)
+        distances = seen @ squares.T - 2 * (seen * rows) @ keys.T  # but for one number an image
+        nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
+        return np.asarray(np.mean([known[i] for i in nearest.T], axis=0, dtype=np.float32))
+
+    return recall
 
 
 # --- Measures ----------------------------------------------------------------------------------

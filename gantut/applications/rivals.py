@@ -2,7 +2,6 @@
 
     from gantut.applications import rivals
 
-    restored = rivals.nearest_neighbours(damaged, damaged_train, train, k=10)
     scores = rivals.gradient_scores(normal_images, new_images)
     grams = rivals.NGrams(summaries, order=2)
     synthetic = rivals.gaussian_mixture(table, kinds, len(table))
@@ -35,23 +34,6 @@ Restorer = Callable[[Float32], Float32]
 
 
 # --- Neighbours and principal components -------------------------------------------------------
-
-
-def nearest_neighbours(
-    queries: npt.ArrayLike, keys: npt.ArrayLike, values: npt.ArrayLike, k: int = 1
-) -> Floats:
-    """The mean of the k values whose keys are nearest to each query; k = 1 copies one value.
-
-    Args:
-        queries: Images or rows (n, ...), such as damaged images.
-        keys: Others (m, ...) of the same shape, such as training images with the same damage.
-        values: What belongs to the keys (m, ...), such as these images before the damage.
-        k: Neighbours by Euclidean distance.
-    """
-    found, values = metrics.nearest_training_images(queries, keys, k).indices, np.asarray(values)
-    if len(values) != len(keys := np.asarray(keys)):
-        raise ValueError(f"wanted one value a key, {len(keys)}, got {len(values)}")
-    return np.asarray(np.mean([values[column] for column in found.T], axis=0, dtype=values.dtype))
 
 
 def _flat(*arrays: npt.ArrayLike) -> list[Float32]:

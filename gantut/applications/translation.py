@@ -42,7 +42,12 @@ SLANT = 0.4
 PHOTOGRAPHS = ("astronaut", "coffee", "motorcycle_left", "rocket", "chelsea")
 """Those of scikit-image's wheel that show ordinary things in colour; the last is a cat."""
 
-_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)[None, :, :, None]
+PENS: dict[str, npt.NDArray[np.bool_]] = {
+    "cross": np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool),
+    "square": np.ones((3, 3), bool),
+}
+"""The pixels whose brightest a bolder pixel takes, itself in the middle; `bold_italic` has a cross.
+"""
 
 
 # --- Strokes and letters -----------------------------------------------------------------------
@@ -113,8 +118,9 @@ def bold_italic(images: npt.ArrayLike) -> Float32:
     return _dilate(shear(images, SLANT))
 
 
-def _dilate(images: Float32) -> Float32:
-    return np.asarray(ndimage.grey_dilation(images, footprint=_CROSS), np.float32)
+def _dilate(images: Float32, pen: str = "cross") -> Float32:
+    footprint = PENS[pen][None, :, :, None]
+    return np.asarray(ndimage.grey_dilation(images, footprint=footprint), np.float32)
 
 
 def thicken(images: Float32, setting: tuple[int, float]) -> Float32:
@@ -239,17 +245,23 @@ def texture_distance(images: npt.ArrayLike, reference: npt.ArrayLike, size: int 
 # --- Without networks and without pairs --------------------------------------------------------
 
 
-def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike) -> Restorer:
+def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike, *, pen: str = "square") -> Restorer:
     """What a typographer would do: makes the mean slant and the mean ink of two sets equal.
 
     Images are leaned by the difference of the slants, and then mixed with their own dilation (or
-    erosion) so far that the ink agrees. What is returned makes digits like those of ``b``.
+    erosion) by a pen of ``PENS`` so far that the ink agrees. What is returned makes digits like
+    those of ``b``. The "cross" is the pen that made `bold_italic`, which the two sets do not tell.
     """
     x, y = check_alike(a, b, ("a", "b"))
+    _check.one_of(pen, "pen", PENS)
     slope = float(slants(y).mean() - slants(x).mean())
     leaned = shear(x, slope)
     wanted, ink = float(y.mean()), float(leaned.mean())
-    change = _dilate if wanted > ink else lambda images: -_dilate(-images)
+    sign = 1 if wanted > ink else -1
+
+    def change(images: Float32) -> Float32:
+        return sign * _dilate(sign * images, pen)
+
     full = float(change(leaned).mean())
     share = np.float32(np.clip((wanted - ink) / (full - ink), 0, 1)) if full != ink else 0
 

@@ -104,12 +104,13 @@ def test_a_method_draws_with_its_network_in_the_channels_of_the_targets(method, 
     assert gan.translate(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 8, 8, channels)
 
 
-def test_the_loss_is_the_sum_of_both():
-    gan = compiled(0.25)
+@pytest.mark.parametrize(("error", "power"), [("absolute", 1), ("squared", 2)])
+def test_the_loss_is_the_sum_of_both(error, power):
+    gan = compiled(0.25, error=error)
     x, y = (tf.constant(images[:8]) for images in squares())
     fake = gan.generator(x, training=True)
-    l1 = np.abs(y.numpy() - fake.numpy()).mean()
-    assert float(gan.generator_loss(y, fake, tf.constant(2.0))) == pytest.approx(l1 + 0.5, rel=1e-5)
+    wanted = (np.abs(y.numpy() - fake.numpy()) ** power).mean() + 0.5
+    assert float(gan.generator_loss(y, fake, tf.constant(2.0))) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_critic_sees_the_source():

@@ -87,6 +87,7 @@ def test_the_mixture_takes_turns_and_a_seed_fixes_it(digits):
         (lambda x: restoration.damaged_mixture(x[:3]), "wanted 4 images at least, got 3"),
         (lambda x: restoration.add_noise(x * 2), "wanted values in"),
         (lambda x: restoration.rivals("rain", x), "unknown damage 'rain'; known are noise"),
+        (lambda x: restoration.neighbours("rain", x), "unknown damage 'rain'; known are noise"),
     ],
 )
 def test_bad_input_is_refused(call, message):
@@ -129,6 +130,21 @@ def test_rivals_bring_digits_nearer_to_the_truth(digits, damage):
         gain = metrics.psnr(restore(source), targets).mean() - before
         # The least gain: 0.7 dB of bicubic, measured; a sign or an axis gone wrong loses.
         assert gain > 0.3, (name, gain)
+
+
+@pytest.mark.parametrize("damage", restoration.DAMAGES)
+def test_neighbours_hand_out_training_images(digits, damage):
+    known = digits.x_train[:300]
+    recall = restoration.neighbours(damage, known)
+    source = restoration.DAMAGES[damage](known[:50], 5)
+    # Damaged training images are found again.
+    found = recall(source, 1)
+    assert np.mean(np.all(found == known[:50], axis=(1, 2, 3))) > 0.9
+    several = recall(source[:1], 3)[0]
+    nearest = recall(source[:1], 1)[0]
+    others = [(3 * several - nearest - x) for x in known]
+    assert min(np.abs(known - x).max(axis=(1, 2, 3)).min() for x in others) < 1e-5
+    np.testing.assert_allclose(recall(source[:2], 300)[1], known.mean(axis=0), atol=1e-5)
 
 
 # --- Measures ----------------------------------------------------------------------------------

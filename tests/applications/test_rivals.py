@@ -68,21 +68,6 @@ def test_plain_detectors_refuse_bad_input():
         rivals.pca_residuals(np.zeros((0, 3)), rows, 1)
 
 
-def test_a_mean_of_neighbours():
-    keys, values = np.array([[0.0], [1.0], [10.0]]), np.array([[5.0, 0.0], [7.0, 2.0], [1.0, 1.0]])
-    made = rivals.nearest_neighbours([[0.4], [9.0]], keys, values, k=2)
-    np.testing.assert_allclose(made, [[6, 1], [4, 1.5]])
-    np.testing.assert_array_equal(rivals.nearest_neighbours(keys, keys, values), values)
-    images = noise(6)
-    copies = rivals.nearest_neighbours(images[::-1], images, images)
-    np.testing.assert_array_equal(copies, images[::-1])
-    assert copies.dtype == np.float32
-    with pytest.raises(ValueError, match="one value a key, 3, got 2"):
-        rivals.nearest_neighbours(keys, keys, values[:2])
-    with pytest.raises(ValueError, match="k must be at most 3"):
-        rivals.nearest_neighbours(keys, keys, values, k=4)
-
-
 def test_gradients_see_direction_and_place_and_not_contrast():
     upright, lying = -np.ones((2, 1, 12, 12, 1), np.float32)
     upright[:, :, 6:], lying[:, 6:] = 1, 1
