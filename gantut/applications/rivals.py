@@ -369,9 +369,9 @@ def gaussian_mixture(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: i
     """
     n, seed, scores = _check.integer(n, "n", 1), _check.seed(seed), _Scores(table, kinds)
     rows = scores.encoder.transform(scores.numbers, seed).astype(np.float64)
-    best, k = GaussianMixture(1, reg_covar=1e-3, random_state=seed).fit(rows), 2
+    best, k = GaussianMixture(1, random_state=seed).fit(rows), 2
     while k <= len(rows):
-        larger = GaussianMixture(k, reg_covar=1e-3, random_state=seed).fit(rows)
+        larger = GaussianMixture(k, random_state=seed).fit(rows)
         if larger.bic(rows) >= best.bic(rows):
             break
         best, k = larger, k + 1
