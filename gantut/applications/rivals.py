@@ -74,10 +74,7 @@ def principal_components(
 ) -> tuple[Float32, Float32]:
     """Coordinates (n, components) and (m, components) where the training images vary most.
 
-    Args:
-        train: Images or rows (n, ...), which also give mean and directions.
-        test: Others (m, ...) of the same shape.
-        components: Directions to keep, from 1 to the numbers in a row, and to n.
+    These are images or rows (n, ...), and others (m, ...) of the same shape.
     """
     a, b = _flat(train, test)
     fitted = _principal_axes(a, components)
@@ -135,13 +132,8 @@ def blends(
 ) -> Float32:
     """Images made of two `jittered_copies`, drawn independently.
 
-    Args:
-        images: Training images.
-        n: Images to make.
-        seed: Fixes them.
-        kind: "halves" puts the upper half of one on the lower half of the other, "mean" takes the
-            mean of both.
-        **jitter: ``shift`` and ``light`` of the copies.
+    The ``kind`` "halves" puts the upper half of one on the lower half of the other, and "mean"
+    takes the mean of both. Other arguments are those of `jittered_copies`.
     """
     kind = _check.one_of(kind, "kind", ("halves", "mean"))
     copies = jittered_copies(images, 2 * _check.integer(n, "n", 1), seed, **jitter)
@@ -155,10 +147,7 @@ def blends(
 def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0) -> Restorer:
     """The linear map from all pixels of a source to those of its target, by ridge regression.
 
-    Args:
-        sources: Damaged images (n, height, width, channels).
-        targets: The images before.
-        ridge: Weight of the squared coefficients; ``0.01 * n * ridge`` is scikit-learn's alpha.
+    ``ridge`` weighs the squared coefficients; ``0.01 * n * ridge`` is scikit-learn's alpha.
     """
     pairs = check_alike(sources, targets, ("sources", "targets"), as_many=True)
     x, y = (images.reshape(len(images), -1) for images in pairs)
@@ -224,9 +213,7 @@ class NGrams:
 
     What was never counted has the probability 0.
 
-    Args:
-        sequences: Tuples of words, or strings, to count in.
-        order: 1 counts symbols, 2 pairs (bigrams), and so on.
+    Of the ``order`` 1 it counts symbols in the sequences, of 2 pairs (bigrams), and so on.
     """
 
     def __init__(self, sequences: Sequence[Sequence[Hashable]], order: int = 2) -> None:
@@ -253,21 +240,6 @@ class NGrams:
                 return -math.inf
             total += math.log(count / self._counts[before].total())
         return total
-
-    def sample(self, n: int, seed: int = 0) -> list[tuple[Any, ...]]:
-        """Draws ``n`` sequences."""
-        rng, made = _check.rng(seed), []
-        for _ in range(_check.integer(n, "n", 1)):
-            drawn: list[Any] = [None] * (self.order - 1)
-            while True:
-                follow = self._counts[tuple(drawn[len(drawn) - self.order + 1 :])]
-                edges = np.cumsum(list(follow.values()))
-                symbol = list(follow)[np.searchsorted(edges, rng.integers(edges[-1]), "right")]
-                if symbol is None:
-                    break
-                drawn.append(symbol)
-            made.append(tuple(drawn[self.order - 1 :]))
-        return made
 
     def likeliest_part(self, sequence: Sequence[Hashable], length: int) -> tuple[Any, ...]:
         """The likeliest choice of so many symbols, in their order; the first one of equals."""
@@ -322,7 +294,7 @@ def gaussian_copula(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: in
     return scores.records(drawn)
 
 
-def latent_correlations(numbers: npt.ArrayLike, terms: int = 60) -> Float64:
+def latent_correlations(numbers: npt.ArrayLike) -> Float64:
     """Correlations of normal variables that were cut into a table's numbers: (columns, columns).
 
     A value is the piece of a standard normal variable z between its quantiles, and its score m the
@@ -331,11 +303,9 @@ def latent_correlations(numbers: npt.ArrayLike, terms: int = 60) -> Float64:
     normalised polynomials (Mehler 1866). That is solved for r: the polyserial correlation where one
     column has all values different, the polychoric one where neither has (Olsson 1979).
 
-    Args:
-        numbers: Ordered numbers (n, columns), n >= 2; no column has a single value.
-        terms: Of the sum.
+    ``numbers`` are (n, columns) with n >= 2, and no column has a single value.
     """
-    scores, series = [], []
+    scores, series, terms = [], [], 60
     for column in _check.rows(numbers, "numbers", 2).T:
         _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
         edges = special.ndtri(np.cumsum(counts)[:-1] / len(column))
