@@ -17,8 +17,8 @@ layers = keras.layers
 def logistic_discriminator(image_shape: Sequence[int] = MNIST_SHAPE) -> Model:
     """``D(x) = sigmoid(w . x + b)``: one weight a pixel, a logistic regression.
 
-    It can only compare the means of two sets of images along one direction; see the chapter on
-    architectures for a pair of sets that it cannot tell apart.
+    It cannot tell two sets of images apart whose means are equal, for which see the chapter on
+    architectures.
     """
     image = keras.Input(parts.checked_shape(image_shape), name="image")
     x = parts.logit(parts.pixels_in_a_row(image))
