@@ -28,6 +28,8 @@ LATE: dict[str, dict[str, Any]] = {
     "minimax, SGD, noise 1": {"noise": 1.0},
     "minimax, SGD, noise 8": {"noise": 8.0},
     "minimax, Adam": {"optimizer": "Adam"},
+    "minimax, SGD, no head start": {"alone": 0},
+    "minimax, Adam, no head start": {"optimizer": "Adam", "alone": 0},
 }
 
 
@@ -38,8 +40,9 @@ def late(**setting: Any) -> Values:
         gc.collect()  # each training holds the images once more
         gan, log = failure.late_start(**setting, seed=seed)
         values["times_floor"].append(failure.times_floor(gan.sample(2000, seed=0)))
-        for column, key in enumerate(("d_fake", "minimax", "non_saturating"), start=1):
-            values[key].append(float(log[-1, column]))
+        for step in log[-1:]:
+            for value, key in zip(step[1:], ("d_fake", "minimax", "non_saturating"), strict=True):
+                values[key].append(float(value))
     return values
 
 
@@ -61,6 +64,9 @@ def chase(**setting: Any) -> Values:
 
 
 PENALTIES = {"penalties": {"r1": 0.1, "r2": 0.1}}
+R1 = {"penalties": {"r1": 0.1}}
+WGAN_GP = {"loss": "wasserstein", "penalties": {"wgan_gp": 1.0}}
+FIVE = {"d_steps": 5, "steps": 5 * failure.LOPSIDED.steps}  # as many steps of G
 RING: dict[str, dict[str, Any]] = {
     "as it is": {},
     "activation leaky ReLU": {"activation": "leaky_relu", "d_activation": "leaky_relu"},
@@ -69,20 +75,41 @@ RING: dict[str, dict[str, Any]] = {
     "both rates x 3": {"g_learning_rate": 3e-3, "d_learning_rate": 3e-4},
     "G's rate / 10": {"g_learning_rate": 1e-4},
     "D's rate x 10": {"d_learning_rate": 1e-3},
+    "D's rate x 10, G's / 10": {"d_learning_rate": 1e-3, "g_learning_rate": 1e-4},
+    "5 steps of D": FIVE,
     "loss minimax": {"loss": "minimax"},
     "loss least squares": {"loss": "least_squares"},
     "loss hinge": {"loss": "hinge"},
     "loss relativistic": {"loss": "relativistic"},
+    "loss Wasserstein, gradient penalty": WGAN_GP,
+    "R1, 0.1": R1,
     "R1 and R2, 0.1": PENALTIES,
     "relativistic, R1 and R2": {"loss": "relativistic", **PENALTIES},
     "the same, D's rate x 10": {"loss": "relativistic", **PENALTIES, "d_learning_rate": 1e-3},
+}
+COLLAPSE: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "R1, 0.1": R1,
+    "D's rate x 10": {"d_learning_rate": 1e-3},
+    "D's rate x 10, R1, 0.1": {"d_learning_rate": 1e-3, **R1},
+    "D's rate x 10, Wasserstein, gradient penalty": {"d_learning_rate": 1e-3, **WGAN_GP},
+    "D's rate x 100": {"d_learning_rate": 1e-2},
 }
 
 
 def ring(**setting: Any) -> Values:
     """Eight modes, and the advice to change activation, learning rate or loss."""
     method = dataclasses.replace(failure.LOPSIDED, **setting)
-    covered = toys.train(method, failure.RING, members=len(SEEDS)).coverage()
+    return _counted(toys.train(method, failure.RING, members=len(SEEDS)))
+
+
+def collapse(**setting: Any) -> Values:
+    """The same ring, for networks whose samples all lie on one mode."""
+    return _counted(failure.after_collapse(failure.collapsed(len(SEEDS)), **setting))
+
+
+def _counted(run: toys.ToyRun) -> Values:
+    covered = run.coverage()
     return {
         "modes": [float(failure.modes_with_a_share(c)) for c in covered],
         "high_quality": [c.high_quality for c in covered],
@@ -110,6 +137,7 @@ EXPERIMENTS: dict[str, tuple[Callable[..., Values], dict[str, dict[str, Any]]]] 
     "late": (late, LATE),
     "chase": (chase, CHASE),
     "ring": (ring, RING),
+    "collapse": (collapse, COLLAPSE),
     "batch_norm": (batch_norm, BATCH_NORM),
 }
 

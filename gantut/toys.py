@@ -391,6 +391,7 @@ def train(
     film: Iterable[int] = (),
     frame: int = 1_000,
     callbacks: Iterable[keras.callbacks.Callback] = (),
+    gan: GAN | None = None,
 ) -> ToyRun:
     """Trains several members of a method on points of a mixture.
 
@@ -408,6 +409,8 @@ def train(
             untrained generator.
         frame: Points in a frame, of each member.
         callbacks: Keras callbacks, called every ``STEPS_PER_EXECUTION`` steps.
+        gan: What `build` made of the same method, number of members and seed, to begin with its
+            weights; a new one if None.
     """
     method = get(method)
     steps = method.steps if steps is None else steps
@@ -418,7 +421,8 @@ def train(
             raise ValueError(
                 f"film must name multiples of {STEPS_PER_EXECUTION} up to {steps}, got {step!r}"
             )
-    gan = build(method, mixture, members=members, seed=seed)
+    if gan is None:
+        gan = build(method, mixture, members=members, seed=seed)
     seeds = tuple(range(seed, seed + members))
     z, frames = _sample_latents(gan, seeds, frame, 0), {}
 

@@ -4,6 +4,7 @@
 
     gan, log = failure.late_start(r1=10.0)          # D trains alone first
     paths = failure.chase(beta_1=0.5)               # G and D go round and round
+    run = failure.after_collapse(failure.collapsed())  # from one mode to eight
     gan, compare = failure.with_batch_norm(0.99)    # two generators in one
 
 The chapter runs one seed of each, ``benchmarks/failure.py`` five.
@@ -11,7 +12,7 @@ The chapter runs one seed of each, ``benchmarks/failure.py`` five.
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from gantut import evaluation, losses, networks, recipes, stabilisers, toys
 from gantut._keras import keras, tf
 from gantut.data import Float32, Float64, Mixture, load_mnist, ring_mixture, sample_mixture
+from gantut.diagnosis import Diagnosis
 from gantut.gan import GAN
 from gantut.metrics import ModeCoverage
 
@@ -55,13 +57,15 @@ def late_start(
     *,
     noise: float = 0.0,
     r1: float = 0.0,
+    alone: int = 601,
     together: int = 600,
     seed: int = 0,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
+    diagnosis: Diagnosis | None = None,
 ) -> tuple[GAN, Float64]:
-    """D trains alone for some 600 steps, then both for ``together`` steps.
+    """D trains alone for ``alone`` steps, then both for ``together`` steps.
 
-    Returns the GAN, and of every 20th step the numbers of `gradient_lengths` behind its own.
+    Returns the GAN, and of every 20th step of D alone the numbers of `gradient_lengths` behind its
+    own. ``diagnosis`` takes its first reading before that, and goes on when both train.
     """
     keras.utils.set_random_seed(seed)
     generator = networks.mlp_generator(latent_dim=32, widths=(64, 128))
@@ -78,13 +82,19 @@ def late_start(
     train_d = tf.function(lambda real: gan.discriminator_step(real, None, bool(r1)))
     look = tf.function(lambda: gradient_lengths(gan, z))
 
+    callbacks = []
+    if diagnosis is not None:
+        callbacks = [diagnosis]
+        diagnosis.set_model(gan)
+        diagnosis.on_train_begin()
+        diagnosis.load_state_dict(diagnosis.state_dict())  # so that it goes on in `fit`
     log = []
-    for step, real in enumerate(batches.take(601)):
+    for step, real in enumerate(batches.take(alone)):
         if step % 20 == 0:
             log.append([step, *map(float, look())])
         train_d(real)
     if together:
-        gan.fit(batches, steps_per_epoch=together, shuffle=False, verbose=0, callbacks=[*callbacks])
+        gan.fit(batches, steps_per_epoch=together, shuffle=False, verbose=0, callbacks=callbacks)
     return gan, np.array(log)
 
 
@@ -158,6 +168,24 @@ LOPSIDED = toys.Method(
     beta_2=0.999,
     steps=2000,
 )
+
+
+ONE_MODE = Mixture(centres=RING.centres[:1], sigma=RING.sigma, weights=np.ones(1))
+
+
+def collapsed(members: int = 5) -> toys.ToyRun:
+    """A pair that has seen one mode of the ring only: all samples are there."""
+    method = dataclasses.replace(LOPSIDED, d_learning_rate=1e-3, penalties={"r1": 0.1}, steps=500)
+    return toys.train(method, ONE_MODE, members=members)
+
+
+def after_collapse(start: toys.ToyRun, **setting: Any) -> toys.ToyRun:
+    """The whole ring for the networks of ``start``; `LOPSIDED` with ``setting``, new optimizers."""
+    method, members = dataclasses.replace(LOPSIDED, **setting), len(start.seeds)
+    gan = toys.build(method, RING, members=members)
+    gan.generator.set_weights(start.gan.generator.get_weights())
+    gan.discriminator.set_weights(start.gan.discriminator.get_weights())
+    return toys.train(method, RING, members=members, gan=gan)
 
 
 def modes_with_a_share(coverage: ModeCoverage, least: float = 0.01) -> int:

@@ -330,8 +330,9 @@ class _FewClasses(Symptom):
         return (
             f"Few classes appear: as many as {case.last['classes']:.1f} equally frequent ones, the "
             f"data has {case.facts.data_classes:.1f} (most frequent: {shown}{missing}). G drops "
-            "modes. Try the relativistic loss with R1 and R2, a D that judges several samples at "
-            "once (packing, minibatch standard deviation), unrolled steps of D, or labels."
+            "modes, or has not begun to make them. Try the relativistic loss with R1 and R2, a D "
+            "that judges several samples at once (packing, minibatch standard deviation), unrolled "
+            "steps of D, or labels."
         )
 
 

@@ -24,6 +24,13 @@ def test_a_mode_counts_from_a_hundredth_of_the_samples():
     assert failure.modes_with_a_share(found, least=0.02) == 2
 
 
+def test_after_a_collapse_the_training_begins_with_its_networks():
+    start = failure.collapsed(members=1)
+    run = failure.after_collapse(start, g_learning_rate=1e-9, d_learning_rate=1e-9, steps=1)
+    np.testing.assert_allclose(run.samples(100), start.samples(100), atol=1e-6)
+    assert run.mixture is failure.RING
+
+
 def test_paths_are_those_of_the_generator_and_of_its_average():
     paths = failure.chase(0.5, members=2, steps=20)
     assert paths.shape == (2, 2, 2, 2)
