@@ -2,12 +2,13 @@
 
 Of MNIST's 60,000 training images 10, 20, 50 or 100 a class keep their labels; a seed fixes which,
 and everything else. One small classifier, always trained for the same number of steps, is tested on
-the 10,000 test images. Three experiments:
+the 10,000 test images. Experiments:
 
 - ``shifted``: the classifier learns from the labels alone, without and with shifts and rotations;
   the latter's guesses then label the other images for a conditional GAN, whose samples another
   classifier learns from beside the labels; the rivals learn from these images themselves, by
   self-training, or with labels that spread over a graph of neighbours. All with shifts.
+- ``gradients``: the graph's distances are those of histograms of gradients instead of pixels.
 - ``few``: a GAN that learns from the labelled images alone.
 - ``plain``: the GAN with guessed labels, without any shifts.
 
@@ -23,6 +24,7 @@ from lib.recording import Rows, main, timed
 
 from gantut import load_mnist, metrics
 from gantut.applications import augmentation, conditional
+from gantut.clustered import oriented_gradients
 
 PER_CLASS, SEEDS = (10, 20, 50, 100), (0, 1, 2)
 ROUNDS = 2
@@ -52,9 +54,31 @@ def described(made: augmentation.Samples, few: augmentation.FewLabels) -> dict[s
 
 
 @functools.cache
-def graph() -> tuple[Any, float]:
+def graph(gradients: bool) -> tuple[Any, float]:
     """The neighbours of all training images, and the processor time of finding them."""
-    return timed(augmentation.neighbour_graph, load_mnist().x_train)
+
+    def find(images: Any) -> Any:
+        return augmentation.neighbour_graph(oriented_gradients(images) if gradients else images)
+
+    return timed(find, load_mnist().x_train)
+
+
+def with_graph(few: augmentation.FewLabels, seed: int, *, gradients: bool = False) -> Rows:
+    """Yields the row of labels that spread from neighbour to neighbour."""
+    neighbours, graph_seconds = graph(gradients)
+    near = neighbours[few.order][:, few.order]
+    spread, spreading = timed(augmentation.spread_labels, near, few.labels)
+    student = augmentation.train(
+        few.images, few.labels, extra=(few.unlabelled, spread), augment=True, seed=seed
+    )
+    yield scored(
+        "neighbours by gradients, shifts" if gradients else "neighbours, shifts",
+        student.classify,
+        spreading + student.cpu_seconds,
+        graph_cpu_seconds=graph_seconds,
+        guessed=len(spread),
+        guessed_right=float((spread == few.hidden).mean()),
+    )
 
 
 def with_gan(
@@ -89,20 +113,7 @@ def shifted(few: augmentation.FewLabels, seed: int) -> Rows:
     for number, student in enumerate(rounds, start=1):
         spent = teacher.cpu_seconds + student.cpu_seconds
         yield scored("self-training, shifts", student.classify, spent, round=number)
-    neighbours, graph_seconds = graph()
-    near = neighbours[few.order][:, few.order]
-    spread, spreading = timed(augmentation.spread_labels, near, few.labels)
-    student = augmentation.train(
-        few.images, few.labels, extra=(few.unlabelled, spread), augment=True, seed=seed
-    )
-    yield scored(
-        "neighbours, shifts",
-        student.classify,
-        spreading + student.cpu_seconds,
-        graph_cpu_seconds=graph_seconds,
-        guessed=len(spread),
-        guessed_right=float((spread == few.hidden).mean()),
-    )
+    yield from with_graph(few, seed)
 
 
 def few_only(few: augmentation.FewLabels, seed: int) -> Rows:
@@ -137,6 +148,9 @@ if __name__ == "__main__":
         __doc__,
         {
             "shifted": functools.partial(of_labels, shifted),
+            "gradients": functools.partial(
+                of_labels, functools.partial(with_graph, gradients=True)
+            ),
             "few": functools.partial(of_labels, few_only),
             "plain": functools.partial(of_labels, plain),
         },

@@ -234,16 +234,16 @@ def self_training(
 def neighbour_graph(
     images: npt.ArrayLike, *, neighbours: int = 7, components: int = 40
 ) -> sparse.spmatrix:
-    """Joins each image to those nearest to it, in a symmetric sparse matrix (n, n).
+    """Joins each image or row to those nearest to it, in a symmetric sparse matrix (n, n).
 
     It is 1 where each of two images is a near neighbour of the other, and 1/2 where one is.
 
     Args:
-        images: The images.
+        images: Images or rows (n, ...).
         neighbours: How many, fewer than there are images.
         components: Principal components that distances are taken in.
     """
-    x = check_images(images)
+    x = np.asarray(images, np.float32)
     neighbours = _check.integer(neighbours, "neighbours", 1)
     coordinates, _ = principal_components(x, x[:1], components)
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(coordinates)
