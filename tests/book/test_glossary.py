@@ -1,4 +1,4 @@
-"""The glossary has each term that a page marks, and each abbreviation that several pages use."""
+"""The glossary has each term that pages mark, and each abbreviation in the text of several."""
 
 import collections
 import re
@@ -7,7 +7,9 @@ from project import BOOK
 
 ENTRIES = re.findall(r"^(\S.*)\n  \S", (BOOK / "glossary.md").read_text("utf-8"), re.MULTILINE)
 PAGES = {path.stem: path.read_text("utf-8") for path in sorted(BOOK.glob("*.md"))}
-CODE = r"```.*?```|\$\$.*?\$\$|:::\{raw\}.*?:::|`[^`\n]*`|\$[^$\n]*\$|\]\([^)]*\)|<[^>]*>"
+NOT_PROSE = (
+    r"```.*?```|^\|[^\n]*$|\$\$.*?\$\$|:::\{raw\}.*?:::|`[^`\n]*`|\$[^$\n]*\$|\]\([^)]*\)|<[^>]*>"
+)
 # Software, licences, units and hardware, which a reader looks up elsewhere.
 NOT_TERMS = {"BY", "CC", "CPU", "GPU", "GPUs", "MB", "MIT", "NaN", "NumPy", "PyTorch", "TensorFlow"}
 
@@ -31,7 +33,7 @@ def test_each_marked_term_is_an_entry():
 def test_each_abbreviation_of_several_chapters_is_explained():
     pages = collections.defaultdict(set)
     for page in PAGES.keys() - {"api", "changelog", "glossary", "notation", "troubleshooting"}:
-        prose = re.sub(CODE, " ", PAGES[page], flags=re.DOTALL)
+        prose = re.sub(NOT_PROSE, " ", PAGES[page], flags=re.DOTALL | re.MULTILINE)
         for word in re.findall(r"\b\w*[A-Z]\w*[A-Z0-9]\w*\b", prose):
             pages[word].add(page)
     common = {word for word, where in pages.items() if len(where) > 1} - NOT_TERMS
