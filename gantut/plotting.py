@@ -266,36 +266,26 @@ def _draw_curves(
 @_styled
 def class_bars(
     shares: npt.ArrayLike,
-    real: npt.ArrayLike | None = None,
+    real: npt.ArrayLike,
     *,
     title: str | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draws the share of samples in each class, in per cent.
+    """Draws the share of samples in each class, in per cent, beside that of real data.
 
-    Args:
-        shares: Shares (C,) that sum to 1, as from `gantut.metrics.class_histogram`.
-        real: The same for real data, drawn as bars beside them.
-        title: Title, which stands clear of the legend.
-        ax: Where to draw; a new figure if None.
+    Shares (C,) sum to 1, as from `gantut.metrics.class_histogram`. A new figure if ``ax`` is None.
     """
-    generated = _shares(shares, "shares")
+    generated, truth = _shares(shares, "shares"), _shares(real, "real")
+    if truth.shape != generated.shape:
+        raise ValueError(f"real: wanted {len(generated)} shares, got {len(truth)}")
     positions = np.arange(len(generated))
     ax = _axes() if ax is None else ax
-    if real is None:
-        ax.bar(positions, 100 * generated, width=0.7, color=FAKE)
-        if title is not None:
-            ax.set_title(title)
-    else:
-        truth = _shares(real, "real")
-        if truth.shape != generated.shape:
-            raise ValueError(f"real: wanted {len(generated)} shares, got {len(truth)}")
-        ax.bar(positions - 0.2, 100 * truth, width=0.4, color=REAL, label="real")
-        ax.bar(
-            positions + 0.2, 100 * generated, width=0.4, color=FAKE, label="generated", hatch="//",
-            edgecolor="white", linewidth=0,
-        )  # fmt: skip
-        _legend_above(ax, title)
+    ax.bar(positions - 0.2, 100 * truth, width=0.4, color=REAL, label="real")
+    ax.bar(
+        positions + 0.2, 100 * generated, width=0.4, color=FAKE, label="generated", hatch="//",
+        edgecolor="white", linewidth=0,
+    )  # fmt: skip
+    _legend_above(ax, title)
     ax.set_xticks(positions)
     ax.grid(visible=False, axis="x")
     ax.set(xlabel="class", ylabel="share of samples (%)")

@@ -212,17 +212,6 @@ class FaceRun(recipes.Run[GAN]):
     curves: dict[str, list[float]]
 
     @property
-    def generalisation_gap(self) -> float:
-        """The share of D's lead, training faces' mean logit over samples', that others lack.
-
-        By the last five rows of the curves. It is 0 if held-out faces look as real to D as those it
-        was trained on, and 1 if they look no more real than samples do.
-        """
-        names = ("train", "holdout", "samples")
-        known, unknown, made = (np.mean(self.curves[name][-5:]) for name in names)
-        return float((known - unknown) / (known - made))
-
-    @property
     def membership(self) -> float:
         """How well D tells training from held-out faces, as in `Overfitting`."""
         return float(np.mean(self.curves["membership"][-5:]))

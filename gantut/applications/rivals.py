@@ -46,10 +46,8 @@ def _flat(*arrays: npt.ArrayLike) -> list[Float32]:
 def neighbour_scores(train: npt.ArrayLike, test: npt.ArrayLike, *, angle: bool = False) -> Float64:
     """Distance to the nearest training row (Ramaswamy et al. 2000, with k = 1).
 
-    Args:
-        train: Images or rows (n, ...).
-        test: Images or rows (m, ...) to judge.
-        angle: Bring rows to length 1 first, so that the distance is 2 sin(angle / 2).
+    Both are images or rows (n, ...). With ``angle`` rows are brought to length 1 first, so that the
+    distance is 2 sin(angle / 2).
     """
     a, b = _flat(train, test)
     if angle:
@@ -104,12 +102,8 @@ def jittered_copies(
 ) -> Float32:
     """Copies of training images, mirrored or not, moved and lit a little differently.
 
-    Args:
-        images: Training images.
-        n: Copies to make.
-        seed: Fixes them.
-        shift: Largest move along each axis, in whole pixels; what comes in repeats the edge.
-        light: Contrast is multiplied by 1 + U(-light, light), and U(-light, light) is added.
+    ``shift`` is the largest move along each axis, in whole pixels; what comes in repeats the edge.
+    Contrast is multiplied by 1 + U(-light, light), and U(-light, light) is added.
     """
     x = check_images(images)
     count, shift = _check.integer(n, "n", 1), _check.integer(shift, "shift", 0)
@@ -184,11 +178,8 @@ def gaussian_transport(
     ``A = Sa^-1/2 (Sa^1/2 Sb Sa^1/2)^1/2 Sa^-1/2`` (Knott and Smith 1984); on colours it is the
     linear colour transfer of Pitie and Kokaram 2007.
 
-    Args:
-        a: Images.
-        b: Others of the same size.
-        ridge: Added to the variances of both, so that pixels which never change do no harm.
-        by_pixel: Map the colour of each pixel by itself, of images of any size.
+    ``ridge`` is added to the variances of both, so that pixels which never change do no harm. With
+    ``by_pixel`` it maps the colour of each pixel by itself, of images of any size.
     """
     x, y = check_alike(a, b, ("a", "b"))
     length = x.shape[-1] if by_pixel else int(np.prod(x.shape[1:]))

@@ -1,6 +1,5 @@
 """gantut.applications.faces: data, the GAN and its watch, rivals, and the measures."""
 
-import dataclasses
 import sys
 from types import SimpleNamespace
 
@@ -156,16 +155,6 @@ def test_the_watch_reads_the_networks_and_leaves_them_alone(run):
     assert watch.curves["membership"][0] == pytest.approx(area, abs=1e-3)
     for one, other in zip(before, run.gan.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_the_generalisation_gap_is_the_share_of_ds_lead_that_new_faces_lack(run):
-    curves = {
-        "train": [9.0, *[5.0] * 5],
-        "holdout": [0.0, *[3.0] * 5],
-        "samples": [2.0, *[1.0] * 5],
-    }
-    known = dataclasses.replace(run, curves=curves)
-    assert known.generalisation_gap == pytest.approx(0.5)
 
 
 def test_the_recipe_says_what_is_added():
