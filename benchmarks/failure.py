@@ -82,6 +82,7 @@ RING: dict[str, dict[str, Any]] = {
     "loss hinge": {"loss": "hinge"},
     "loss relativistic": {"loss": "relativistic"},
     "loss Wasserstein, gradient penalty": WGAN_GP,
+    "loss Wasserstein, gradient penalty, 5 steps of D": {**WGAN_GP, **FIVE},
     "R1, 0.1": R1,
     "R1 and R2, 0.1": PENALTIES,
     "relativistic, R1 and R2": {"loss": "relativistic", **PENALTIES},
