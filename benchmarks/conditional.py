@@ -13,18 +13,18 @@ Three seeds of each recipe for conditional digits, all trained on MNIST's 60,000
 - ``between``: images half-way between two latent vectors or two classes, beside crossfades of two
   real images.
 
-``rivals`` are real images, and samples of the pretrained ``fast`` that the judge picked.
+``rivals`` are real images, and samples of the pretrained ``fast`` that the judge picked; ``equal``
+those that it picked from ``fast`` where training and picking take as long as ``conditional_fast``.
 """
 
 import dataclasses
 import functools
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from lib.marks import Marks
-from lib.recording import main
+from lib.recording import main, timed
 
 from gantut import judge, load_mnist, metrics, networks, pretrained, recipes
 from gantut._keras import keras
@@ -41,6 +41,8 @@ MARKS = {
     "label at the input": [1_504],
 }
 TRUNCATED = 1.0
+CONFIDENCE = 0.95
+EQUAL_STEPS = 6_704  # of fast; with the picking, the seconds of conditional_fast by quality.json
 
 
 def real_features(data: Any, seed: int) -> Any:
@@ -185,21 +187,29 @@ def rival_rows(data: Any, seed: int) -> Iterator[dict[str, Any]]:
     found = measured(images[::4], labels[::4], data, seed)
     yield {"experiment": "train", "source": "real images", **found}
     yield score_row("real images", images, labels, data, seed)
-    fast = pretrained.load("fast")
+    for source, confidence in (("picked", 0.0), ("picked, confident", CONFIDENCE)):
+        yield from picked_rows(source, pretrained.load("fast"), confidence, 0.0, data, seed)
 
-    for source, confidence in (("picked", 0.0), ("picked, confident", 0.95)):
-        begin = time.process_time()
-        images, labels, drawn = conditional.pick_by_class(
-            lambda n, seed: sample(fast, n, seed=seed), PER_CLASS, confidence=confidence, seed=seed
-        )
-        yield {
-            "experiment": "train",
-            "source": source,
-            "drawn": drawn,
-            "cpu_seconds": time.process_time() - begin,
-            **measured(images[::4], labels[::4], data, seed),
-        }
-        yield score_row(source, images, labels, data, seed)
+
+def picked_rows(
+    source: str, generator: Any, confidence: float, spent: float, data: Any, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Samples that the judge picked from a generator on which so many seconds were spent."""
+    (images, labels, drawn), picking = timed(
+        conditional.pick_by_class,
+        lambda n, seed: sample(generator, n, seed=seed),
+        PER_CLASS,
+        confidence=confidence,
+        seed=seed,
+    )
+    yield {
+        "experiment": "train",
+        "source": source,
+        "drawn": drawn,
+        "cpu_seconds": spent + picking,
+        **measured(images[::4], labels[::4], data, seed),
+    }
+    yield score_row(source, images, labels, data, seed)
 
 
 def rows_of(source: str, seed: int) -> Iterator[dict[str, Any]]:
@@ -207,6 +217,11 @@ def rows_of(source: str, seed: int) -> Iterator[dict[str, Any]]:
     data = load_mnist()
     if source == "rivals":
         yield from rival_rows(data, seed)
+        return
+    if source == "equal":
+        run = recipes.train("fast", data.x_train, steps=EQUAL_STEPS, seed=seed)
+        spent = run.cpu_seconds, data, seed
+        yield from picked_rows("picked, equal seconds", run.gan.ema_generator, CONFIDENCE, *spent)
         return
     generator, rows = train(source, data, seed)
     yield from rows
@@ -224,7 +239,7 @@ def rows_of(source: str, seed: int) -> Iterator[dict[str, Any]]:
 if __name__ == "__main__":
     main(
         __doc__,
-        {source: functools.partial(rows_of, source) for source in (*MARKS, "rivals")},
+        {source: functools.partial(rows_of, source) for source in (*MARKS, "rivals", "equal")},
         {"seed": (0, 1, 2)},
         group="from",
         per_class=PER_CLASS,
