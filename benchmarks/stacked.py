@@ -1,7 +1,8 @@
 """Stacked MNIST: modes and KL of several methods against CPU seconds.
 
-Two settings. "small": the networks of Metz et al. 2017 (G, and a D of a quarter of its channels),
-the same CPU seconds for each method but the published one, which has more. "free": networks of our
+Three settings. "small": the networks of Metz et al. 2017 (G, and a D of a quarter of its channels),
+the same CPU seconds for each method but the published one, which has more. "losses": the same
+networks for half a minute, from three seeds; only the loss differs. "free": networks of our
 choice, each with its own budget. 25,600 samples are measured by `gantut.evaluation.stacked_modes`.
 The budget counts the processor time of training steps, of all threads together; measuring is no
 part of it. TensorFlow is held to one thread a pool, so that CPU seconds are nearly the seconds of
@@ -27,11 +28,11 @@ from gantut._files import environment
 POINTS = (30, 60, 120, 180, 300, 600)
 
 
-def early_loss(packed: bool) -> recipes.GANRecipe:
-    """Recipe "stacked_small" with the loss of 2014 and no penalties, with its packs or without."""
+def early_loss(packed: bool, alone: bool = True) -> recipes.GANRecipe:
+    """Recipe "stacked_small" with the loss of 2014, alone or with the penalties; packed or not."""
     small = recipes.get("stacked_small") if packed else unpacked()
     return replace(small, name=f"{small.name}, plain loss", loss="non_saturating",
-                   penalties={})  # fmt: skip
+                   penalties={} if alone else small.penalties)  # fmt: skip
 
 
 def unshared() -> recipes.GANRecipe:
@@ -57,6 +58,8 @@ ROWS: dict[str, tuple[str, str, int, recipes.GANRecipe]] = {
     "small_pac4": ("small", "non-saturating loss, packs of 4", 180, early_loss(packed=True)),
     "small_plain": ("small", "non-saturating loss alone", 180, early_loss(packed=False)),
     "small_published": ("small", "DCGAN, published rates", 300, recipes.get("stacked_dcgan")),
+    "losses_relativistic": ("losses", "RpGAN + R1 + R2", 30, unpacked()),
+    "losses_early": ("losses", "non-saturating loss + R1 + R2", 30, early_loss(False, alone=False)),
     "free": ("free", "RpGAN + R1 + R2, weights shared over channels", 120, recipes.get("stacked")),
     "free_plain": ("free", "non-saturating loss alone, weights shared", 120, plain()),
     "free_unshared": ("free", "RpGAN + R1 + R2, one MLP", 600, unshared()),
@@ -127,7 +130,7 @@ if __name__ == "__main__":
     main(
         __doc__,
         {name: partial(rows, name) for name in ROWS},
-        {"seed": (0,)},
+        {"seed": {name: (0, 1, 2) if row[0] == "losses" else (0,) for name, row in ROWS.items()}},
         group="row",
         samples=STACKED_SAMPLES,
         threads=1,
