@@ -7,6 +7,8 @@ Rows by "group":
   Each way is a process of its own that keeps its networks; the processes take turns, and all but
   one of them wait. A row has the seconds a step in each turn, and from their median the images a
   second, the arithmetic a second and its share of the peak;
+- "XLA": the same of `GAN.fit` with and without XLA, by which Adam, where operations need not be
+  deterministic (Keras leaves XLA out where they must be);
 - "parts": the seconds that the parts of a step of ``GAN.fit`` take, each alone;
 - "pace": the seconds that a training of benchmarks/quality.py needs until its first 16 steps are
   done, and for each step after them.
@@ -18,11 +20,13 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from lib.recording import main
@@ -66,22 +70,41 @@ def plain(name: str, batch_size: int) -> tuple[Any, Any, Any]:
 
 
 def game(
-    name: str, batch_size: int, *, fused: bool = True, together: int = 1, **settings: Any
+    name: str,
+    batch_size: int,
+    *,
+    fused: bool = True,
+    together: int = 1,
+    xla: bool = False,
+    **settings: Any,
 ) -> GAN:
     """The networks as this package's GAN, compiled."""
     recipe, G, D = plain(name, batch_size)
     adam = FusedAdam if fused else keras.optimizers.Adam
     rates = recipe.d_learning_rate, recipe.g_learning_rate
     gan = GAN(G, D, seed=0, **settings)
-    gan.compile(*(adam(r, beta_1=recipe.beta_1) for r in rates), steps_per_execution=together)
+    gan.compile(
+        *(adam(r, beta_1=recipe.beta_1) for r in rates),
+        steps_per_execution=together,
+        jit_compile=xla,
+    )
     return gan
 
 
 def fit(
-    name: str, batch_size: int, *, fused: bool = True, together: int = 16, at_once: bool = False
+    name: str,
+    batch_size: int,
+    *,
+    fused: bool = True,
+    together: int = 16,
+    at_once: bool = False,
+    xla: bool | None = None,
 ) -> Run:
     """`gantut.GAN.fit`: as the recipes call it, or with one thing otherwise."""
-    gan = game(name, batch_size, fused=fused, together=together, simultaneous=at_once)
+    with nullcontext() if xla is None else mock.patch.object(recipes, "make_deterministic"):
+        gan = game(
+            name, batch_size, fused=fused, together=together, xla=bool(xla), simultaneous=at_once
+        )
     batches = recipes.batches(images(), batch_size=batch_size)
     return lambda n: gan.fit(batches.take(n), steps_per_epoch=n, verbose=0)
 
@@ -306,6 +329,15 @@ TASKS: dict[str, tuple[Callable[[str, int], Run], str, int]] = {
         for network in NETWORKS
         for way, make in WAYS.items()
     },
+    **{
+        f"XLA/{name}/{way}": (partial(fit, fused=fused, xla=xla), name, 64)
+        for name in ("mlp", "fast")
+        for way, fused, xla in (
+            ("FusedAdam", True, False),
+            ("FusedAdam, XLA", True, True),
+            ("Keras' Adam, XLA", False, True),
+        )
+    },
     **{f"parts/mlp, batch 64/{what}": (partial(part, what=what), "mlp", 64) for what in PARTS},
     "parts/mlp, batch 64/whole step": (fit, "mlp", 64),
     **{f"pace/{name}": (recipe_pace, name, recipes.get(name).batch_size) for name in PACES},
@@ -422,6 +454,7 @@ if __name__ == "__main__":
     # Paces are not compared with each other so closely that they had to take turns.
     groups = {
         "pace": [task.removeprefix("pace/") for task in TASKS if task.startswith("pace/")],
+        "XLA": ["mlp", "fast"],
         "parts": ["mlp, batch 64"],
         "throughput": [*NETWORKS],
     }

@@ -179,7 +179,7 @@ def train(
     if settings.clusters:
         y = cluster_images(x, settings.clusters, seed)
     if gan is None:
-        num_classes = NUM_CLASSES if y is None or settings.clusters else number_of_classes(y)
+        num_classes = NUM_CLASSES if y is None else number_of_classes(y)
         gan = settings.build(x.shape[1:], num_classes, seed, x.mean(axis=0))
     else:
         make_deterministic(seed)
