@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vendor unit test slow long versions book notebooks sync setup-cells format colab colab-first dist check-repository clean
+.PHONY: help venv vendor unit test slow long sabotage versions book notebooks sync setup-cells format colab colab-first dist check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -31,6 +31,9 @@ slow: venv ## the unit tests that take more than some seconds
 
 long: venv ## the tests that take long: the same as short ones, many more times
 	$(VENV_PYTHON) -m pytest -m long
+
+sabotage: venv ## break the package in several ways: each chapter's assertions must notice (two hours)
+	$(VENV_PYTHON) tools/sabotage.py
 
 versions: ## the unit tests on each Python, with the oldest and the newest dependencies (needs uv)
 	.ci/versions
