@@ -40,3 +40,11 @@ def recipe(**changes: Any) -> Any:
             **changes,
         }
     )
+
+
+def noise(n=20, side=12, seed=0):
+    """Smooth images (n, side, side, 1) in [-1, 1], each another one."""
+    rng = np.random.default_rng(seed)
+    rough = rng.uniform(-1, 1, (n, side + 4, side + 4))
+    smooth = sum(rough[:, i : i + side, j : j + side] for i in range(5) for j in range(5)) / 9
+    return np.clip(smooth, -1, 1).astype(np.float32)[..., None]

@@ -9,19 +9,11 @@ from skimage import data as skimage_data
 from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
+from tiny import noise
 
 from gantut import recipes
 from gantut.applications import faces, rivals
 from gantut.data import DataUnavailableError
-
-
-def noise(n=20, side=12, seed=0):
-    """Smooth images, each another one."""
-    rng = np.random.default_rng(seed)
-    rough = rng.uniform(-1, 1, (n, side + 4, side + 4))
-    smooth = sum(rough[:, i : i + side, j : j + side] for i in range(5) for j in range(5)) / 9
-    return np.clip(smooth, -1, 1).astype(np.float32)[..., None]
-
 
 # --- Data --------------------------------------------------------------------------------------
 

@@ -5,20 +5,12 @@ import pytest
 from scipy import linalg, special
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
-from tiny import records
+from tiny import noise, records
 
 from gantut import metrics
 from gantut.applications import faces, rivals, tabular
 
 KINDS = ("continuous", "integer", "category")
-
-
-def noise(n=20, side=12, seed=0):
-    """Smooth images, each another one."""
-    rng = np.random.default_rng(seed)
-    rough = rng.uniform(-1, 1, (n, side + 4, side + 4))
-    smooth = sum(rough[:, i : i + side, j : j + side] for i in range(5) for j in range(5)) / 9
-    return np.clip(smooth, -1, 1).astype(np.float32)[..., None]
 
 
 # --- Neighbours and principal components -------------------------------------------------------
