@@ -8,7 +8,7 @@ gantut, and ``theta`` and ``psi`` are those of the paper, whose discriminator is
 generated samples. The equilibrium of every game here is ``(theta, psi) = (0, 0)``.
 
 A :class:`Game` holds the vector field by which the players move; :func:`simulate` follows it. Only
-numpy is needed. The chapter "The minimax game" uses all of it.
+numpy is needed. The chapter "Training dynamics" uses all of it.
 """
 
 from collections.abc import Callable

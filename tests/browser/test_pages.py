@@ -69,7 +69,7 @@ TERMS = {
     "checkerboard": "book/architectures",
     "mel spectrogram": "book/sound",
     "super-resolution": "book/restoration",
-    "Dirac": "book/minimax",
+    "Dirac": "book/dynamics",
     "batch normalisation": "book/failure",
 }
 
