@@ -153,6 +153,8 @@ TRAINS_NOTHING = ("untrained", "blind", "mislabelled", "unaveraged", "unpenalise
 SPARED: dict[tuple[str, str], str] = {
     ("book/applications", sabotage): "compares records" for sabotage in SABOTAGES
 } | {
+    ("book/dynamics", sabotage): "has no networks" for sabotage in SABOTAGES
+} | {
     (page, sabotage): "trains nothing"
     for page in ("book/welcome", "book/outlook")
     for sabotage in TRAINS_NOTHING
