@@ -150,15 +150,15 @@ SABOTAGES: dict[str, Callable[[], None]] = {
 }
 # Why a sabotage leaves a chapter alone.
 TRAINS_NOTHING = ("untrained", "blind", "mislabelled", "unaveraged", "unpenalised")
-SPARED: dict[tuple[str, str], str] = {
-    ("book/applications", sabotage): "compares records" for sabotage in SABOTAGES
-} | {
-    ("book/dynamics", sabotage): "has no networks" for sabotage in SABOTAGES
-} | {
-    (page, sabotage): "trains nothing"
-    for page in ("book/welcome", "book/outlook")
-    for sabotage in TRAINS_NOTHING
-}
+SPARED: dict[tuple[str, str], str] = (
+    {("book/applications", sabotage): "compares records" for sabotage in SABOTAGES}
+    | {("book/dynamics", sabotage): "has no networks" for sabotage in SABOTAGES}
+    | {
+        (page, sabotage): "trains nothing"
+        for page in ("book/welcome", "book/outlook")
+        for sabotage in TRAINS_NOTHING
+    }
+)
 
 
 def failing_line(error: BaseException) -> str:
