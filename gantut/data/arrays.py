@@ -133,9 +133,12 @@ def check_samples(x: ArrayLike, shape: tuple[int, ...], *, maker: str) -> Float3
     """
     array = np.asarray(x)
     if array.shape[1:] != shape or not array.ndim:
+        channels_first = len(shape) == 3 and array.shape[1:] == (shape[2], *shape[:2])
         raise ValueError(
             f"samples must have the shape that the {maker} makes, "
             f"(n, {', '.join(map(str, shape))}), got {array.shape}"
+            + "; move the channels last, in NumPy x.transpose(0, 2, 3, 1)"
+            * channels_first
         )
     if len(shape) == 3:
         images = check_images(array, name="x")
@@ -152,19 +155,28 @@ def check_samples(x: ArrayLike, shape: tuple[int, ...], *, maker: str) -> Float3
     return _check.numbers(array, "x")
 
 
-def number_of_classes(labels: NDArray[np.integer]) -> int:
+def number_of_classes(labels: NDArray[np.integer], batch_size: int = 0) -> int:
     """The number of classes of labels 0, 1, ...: one more than the largest.
 
     A class of which there is no example is warned of: its column would be trained on nothing and
-    drawn like the others.
+    drawn like the others. So is one with fewer examples than its share of a batch.
     """
-    present = np.unique(labels)
+    present, counts = np.unique(labels, return_counts=True)
     number = int(present[-1]) + 1
     if len(present) < number:
-        some = ", ".join(map(str, present[:10])) + ", ..." * (len(present) > 10)
         warnings.warn(
             f"{number - len(present):,} of the classes 0 to {number - 1} have no example: the "
-            f"labels are {some}",
+            f"labels are {_some(present)}",
+            stacklevel=3,
+        )
+    if len(rare := present[counts * number < batch_size]):
+        warnings.warn(
+            f"{len(rare):,} of {number} classes have fewer examples than their share of a batch "
+            f"({batch_size} / {number}) and will hardly be learned: {_some(rare)}",
             stacklevel=3,
         )
     return number
+
+
+def _some(numbers: NDArray[np.integer]) -> str:
+    return ", ".join(map(str, numbers[:10])) + ", ..." * (len(numbers) > 10)

@@ -1,17 +1,26 @@
-"""Your own images, from a folder or an npz file."""
+"""Your own images, from a folder, an npz or an npy file, with labels where there are some."""
 
 import contextlib
 import math
 import os
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gantut._files import Npz, describe
-from gantut.data.arrays import Float32, is_from_0_to_1, pair_of_sizes, to_float
+from gantut.data.arrays import (
+    Float32,
+    Int64,
+    check_labels,
+    is_from_0_to_1,
+    pair_of_sizes,
+    to_float,
+)
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -25,29 +34,56 @@ SUFFIXES = (
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's mode "L"
 _NAMED = 10  # files in one message
 _PHOTOMETRIC = 262  # the TIFF tag: 0 means that 0 is white
+# Usual names in an npz file: of the images, the first that is there, and of the labels beside them.
+_PAIRS = {
+    "images": "labels",
+    "x_train": "y_train",
+    "train_images": "train_labels",
+    "x": "y",
+    "X": "y",
+    "arr_0": "arr_1",
+}
+_LABELS = ("labels", "y", "y_train", "train_labels")
+WANTED_LABELS = (
+    "wanted two subfolders or more, one a class, with all the images inside, or an npz file with "
+    "'labels' or 'y' beside the images"
+)
 
 
 class OwnImages(NamedTuple):
-    """Your images, and what else was where they lie.
+    """Your images, their labels, and what else was where they lie.
 
     Attributes:
         images: float32 of shape (number, height, width, channels) in [-1, 1].
+        labels: int64 of shape (number,), from 0; None where there are none.
+        classes: The name of each label, where the classes have names.
         passed_over: How many files were not read, by the ending of their names; hidden ones are
             not counted.
     """
 
     images: Float32
-    passed_over: dict[str, int]
+    labels: Int64 | None = None
+    classes: tuple[str, ...] = ()
+    passed_over: Mapping[str, int] = MappingProxyType({})
 
     def summary(self) -> str:
-        """A line such as "100 images of 28 x 28, grey; 12 other files passed over (.heic)"."""
+        """A line such as "100 images of 28 x 28, grey; 12 other files passed over (.heic)".
+
+        With labels it counts each class, the first ten of them.
+        """
         number, height, width, channels = self.images.shape
         colour = "grey" if channels == 1 else "in colour"
         size = f"{number:,} image{'s' * (number != 1)} of {height} x {width}, {colour}"
+        if self.labels is not None:
+            counts = np.bincount(self.labels, minlength=len(self.classes))
+            names = [f"{k} {name}" for k, name in enumerate(self.classes)] or range(len(counts))
+            parts = [f"{name}: {count:,}" for name, count in zip(names, counts, strict=True)]
+            shown = ", ".join(parts[:_NAMED]) + ", ..." * (len(parts) > _NAMED)
+            size += f", in {len(parts):,} classes ({shown})"
         return size + _told(self.passed_over)
 
 
-def _told(passed_over: dict[str, int]) -> str:
+def _told(passed_over: Mapping[str, int]) -> str:
     number = sum(passed_over.values())
     if not number:
         return ""
@@ -55,35 +91,64 @@ def _told(passed_over: dict[str, int]) -> str:
     return f"; {number:,} other file{'s' * (number != 1)} passed over ({endings})"
 
 
+@overload
 def load_images(
     path: str | os.PathLike[str],
     size: int | tuple[int, int] | None = None,
     color: bool | None = None,
-) -> Float32:
-    """Loads your own images from a folder or an npz file.
+    *,
+    labels: Literal[False] = False,
+) -> Float32: ...
+@overload
+def load_images(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] | None = None,
+    color: bool | None = None,
+    *,
+    labels: Literal[True],
+) -> tuple[Float32, Int64]: ...
+def load_images(
+    path: str | os.PathLike[str],
+    size: int | tuple[int, int] | None = None,
+    color: bool | None = None,
+    *,
+    labels: bool = False,
+) -> Float32 | tuple[Float32, Int64]:
+    """Loads your own images from a folder, an npz or an npy file.
 
     Args:
         path: A folder, read with its subfolders in the order of the names (bmp, gif, jpeg, pbm,
             pgm, png, ppm, tiff, webp; links are followed, hidden and other files are passed over;
-            of an animation the first frame), or an npz file with one array of shape (number,
-            height, width) or (number, height, width, 1 or 3), named "images" or "x_train" or the
-            only one in the file: uint8 from 0 to 255 or float from -1 to 1.
+            of an animation the first frame). Or an npz file with one array of shape (number,
+            height, width) or (number, height, width, 1 or 3), named "images", "x_train",
+            "train_images", "x" or the only one beside labels, or an npy file with that array:
+            uint8 from 0 to 255 or float from -1 to 1.
         size: Height and width to bring the images to, as an int or a pair (height, width), with
             Lanczos' filter, which smooths when it shrinks. The proportions change where they
             differ: crop beforehand if that matters. None keeps the size, which must then be one.
         color: True gives three channels, False one (luma 0.299 R + 0.587 G + 0.114 B); None gives
             one where all images are stored as grey ones and three otherwise.
+        labels: Whether to return the classes too. In a folder each subfolder is one, where there
+            are two or more with all the images inside; their sorted names are 0, 1, ... as in
+            Keras. In an npz file "labels", "y_train", "train_labels" or "y" has them, as integers
+            from 0 or as words, whose sorted order counts.
 
     Returns:
-        float32 of shape (number, height, width, channels) in [-1, 1]. Transparent parts lie over
-        white, photographs are turned as their EXIF note says.
+        float32 of shape (number, height, width, channels) in [-1, 1]; with ``labels`` also int64 of
+        shape (number,). Transparent parts lie over white, photographs are turned as their EXIF
+        note says.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
-        ValueError: there are no images, some cannot be read (they are named), sizes differ and
-            ``size`` is None, or the values do not use the range. Nothing is unpickled.
+        ValueError: there are no images or no labels, some cannot be read (they are named), sizes
+            differ and ``size`` is None, or the values do not use the range. Nothing is unpickled.
     """
-    return read_images(path, size, color).images
+    found = read_images(path, size, color)
+    if not labels:
+        return found.images
+    if found.labels is None:
+        raise ValueError(f"{path} has no labels: {WANTED_LABELS}")
+    return found.images, found.labels
 
 
 def read_images(
@@ -91,18 +156,23 @@ def read_images(
     size: int | tuple[int, int] | None = None,
     color: bool | None = None,
 ) -> OwnImages:
-    """`load_images`, with a count of the files that it passed over."""
+    """`load_images` with labels where there are some, their names, and what was passed over."""
     if color is not None and not isinstance(color, bool):
         raise TypeError(f"color must be True, False or None, got {color!r}")
     target = None if size is None else pair_of_sizes(size)
     location = Path(path)
     if not location.exists():
-        raise FileNotFoundError(f"no such folder or npz file: {str(location)!r}")
+        raise FileNotFoundError(f"no such folder, npz or npy file: {str(location)!r}")
     if location.is_dir():
         return _from_folder(location, target, color)
-    if location.suffix.lower() == ".npz":
-        return OwnImages(_from_npz(location, target, color), {})
-    raise ValueError(f"path must name a folder or an npz file, got the file {str(location)!r}")
+    if location.suffix.lower() not in (".npz", ".npy"):
+        raise ValueError(
+            f"path must name a folder, an npz or an npy file, got the file {str(location)!r}"
+        )
+    images, labels = _arrays_of(location)
+    return OwnImages(
+        _as_images(location, images, target, color), *_as_labels(location, labels, len(images))
+    )
 
 
 def resize(image: Float32, size: tuple[int, int]) -> Float32:
@@ -142,6 +212,10 @@ def _refuse_dark(where: Path, brightest: dict[int, int]) -> None:
             )
 
 
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".") or path.name == "__MACOSX"
+
+
 def _look_through(folder: Path) -> tuple[list[Path], Counter[str]]:
     """The files to read, in the order of their names, and the endings of the others."""
     files: list[Path] = []
@@ -153,7 +227,7 @@ def _look_through(folder: Path) -> tuple[list[Path], Counter[str]]:
             return
         for entry in place.iterdir():
             ending = entry.suffix.lower()
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
+            if _is_hidden(entry):
                 continue
             if entry.is_dir():
                 walk(entry, above | {real})
@@ -259,22 +333,53 @@ def _from_folder(folder: Path, size: tuple[int, int] | None, color: bool | None)
             "to bring all to one"
         )
     _refuse_dark(folder, brightest)
-    return OwnImages(images, dict(passed_over))
+    return OwnImages(images, *_classes_of(folder, files), dict(passed_over))
 
 
-def _array_from_npz(path: Path) -> NDArray[Any]:
-    """The image array of an npz file: "images", "x_train" or the only one."""
-    wanted = "an npz file with one array of images, named 'images' or 'x_train' or the only one"
+def _classes_of(folder: Path, files: list[Path]) -> tuple[Int64 | None, tuple[str, ...]]:
+    """The labels by the subfolders that the files lie in, and these; as Keras, empty ones too."""
+    names = sorted(x.name for x in folder.iterdir() if x.is_dir() and not _is_hidden(x))
+    if len(names) < 2 or any(file.parent == folder for file in files):
+        return None, ()
+    labels = [names.index(file.relative_to(folder).parts[0]) for file in files]
+    return np.array(labels, np.int64), tuple(names)
+
+
+def _arrays_of(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """The images of an npz or npy file, and the labels beside them, by their names."""
+    wanted = f"an npz file with one array of images, named {', '.join(_PAIRS)} or the only one"
     try:
+        if path.suffix.lower() == ".npy":
+            wanted = "an npy file"
+            # As a map first, which a header that claims too much cannot make.
+            return np.array(np.load(path, mmap_mode="r", allow_pickle=False)), None
         with path.open("rb") as file, Npz(file) as archive:
-            names = [name for name in ("images", "x_train") if name in archive.files]
-            if not names and len(archive.files) != 1:
+            known = [name for name in _PAIRS if name in archive.files]
+            others = [name for name in archive.files if name not in _LABELS]
+            if not known and len(others) != 1:
                 raise ValueError(f"the arrays {archive.files}")
-            return archive[(names or archive.files)[0]]
+            name = (known or others)[0]
+            beside = [y for y in (_PAIRS.get(name), *_LABELS) if y in archive.files]
+            return archive[name], archive[beside[0]] if beside else None
     except MemoryError:
         raise
     except Exception as error:
         raise ValueError(f"{path}: wanted {wanted}, got {describe(error)}") from error
+
+
+def _as_labels(path: Path, y: NDArray[Any] | None, n: int) -> tuple[Int64 | None, tuple[str, ...]]:
+    """Integers or words, (n,) or (n, 1), as labels, and the words."""
+    if y is None:
+        return None, ()
+    classes: NDArray[Any] = np.array([])
+    if y.shape == (n, 1):
+        y = y[:, 0]
+    if y.dtype.kind in "US":
+        classes, y = np.unique(y, return_inverse=True)
+    try:
+        return check_labels(y, n, None).astype(np.int64), tuple(map(str, classes))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _to_bytes(array: NDArray[Any]) -> str:
@@ -288,8 +393,9 @@ def _to_bytes(array: NDArray[Any]) -> str:
     return f"; convert with (x * (255 / {white})).astype('uint8')"
 
 
-def _from_npz(path: Path, size: tuple[int, int] | None, color: bool | None) -> Float32:
-    array = _array_from_npz(path)
+def _as_images(
+    path: Path, array: NDArray[Any], size: tuple[int, int] | None, color: bool | None
+) -> Float32:
     got = str(array.shape)
     one_image = array.ndim == 3 and array.shape[2] in (1, 3)
     no_channels_last = array.ndim == 4 and array.shape[3] not in (1, 3)

@@ -43,7 +43,8 @@ def checked_shape(image_shape: Iterable[int], multiple_of: int = 1) -> ImageShap
     if height % multiple_of or width % multiple_of:
         raise ValueError(
             f"height and width in image_shape must be multiples of {multiple_of} for this network, "
-            f"got {height} x {width}"
+            f"got {height} x {width}; resize the images to {height + -height % multiple_of} x "
+            f"{width + -width % multiple_of}, say"
         )
     return height, width, channels
 

@@ -1,10 +1,11 @@
 """What a recipe is: all that a training needs beside the data and a seed."""
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -135,6 +136,20 @@ class Recipe(TrainingSettings):
     def assemble(self, given: Mapping[str, Any], seed: int) -> Model:
         """The compiled model, its builders called with what is given."""
         raise NotImplementedError
+
+    def fitted(self, n: int) -> Self:
+        """The recipe for ``n`` samples: where they fill no batch it is halved, with a warning."""
+        size = self.batch_size
+        while size > n:
+            size //= 2  # which packs and devices can share as before
+        if size == self.batch_size:
+            return self
+        warnings.warn(
+            f"recipe {self.name!r} trains on batches of {self.batch_size} samples, but there are "
+            f"only {n}; it takes batches of {size}",
+            stacklevel=3,
+        )
+        return replace(self, batch_size=size)
 
     def reset(self, model: Model) -> None:
         """Gives a model that such a recipe built the recipe's learning rates."""

@@ -171,6 +171,7 @@ def train(
     if [steps, seconds, epochs].count(None) < 2:
         raise ValueError(f"wanted one length, got {steps=}, {seconds=}, {epochs=}")
     x, y = _checked(settings, x, y, gan)
+    settings = settings.fitted(len(x))
     if seconds is None:
         steps = count_steps(settings, len(x), steps=steps, epochs=epochs)
     steps, seconds = check_length(steps, seconds)
@@ -179,7 +180,9 @@ def train(
     if settings.clusters:
         y = cluster_images(x, settings.clusters, seed)
     if gan is None:
-        num_classes = NUM_CLASSES if y is None else number_of_classes(y)
+        num_classes = NUM_CLASSES
+        if y is not None and not settings.clusters:
+            num_classes = number_of_classes(y, settings.batch_size)
         gan = settings.build(x.shape[1:], num_classes, seed, x.mean(axis=0))
     else:
         make_deterministic(seed)
@@ -224,11 +227,6 @@ def _checked(
         x = check_samples(x, x.shape[1:], maker="generator")
     else:
         x = check_images(x, name="x")
-    if recipe.batch_size > len(x):
-        raise ValueError(
-            f"recipe {recipe.name!r} trains on batches of {recipe.batch_size} samples, "
-            f"but there are only {len(x)}"
-        )
     if not recipe.conditional:
         return x, None
     if y is None:

@@ -9,7 +9,7 @@ is finished, checkpoints.
 - ``training``: the training, from the networks to the exit status
 """
 
-from gantut.runs.folder import FILES, UsageError, locked, open_run, user_input
+from gantut.runs.folder import FILES, UsageError, locked, open_run, tell, user_input
 from gantut.runs.images import load_data, load_data_again, measure
 from gantut.runs.training import Training
 
@@ -22,5 +22,6 @@ __all__ = [
     "locked",
     "measure",
     "open_run",
+    "tell",
     "user_input",
 ]

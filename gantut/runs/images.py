@@ -25,15 +25,17 @@ LEFT_OUT = (
 class Images(NamedTuple):
     """Training images, what goes with them, and MNIST or Fashion-MNIST as a whole.
 
-    ``name`` is the data's own or the path of a file or folder, ``size`` what was asked of that.
+    ``name`` is the data's own or the path of a file or folder, ``size`` what was asked of that,
+    ``classes`` the names of the labels ``y`` if they have some.
     """
 
     name: str
-    size: int | None
+    size: int | tuple[int, int] | None
     x: Float32
     y: Any
     whole: data.ImageData | None
     summary: str
+    classes: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """What tells these training images from others, wherever they lie."""
@@ -44,23 +46,24 @@ class Images(NamedTuple):
         }
 
 
-def load_data(name: str, size: int | None = None) -> Images:
+def load_data(name: str, size: int | tuple[int, int] | None = None) -> Images:
     """The images that ``--data`` and ``--size`` name."""
     with user_input():
         if name in NAMES:
             if size is not None:
                 raise ValueError(f"--size is for your own images; those of {name} are 28 x 28")
             whole = data.load_mnist() if name == "mnist" else data.load_fashion_mnist()
-            found = data.OwnImages(whole.x_train, {})
+            found = data.OwnImages(whole.x_train)
             return Images(name, size, whole.x_train, whole.y_train, whole, found.summary())
         if not Path(name).exists():
             raise ValueError(
-                "--data: wanted mnist, fashion_mnist, an npz file or a folder of images, got "
-                f"{name!r}, and there is no such file"
+                "--data: wanted mnist, fashion_mnist, a folder of images, an npz or an npy file, "
+                f"got {name!r}, and there is no such file"
             )
         found = data.read_images(name, size)
         path = str(Path(name).resolve())
-        return Images(path, size, found.images, None, None, found.summary())
+        x, y, classes, _ = found
+        return Images(path, size, x, y, None, found.summary(), classes)
 
 
 def load_data_again(record: Mapping[str, Any], folder: Path, other: str | None = None) -> Images:

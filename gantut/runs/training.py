@@ -16,6 +16,8 @@ from gantut._keras import keras, tf
 from gantut._state import DamagedError, OtherTrainingError
 from gantut.callbacks import Checkpoints, HistoryWriter, SampleGrid
 from gantut.clustered import cluster_images
+from gantut.data import number_of_classes
+from gantut.data.images import WANTED_LABELS
 from gantut.diagnosis import Diagnosis
 from gantut.gan import GAN
 from gantut.runs.folder import CHECKPOINTS, UsageError, read_record, replacing, tell, user_input
@@ -45,17 +47,15 @@ class Training:
     ) -> None:
         if recipe.conditional and images.y is None:
             raise UsageError(
-                f"recipe {recipe.name!r} needs labels: wanted --data mnist or fashion_mnist, or "
-                f"another recipe, got {images.name!r}"
+                f"recipe {recipe.name!r} needs labels, and {images.name!r} has none: "
+                f"{WANTED_LABELS}, or another recipe"
             )
-        needs = f"batches of {recipe.batch_size} images"
-        if recipe.clusters:
-            needs += f" and divides them into {recipe.clusters} groups"
-        if len(images.x) < max(recipe.batch_size, recipe.clusters):
+        if len(images.x) < recipe.clusters:
             raise UsageError(
-                f"recipe {recipe.name!r} trains on {needs}, but {images.name!r} has only "
-                f"{len(images.x)}"
+                f"recipe {recipe.name!r} divides images into {recipe.clusters} groups, but "
+                f"{images.name!r} has only {len(images.x)}"
             )
+        recipe = recipe.fitted(len(images.x))
         if "seconds" not in length:
             length = {"steps": recipes.count_steps(recipe, len(images.x), **length)}
         # What fixes a training, as its record says it: another one does not go on with it.
@@ -104,6 +104,7 @@ class Training:
             "data": images.name,
             "size": images.size,
             "num_classes": gan.num_classes,
+            "classes": images.classes,
             "replicas": gan.distribute_strategy.num_replicas_in_sync,
             "environment": environment(),
         }
@@ -169,7 +170,9 @@ class Training:
         """The networks, if they can be trained as is wanted."""
         recipe, x, y = self.recipe, self.images.x, self.images.y
         with user_input(), contextlib.nullcontext() if strategy is None else strategy.scope():
-            classes = 0 if y is None else int(y.max()) + 1
+            classes = 0
+            if recipe.conditional:
+                classes = number_of_classes(y, recipe.batch_size)
             gan = recipe.build(x.shape[1:], classes, self.wanted["seed"], x.mean(axis=0))
         replicas = gan.distribute_strategy.num_replicas_in_sync
         if diagnose and not isinstance(gan, GAN):

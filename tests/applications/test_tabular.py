@@ -308,8 +308,8 @@ def test_recipes_train_on_rows_says_what_is_wrong():
     rows = np.random.default_rng(0).standard_normal((200, 2)).astype(np.float32)
     few = dataclasses.replace(settings, batch_size=16)
     assert recipes.train(few, rows, steps=2).steps == 2
-    with pytest.raises(ValueError, match="batches of 128 samples, but there are only 100"):
-        recipes.train(settings, rows[:100])
+    with pytest.warns(UserWarning, match="batches of 128 samples, .* only 100; .* batches of 64"):
+        recipes.train(settings, rows[:100], steps=1)
     with pytest.raises(ValueError, match="x must be float32, got float64"):
         recipes.train(settings, rows.astype(np.float64))
     with pytest.raises(ValueError, match="infinite"):

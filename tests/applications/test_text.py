@@ -113,7 +113,6 @@ def test_numpys_integers_are_integers():
         (lambda: text.measure(np.zeros(6), TINY), ValueError, "log_p"),
         (lambda: text.log_probabilities(tiny_writer(), text.sums(3)), ValueError, "the corpus has"),
         (lambda: text.log_probabilities(tiny_writer(), TINY, -1.0), ValueError, "temperature"),
-        (lambda: text.train(TINY), ValueError, "batches of 64 samples, but there are only 3"),
         (lambda: text.train(TINY, pretraining=-1), ValueError, "pretraining"),
     ],
 )

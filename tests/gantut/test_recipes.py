@@ -1,6 +1,7 @@
 """Recipes build what they say, train for as long as they are told, and repeat themselves."""
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import SimpleNamespace
@@ -190,6 +191,36 @@ def test_recipes_adapt_to_the_images_or_say_why_not():
         recipes.get("dcgan").build((30, 28, 1))
     with pytest.raises(ValueError, match=r"'tutorial_dcgan' is made for .* got \(32, 32, 1\)"):
         recipes.get("tutorial_dcgan").build((32, 32, 1))
+
+
+ANY = ["fast", "mlp", "conditional_mlp", "conditional_fast", "clustered_fast", "vae"]
+BY_FOUR = ["dcgan", "conditional_dcgan", "mini_biggan"]
+DIGITS = ["tutorial_dcgan", "stacked_dcgan", "stacked_small"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(16, 16, 1), (28, 28, 1), (45, 33, 1), (64, 48, 3)], ids=str)
+def test_each_recipe_takes_a_step_on_images_of_this_size_or_says_what_it_can(shape, eager):
+    x = np.random.default_rng(0).uniform(-1, 1, (16, *shape)).astype(np.float32)
+    y = np.arange(16) % 3
+    assert sorted([*ANY, *BY_FOUR, *DIGITS, "stacked"]) == sorted(recipes.RECIPES)
+    for name, recipe in recipes.RECIPES.items():
+        small = replace(recipe, batch_size=8, steps_per_execution=1)
+        small = replace(small, clusters=4) if recipe.clusters else small
+        why = None
+        if name in DIGITS and shape != (28, 28, 1):
+            why = r"made for images of shape \(28, 28, 1\)"
+        elif name == "stacked" and shape[2] == 3:
+            why = r"wanted the image_shape \(height, width, 1\)"
+        elif name in BY_FOUR and (shape[0] % 4 or shape[1] % 4):
+            why = "multiples of 4 .* got 45 x 33; resize the images to 48 x 36"
+        if why is None:
+            run = recipes.train(small, x, y, steps=1)
+            assert run.gan.sample(2).shape[1:3] == shape[:2], name
+            assert run.diverged_at is None, name
+        else:
+            with pytest.raises(ValueError, match=why):
+                recipes.train(small, x, y, steps=1)
 
 
 def test_get():
@@ -629,11 +660,25 @@ def test_a_recipe_stacks_the_images_and_their_mean(eager):
         replace(recipe, image_shape=(4, 4, 1)).build((4, 4, 3))
 
 
+def test_a_batch_that_the_data_does_not_fill_is_made_smaller_with_a_word():
+    with pytest.warns(UserWarning, match=r"of 16 samples, .* only 7; it takes batches of 4"):
+        run = recipes.train(TINY, IMAGES[:7], epochs=2)
+    assert run.steps == 2  # a full batch of 4 in 7 images, twice
+    smaller = recipes.train(replace(TINY, batch_size=4), IMAGES[:7], steps=2)
+    for ours, theirs in zip(run.gan.weights, smaller.gan.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    packs = recipes.stabilise(TINY, packing=2)
+    with pytest.warns(UserWarning, match="batches of 8"):
+        assert recipes.train(packs, IMAGES[:15], steps=2).steps == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert TINY.fitted(16) is TINY
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [
         (IMAGES[:0], "at least one image"),
-        (IMAGES[:15], "batches of 16 samples, but there are only 15"),
         (IMAGES.astype(np.float64), "got dtype float64"),
         ((127.5 * (IMAGES + 1)).astype(np.uint8), "got dtype uint8"),
         (IMAGES[..., 0], "add the axis of the channels"),

@@ -149,3 +149,12 @@ def test_classes_without_an_example_are_told():
     for labels, wanted in (([1, 2, 3], 4), ([0, 1, 7], 8), ([5, 5], 6), ([10**12], 10**12 + 1)):
         with pytest.warns(UserWarning, match=f"the labels are {min(labels)}"):
             assert number_of_classes(np.array(labels)) == wanted
+
+
+def test_classes_that_hardly_come_in_a_batch_are_told():
+    labels = np.repeat([0, 1, 2, 3], [40, 16, 15, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert number_of_classes(labels, 4) == 4
+    with pytest.warns(UserWarning, match=r"2 of 4 classes .* \(64 / 4\) .*: 2, 3$"):
+        assert number_of_classes(labels, 64) == 4

@@ -334,11 +334,11 @@ def test_the_hints_lead_to_the_images(tmp_path, array):
 
 
 def test_load_images_refuses_other_paths_and_options(tmp_path, pixels):
-    with pytest.raises(FileNotFoundError, match=r"no such folder or npz file: .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"no such folder, npz or npy file: .*nowhere"):
         data.load_images(tmp_path / "nowhere")
     Image.fromarray(pixels[0]).save(tmp_path / "x.png")
     with pytest.raises(
-        ValueError, match=r"must name a folder or an npz file, got the file .*x.png"
+        ValueError, match=r"must name a folder, an npz or an npy file, got the file .*x.png"
     ):
         data.load_images(tmp_path / "x.png")
     with pytest.raises(TypeError, match="int"):
@@ -351,3 +351,101 @@ def test_load_images_refuses_other_paths_and_options(tmp_path, pixels):
             data.load_images(tmp_path, size=size)
     with pytest.raises(TypeError, match="color must be True, False or None, got 'grey'"):
         data.load_images(tmp_path, color="grey")
+
+
+# --- Labels --------------------------------------------------------------------------------------
+
+
+def in_classes(folder, pixels, names):
+    for i, (name, image) in enumerate(zip(names, pixels, strict=True)):
+        place = folder / name / f"{9 - i}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place)
+    return folder
+
+
+def test_subfolders_are_classes_in_the_order_of_their_names_as_in_keras(tmp_path, pixels):
+    # "a b" comes before "a" where whole paths are sorted, since "/" comes after " ".
+    folder = in_classes(tmp_path, pixels, ("c", "a b", "a/deeper"))
+    (folder / ".hidden").mkdir()
+    (folder / "b").mkdir()
+    found = data.read_images(folder)
+    assert found.classes == ("a", "a b", "b", "c")
+    assert found.labels.dtype == np.int64
+    wanted = {3: pixels[0], 1: pixels[1], 0: pixels[2]}
+    for image, label in zip(found.images, found.labels, strict=True):
+        np.testing.assert_array_equal(image, to_float(wanted[label]))
+    assert "in 4 classes (0 a: 1, 1 a b: 1, 2 b: 0, 3 c: 1)" in found.summary()
+    keras = pytest.importorskip("keras")
+    theirs = keras.utils.image_dataset_from_directory(
+        folder, image_size=(10, 12), shuffle=False, batch_size=None, verbose=False
+    )
+    assert tuple(theirs.class_names) == found.classes
+    assert sorted(int(y) for _, y in theirs) == sorted(found.labels.tolist())
+    x, y = data.load_images(folder, labels=True)
+    np.testing.assert_array_equal(x, data.load_images(folder))
+    np.testing.assert_array_equal(y, found.labels)
+
+
+@pytest.mark.parametrize("names", [("a", "a", "a"), ("a", "b", "."), (".", ".", ".")])
+def test_folders_without_classes(tmp_path, pixels, names):
+    folder = in_classes(tmp_path, pixels, names)
+    assert data.read_images(folder).labels is None
+    with pytest.raises(ValueError, match="has no labels: wanted two subfolders or more"):
+        data.load_images(folder, labels=True)
+
+
+@pytest.mark.parametrize(
+    ("image_name", "label_name"),
+    [
+        ("images", "labels"),
+        ("x_train", "y_train"),
+        ("train_images", "train_labels"),
+        ("x", "y"),
+        ("X", "y"),
+        ("arr_0", "arr_1"),
+        ("images", "y"),
+        ("pictures", "labels"),
+    ],
+)
+def test_an_npz_has_labels_beside_the_images(tmp_path, pixels, image_name, label_name):
+    path = tmp_path / "own.npz"
+    for labels in ([2, 0, 1], [[2], [0], [1]]):
+        np.savez(path, **{image_name: pixels, label_name: np.array(labels, np.uint8)})
+        found = data.read_images(path)
+        np.testing.assert_array_equal(found.images, to_float(pixels))
+        assert (found.labels.tolist(), found.labels.dtype) == ([2, 0, 1], np.int64)
+        assert found.summary().endswith("in 3 classes (0: 1, 1: 1, 2: 1)")
+    np.savez(path, **{image_name: pixels, label_name: ["owl", "cat", "owl"]})
+    found = data.read_images(path)
+    assert (found.labels.tolist(), found.classes) == ([1, 0, 1], ("cat", "owl"))
+
+
+def test_the_labels_are_those_of_the_images_that_are_read(tmp_path, pixels):
+    path = tmp_path / "own.npz"
+    np.savez(path, x_test=pixels[:2], y_test=[5, 6], x_train=pixels, y_train=[0, 1, 0], y=[9])
+    assert data.read_images(path).labels.tolist() == [0, 1, 0]
+    for labels in ([0, 1], [0.0, 1.0, 2.0], [-1, 0, 1], np.eye(3, dtype=int)):
+        np.savez(path, images=pixels, labels=labels)
+        with pytest.raises(ValueError, match=r"own\.npz: labels must be"):
+            data.load_images(path)
+
+
+def test_an_npy_is_read_like_an_npz(tmp_path, pixels):
+    path = tmp_path / "own.npy"
+    np.save(path, pixels)
+    found = data.read_images(path, size=5)
+    np.savez(tmp_path / "own.npz", pixels)
+    np.testing.assert_array_equal(found.images, data.load_images(tmp_path / "own.npz", size=5))
+    assert found.labels is None
+    np.save(path, to_float(pixels))
+    loaded = data.load_images(path)
+    np.testing.assert_array_equal(loaded, to_float(pixels))
+    path.unlink()
+    loaded *= 2  # the user's own, wherever the file is
+    path.write_bytes(b"\x93NUMPY" + bytes(9))
+    with pytest.raises(ValueError, match=r"own\.npy: wanted an npy file, got"):
+        data.load_images(path)
+    np.save(path, np.array([{}]), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"own\.npy: wanted an npy file, got"):
+        data.load_images(path)
