@@ -1,4 +1,4 @@
-"""The command ``gantut``: list recipes, train, sample, evaluate.
+"""The command ``gantut``: list recipes, train, sample, evaluate, and write a script to change.
 
 Exit status: 0; 1 if a training diverged; 2 for bad input, a full disk or too little memory, with
 one line on standard error; 70 for a fault of gantut, with its traceback; 130 after Ctrl-C and 143
@@ -8,12 +8,15 @@ after SIGTERM, once what there is has been saved.
 import argparse
 import contextlib
 import io
+import json
 import math
 import os
 import shlex
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -56,6 +59,11 @@ _LABELS = _reader(
 _FILE = _reader(
     Path, "a name ending in .png or .npz", lambda path: path.suffix.lower() in (".png", ".npz")
 )
+_SIZE = _reader(
+    lambda text: [int(side) for side in (text.split("x") if "x" in text else (text, text))],
+    "pixels like 28 or 24x32",
+    lambda size: len(size) == 2 and min(size) >= 1,
+)
 _NUMBER: dict[str, Any] = {"type": _POSITIVE, "metavar": "N"}
 _SEED: dict[str, Any] = {"type": _NATURAL, "metavar": "K", "default": 0, "help": "default: 0"}
 _DRAWN: dict[str, Any] = {"default": _EVALUATED, "metavar": "N"}
@@ -71,6 +79,13 @@ def _make_parser() -> argparse.ArgumentParser:
 
     commands.add_parser("recipes", help="list what can be trained").set_defaults(run=_list_recipes)
 
+    new = commands.add_parser("new", help="write a script that trains a GAN of your own images")
+    new.add_argument("file", type=Path, metavar="FILE", help="the script, such as my_gan.py")
+    new.add_argument(
+        "--data", default="images", metavar="DATA", help="a folder, an npz or an npy file"
+    )
+    new.set_defaults(run=_new)
+
     train = commands.add_parser("train", help="train a GAN by a recipe")
     train.add_argument("recipe", metavar="RECIPE", help="a name that `gantut recipes` lists")
     train.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the run")
@@ -85,9 +100,12 @@ def _make_parser() -> argparse.ArgumentParser:
         "--data",
         default="mnist",
         metavar="DATA",
-        help="mnist (default), fashion_mnist, an npz file or a folder of images",
+        help="mnist (default), fashion_mnist, a folder of images (subfolders are classes), or an "
+        "npz or npy file",
     )
-    train.add_argument("--size", **_NUMBER, help="bring your own images to N x N pixels")
+    train.add_argument(
+        "--size", type=_SIZE, metavar="N", help="bring your own images to N x N pixels, or to HxW"
+    )
     again = train.add_mutually_exclusive_group()
     again.add_argument("--overwrite", **_SWITCH, help="replace the run that DIR holds")
     again.add_argument(
@@ -185,7 +203,10 @@ def _run(options: argparse.Namespace) -> tuple[int, str]:
         os.close(saved)
         os.close(nowhere)
     try:
-        return int(options.run(options)), ""
+        with warnings.catch_warnings():
+            # A warning is a line too, beside a progress bar if there is one.
+            warnings.showwarning = lambda message, *_, **__: runs.tell(f"gantut: {message}")
+            return int(options.run(options)), ""
     except KeyboardInterrupt:
         return 130, "interrupted"
     except Exception as error:
@@ -212,6 +233,15 @@ def _list_recipes(options: argparse.Namespace) -> int:
         steps = recipe.gpu_steps if gpu else recipe.steps
         print(f"{recipe.name:<{width}}  {steps:>6,} steps of {recipe.batch_size:>3}  "
               f"{recipe.summary}")  # fmt: skip
+    return 0
+
+
+def _new(options: argparse.Namespace) -> int:
+    script = resources.files("gantut").joinpath("script/my_gan.py").read_text(encoding="utf-8")
+    script = script.replace('"images"', json.dumps(options.data, ensure_ascii=False), 1)
+    with options.file.open("x", encoding="utf-8") as file:  # never over another
+        file.write(script.replace("my_gan", options.file.stem))
+    print(f"{options.file}: run it with python {options.file}; it reads {options.data}")
     return 0
 
 

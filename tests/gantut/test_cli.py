@@ -158,6 +158,8 @@ def test_version(capsys):
         (["train", "tiny", "--out", "x", "--seconds", "2", "--steps", "2"], "not allowed with"),
         (["train", "tiny", "--out", "x", "--seed", "-1"], "--seed"),
         (["train", "tiny", "--out", "x", "--size", "a"], "--size"),
+        (["train", "tiny", "--out", "x", "--size", "8x0"], "--size"),
+        (["train", "tiny", "--out", "x", "--size", "8x8x1"], "--size"),
         (["train", "tiny", "--out", "x", "--colour"], "--colour"),
         (["sample", "x", "--out", "x.jpg"], "x.jpg"),
         (["sample", "x", "--out", "x.png", "-n", "0"], "-n"),
@@ -235,6 +237,44 @@ def test_names_that_standard_output_cannot_encode(finished, tmp_path, monkeypatc
     assert cli.main(arguments) == 0
     out.flush()
     assert b"2 samples" in out.buffer.getvalue()
+
+
+# --- new -----------------------------------------------------------------------------------------
+
+
+def test_a_new_script_is_not_written_over_another(tmp_path, capsys):
+    script = tmp_path / "mine.py"
+    assert cli.main(["new", str(script), "--data", 'a "folder"\\of/ü']) == 0
+    text = script.read_text("utf-8")
+    assert 'DATA = "a \\"folder\\"\\\\of/ü"' in text
+    assert 'gan.save("mine")' in text
+    compile(text, script, "exec")
+    refused(capsys, ["new", script], "mine.py", "exists")
+    assert script.read_text("utf-8") == text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_new_script_runs_as_it_is(channels, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 20, 20, *channels), "u1")
+    (tmp_path / "images").mkdir()
+    for i, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / "images" / f"{i}.png")
+    script = tmp_path / "my_gan.py"
+    assert cli.main(["new", str(script)]) == 0
+    text = script.read_text()
+    script.write_text(text.replace("STEPS = 4_000", "STEPS = 16"))  # but for its length
+    assert text.count("STEPS = 4_000") == 1
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert min(Image.open(tmp_path / "my_gan.png").size) > 8 * 64
+    assert sorted(path.name for path in (tmp_path / "my_gan").iterdir()) == [
+        "discriminator.keras",
+        "generator.keras",
+        "state.npz",
+    ]
 
 
 # --- train ---------------------------------------------------------------------------------------
@@ -319,7 +359,7 @@ def test_a_run_is_replaced_only_when_asked(archive, tmp_path, capsys):
     refused(capsys, train(folder, archive), "holds a run already (run.json, grids)", "--overwrite")
     # Bad input loses nothing either.
     refused(capsys, train(folder, tmp_path / "no.npz", "--overwrite"), "no.npz")
-    refused(capsys, train(folder, archive, "--overwrite", recipe="dcgan"), "48")
+    refused(capsys, train(folder, archive, "--overwrite", recipe="clustered_fast"), "256 groups")
     assert content(folder) == before
     arguments = ("--overwrite", "--size", "4", "--epochs", "2", "--samples", "0")
     assert cli.main(train(folder, archive, *arguments)) == 0
@@ -395,17 +435,57 @@ def test_bad_data_is_refused(archive, digits, tmp_path, monkeypatch, capsys, tin
     refused(capsys, train(run, nan), "nan.npz", "NaN")
     refused(capsys, train(run, empty), "empty")
     refused(capsys, train(run, "mnist", "--size", "6"), "--size is for your own images")
-    refused(capsys, train(run, archive, recipe="tiny_conditional"), "needs labels")
-    refused(capsys, train(run, archive, recipe="fast"), "batches of 64", "only 48")
+    refused(capsys, train(run, archive, recipe="tiny_conditional"), "needs labels", "subfolders")
     refused(capsys, train(run, archive, "--seed", str(2**32)), "seed")
     refused(capsys, train(run, archive, "--devices", "3"), "devices=3")
     monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, image_shape=(28, 28, 1)))
     refused(capsys, train(run, archive), "(28, 28, 1)")
-    refused(capsys, ["train", "vae", "--out", run, "--diagnose"], "batches of 64")
     coloured = save_images(tmp_path / "coloured.npz", channels=(3,))
     monkeypatch.setitem(recipes.RECIPES, "tiny", replace(tiny, stack=3))
     refused(capsys, train(run, coloured), "grey")
     assert content(run) == {}
+
+
+def test_a_folder_of_classes_trains_a_conditional_recipe(tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 6, 6), "u1")
+    for i, image in enumerate(pixels):
+        place = tmp_path / "own" / ("cat", "dog", "dog")[i % 3] / f"{i}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place)
+    Image.fromarray(pixels[0]).save(tmp_path / "own" / "owl.png")
+    run, own = tmp_path / "run", tmp_path / "own"
+    refused(capsys, train(run, own, recipe="tiny_conditional"), "has none")
+    (own / "owl").mkdir()
+    (own / "owl.png").rename(own / "owl" / "0.png")
+    assert cli.main(train(run, own, "--samples", "6", recipe="tiny_conditional")) == 0
+    said = capsys.readouterr()
+    assert "25 images of 6 x 6, grey, in 3 classes (0 cat: 8, 1 dog: 16, 2 owl: 1)" in said.out
+    # One line, without the place in our code.
+    assert "gantut: 1 of 3 classes have fewer examples" in said.err
+    assert ".py" not in said.err
+    record = json.loads((run / "run.json").read_text())
+    assert (record["num_classes"], record["classes"]) == (3, ["cat", "dog", "owl"])
+    out = tmp_path / "drawn.npz"
+    assert cli.main(["sample", str(run), "-n", "3", "--labels", "2", "--out", str(out)]) == 0
+
+
+def test_own_images_of_another_height_than_width(archive, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert cli.main(train(run, archive, "--size", "5x7", "--samples", "9", "--steps", "1")) == 0
+    assert "48 images of 5 x 7" in capsys.readouterr().out
+    assert cli.main(["evaluate", str(run), "-n", "9"]) == 0
+
+
+def test_few_images_take_a_smaller_batch_with_a_word(tmp_path, capsys):
+    few = save_images(tmp_path / "few.npz", n=5)
+    run = tmp_path / "run"
+    assert cli.main(train(run, few, "--steps", "2", "--samples", "5")) == 0
+    told = capsys.readouterr().err
+    assert told.count("gantut: recipe 'tiny' trains on batches of 16 samples") == 1
+    record = json.loads((run / "run.json").read_text())
+    assert record["settings"]["batch_size"] == 4
+    assert cli.main(train(run, few, "--steps", "2", "--samples", "5", "--resume")) == 0
+    assert "the run is finished" in capsys.readouterr().out
 
 
 def test_only_gans_are_diagnosed(tmp_path, monkeypatch, capsys):
