@@ -5,9 +5,10 @@ The mathematics of a model is its ``step``; what leads to it is here::
     fit  ->  a look at the data  ->  Keras' loop  ->  train_step  ->  step
 """
 
+import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -40,7 +41,7 @@ class Model(keras.Model):
     num_classes: int | None = None
     on_replicas = False
     _pick: Callable[[Any], Any] | None = None
-    _waits = False
+    _waits = _looks = False
 
     def begin(self, seed: int | None, *means: str) -> None:
         """Makes what counts, draws and reports (running means of these names)."""
@@ -86,6 +87,8 @@ class Model(keras.Model):
         x, labels = self.unpack(data)
         if labels is not None and self.num_classes is not None:
             labels = _known_labels(labels, self.num_classes)
+        if self._looks:
+            x = _finite(x, self.step_counter, images=len(self.sample_shape) == 3)
         # The end of data that does not tell its length is found by a step whose batch is missing:
         # what did not wait for the batch would move, count and draw once more.
         with tf.control_dependencies([x] if self._waits else []):
@@ -110,14 +113,18 @@ class Model(keras.Model):
         pick: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> keras.callbacks.History:
-        """Keras' ``fit`` after a look at the data: at an array, or a first batch and all labels.
+        """Keras' ``fit`` after a look at the data: at all of an array, or at a first batch.
+
+        Of each later batch every step looks at the labels, and whether samples are finite and
+        images in [-1, 1].
 
         Args:
             x: Samples as an array or a list; or batches ``x`` or ``(x, labels)``, as a dataset, a
-                ``keras.utils.PyDataset`` or a generator. Images are float32 (batch, height,
-                width, channels) in [-1, 1].
+                ``keras.utils.PyDataset``, a generator, or another iterable such as a torch
+                ``DataLoader``. Images are float32 (batch, height, width, channels) in [-1, 1].
             y: Integer labels beside an array ``x``; ignored by a model without labels.
-            batch_size: Samples in a batch of an array; 32 if None.
+            batch_size: Samples in a batch of an array; 32 if None. Where there are fewer it is
+                all of them, with a warning.
             epochs: As in Keras.
             verbose: As in Keras.
             callbacks: As in Keras. A warning says which of Keras' own do less here than their
@@ -128,6 +135,11 @@ class Model(keras.Model):
 
         Returns:
             Keras' History, with the running means of each epoch.
+
+        Raises:
+            TypeError: ``x`` is none of these.
+            ValueError: what was looked at first does not fit the networks.
+            tensorflow.errors.InvalidArgumentError: a later batch does not.
         """
         kind = type(self).__name__
         for name in ("sample_weight", "class_weight", "validation_data", "validation_split"):
@@ -140,12 +152,13 @@ class Model(keras.Model):
         if batch_size is not None:
             batch_size = _check.integer(batch_size, "batch_size", 1)
         warn_of_callbacks(callbacks, [metric.name for metric in self.metrics])
-        compiled_for = self._pick, self._waits
+        compiled_for = self._pick, self._waits, self._looks
         self._pick = pick
         try:
             x, y = self._looked_at(x, y, batch_size)
             self._waits = not _tells_length(x)
-            if (self._pick, self._waits) != compiled_for:
+            self._looks = not isinstance(x, np.ndarray) and pick is None
+            if (self._pick, self._waits, self._looks) != compiled_for:
                 self.train_function = None
             return super().fit(x, y, batch_size, epochs, verbose, callbacks, **options)
         finally:
@@ -174,19 +187,30 @@ class Model(keras.Model):
             x, y = np.asarray(x), np.asarray(y) if self.conditional and y is not None else None
             self.check_batch(x, y)
             if batch_size is not None and batch_size > len(x):
-                raise ValueError(f"batch_size {batch_size} is more than the {len(x)} samples")
+                warnings.warn(
+                    f"batch_size {batch_size} is more than the {len(x)} samples: a batch holds "
+                    f"{len(x)}",
+                    stacklevel=3,
+                )
             if rows := len(x) % (batch_size or 32):
                 self.check_rows(rows)
+            return x, y
+        if isinstance(x, tf.distribute.DistributedDataset):
             return x, y
         if isinstance(x, Iterator):
             first, rest = next(x, None), x
             x = (batch for part in ([first], rest) for batch in part)
-        elif isinstance(x, tf.data.Dataset):
-            first = next(iter(x.take(1)), None)
         elif isinstance(x, keras.utils.PyDataset):
             first = None if x.num_batches == 0 else x[0]
-        else:  # shared out to replicas, or another library's
-            return x, y
+        elif isinstance(x, Iterable) and not isinstance(x, str | Mapping):
+            x = x if isinstance(x, tf.data.Dataset) else _as_dataset(x)
+            first = next(iter(x.take(1)), None)
+        else:
+            raise TypeError(
+                "fit takes an array or a list of samples, or batches of them as a tf.data.Dataset, "
+                "a keras.utils.PyDataset, a torch DataLoader or a generator (not its function); "
+                f"got {type(x).__name__}"
+            )
         if first is None:
             raise ValueError("the dataset is empty")
         self.check_batch(*self.unpack(first))
@@ -245,6 +269,33 @@ def _known_labels(labels: Tensor, num_classes: int) -> Tensor:
     words = f"labels must be in 0..{num_classes - 1}, got"
     with tf.control_dependencies([tf.debugging.Assert(known, [words, labels], summarize=16)]):
         return tf.identity(labels)
+
+
+def _finite(x: Tensor, step: Any, images: bool) -> Tensor:
+    """The samples, if all are numbers, and those of images in [-1, 1]; else nothing is learned."""
+    wrong = tf.math.count_nonzero(~(tf.abs(x) <= 1 if images else tf.math.is_finite(x)))
+    wanted = "images must be in [-1, 1]" if images else "samples must be finite"
+    said = [f"{wanted}, NaN nowhere; values that are not:", wrong, "in the batch of step", step]
+    with tf.control_dependencies([tf.debugging.Assert(tf.equal(wrong, 0), said)]):
+        return tf.identity(x)
+
+
+def _as_dataset(batches: Iterable[Any]) -> tf.data.Dataset:
+    """Batches of another library, such as a torch DataLoader's, as a dataset of arrays."""
+
+    def arrays() -> Iterator[tuple[np.ndarray, ...]]:
+        for batch in batches:
+            parts = batch if isinstance(batch, tuple | list) else [batch]
+            yield tuple(np.asarray(part) for part in parts)
+
+    first = next(arrays(), None)
+    if first is None:
+        raise ValueError("the dataset is empty")
+    specs = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in first)
+    dataset = tf.data.Dataset.from_generator(arrays, output_signature=specs)
+    with contextlib.suppress(TypeError):  # they need not tell their number
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(batches)))  # type: ignore[arg-type]
+    return dataset
 
 
 def _tells_length(data: Any) -> bool:

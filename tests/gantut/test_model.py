@@ -87,7 +87,6 @@ BAD = {
     "0..255": (lambda: 127.5 * (images() + 1), r"\[-1, 1\]"),
     "NaN": (with_nan, "NaN"),
     "empty": (lambda: images(0), "at least one"),
-    "few": (lambda: images(3), "batch_size 4"),
     "tensor": (lambda: tf.constant(images(scale=9.0)), r"\[-1, 1\]"),
     "empty dataset": (lambda: batched(images()).take(0), "empty"),
     "empty generator": (lambda: iter(()), "empty"),
@@ -141,6 +140,77 @@ def test_bad_labels(y, message):
     assert int(gan.step_counter) == 0
 
 
+class Tensor:
+    """What torch's tensors and NumPy have in common."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+class Loader:
+    """Batches as a torch DataLoader gives them: a list of tensors, or a tensor alone."""
+
+    def __init__(self, *arrays):
+        self.arrays = arrays
+
+    def __len__(self):
+        return math.ceil(len(self.arrays[0]) / 4)
+
+    def __iter__(self):
+        for batch in Batches(*self.arrays):
+            parts = [Tensor(part) for part in batch]
+            yield parts if len(parts) > 1 else parts[0]
+
+
+def test_a_loader_of_another_library_is_a_dataset():
+    x, y = images(10), np.arange(10) % 3
+    for arrays, classes in (((x,), None), ((x, y), 3)):
+        ends = []
+        for data in (batched(*arrays), Loader(*arrays)):
+            gan = make(classes=classes, seed=1)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)
+                gan.fit(data, epochs=2, verbose=0, shuffle=False)
+            assert int(gan.step_counter) == 6
+            ends.append(state(gan))
+        assert_same_state(*ends)
+    with pytest.raises(ValueError, match=r"\(10, 1, 4, 4\); move the channels last"):
+        make().fit([image.transpose(2, 0, 1) for image in x])
+    with pytest.raises(ValueError, match="empty"):
+        make().fit(Loader(images(0)))
+
+
+@pytest.mark.parametrize("data", [lambda: images(), "folder", {"x": images()}, 3, object()])
+def test_what_is_no_data_is_refused_in_a_line(models, data):
+    for model in models.values():
+        with pytest.raises(TypeError, match=f"a generator .*; got {type(data).__name__}$"):
+            model.fit(data)
+
+
+@pytest.mark.parametrize("kind", [batched, Batches, generated, Loader])
+@pytest.mark.parametrize("wrong", [np.nan, 1.5, -np.inf])
+def test_a_later_batch_is_looked_at_before_anything_is_learned_of_it(kind, wrong):
+    x = images(12)
+    x[9, 2, 1, 0] = wrong
+    gan, good = make(), make()
+    said = r"(?s)images must be in \[-1, 1\].*not:\W+1\W.*of step\W+2$"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        gan.fit(kind(x), verbose=0, shuffle=False)
+    good.fit(batched(images(12)[:8]), verbose=0, shuffle=False)
+    assert_same_state(state(gan), state(good))
+
+
+def test_a_later_batch_is_looked_at_in_graphs_and_by_a_vae():
+    x = images(12)
+    x[9] = 2.0
+    for model in (make(eager=False), make("VAE")):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="images must be in"):
+            model.fit(batched(x), verbose=0)
+
+
 @pytest.mark.parametrize(("kind", "eager"), [(batched, False), (Batches, True), (generated, True)])
 def test_a_label_out_of_range_in_a_later_batch_is_told(kind, eager):
     gan = make(classes=3, eager=eager)
@@ -163,6 +233,19 @@ def test_labels_without_a_use_are_ignored_and_lists_are_arrays():
         ends.append(state(model))
     for end in ends[1:]:
         assert_same_state(end, ends[0])
+
+
+def test_a_batch_larger_than_the_data_is_all_of_it():
+    ends = []
+    for size in (8, 3):
+        model = make(seed=1)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(images(3), batch_size=size, verbose=0, shuffle=False)
+        said = [str(w.message) for w in caught if "batch_size" in str(w.message)]
+        assert said == ["batch_size 8 is more than the 3 samples: a batch holds 3"] * (size > 3)
+        ends.append(state(model))
+    assert_same_state(*ends)
 
 
 @pytest.mark.parametrize(
@@ -440,6 +523,15 @@ def test_callbacks_that_do_what_they_always_do(tmp_path):
     assert not said
     assert {"d_loss", "g_loss", "d_real", "d_fake"} <= set(header)
     assert len(rows) == 2
+
+
+def test_tensorboard_has_both_losses(tmp_path):
+    pytest.importorskip("tensorboard")
+    _, _, said = trained_with(keras.callbacks.TensorBoard(tmp_path, histogram_freq=1))
+    assert not said
+    records = [tf.compat.v1.train.summary_iterator(str(x)) for x in tmp_path.glob("*/*.v2")]
+    tags = {value.tag for events in records for event in events for value in event.summary.value}
+    assert {"epoch_d_loss", "epoch_g_loss", "logit/kernel/histogram"} <= tags
 
 
 def test_early_stopping_needs_a_mean_and_a_direction():
