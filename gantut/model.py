@@ -273,10 +273,12 @@ def _known_labels(labels: Tensor, num_classes: int) -> Tensor:
 
 def _finite(x: Tensor, step: Any, images: bool) -> Tensor:
     """The samples, if all are numbers, and those of images in [-1, 1]; else nothing is learned."""
-    wrong = tf.math.count_nonzero(~(tf.abs(x) <= 1 if images else tf.math.is_finite(x)))
+    worst = tf.reduce_max(tf.abs(x))
+    # Two reductions, which are cheap (10 µs for 64 digits): a maximum need not see NaN.
+    fine = (worst <= 1 if images else True) & tf.math.is_finite(tf.reduce_sum(x))
     wanted = "images must be in [-1, 1]" if images else "samples must be finite"
-    said = [f"{wanted}, NaN nowhere; values that are not:", wrong, "in the batch of step", step]
-    with tf.control_dependencies([tf.debugging.Assert(tf.equal(wrong, 0), said)]):
+    said = [f"{wanted}, got magnitudes up to", worst, "in the batch of step", step]
+    with tf.control_dependencies([tf.debugging.Assert(fine, said)]):
         return tf.identity(x)
 
 
