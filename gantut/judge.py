@@ -12,12 +12,14 @@ images: those of its floor are as new to it as samples are.
 ``tools/make_weights.py judge`` makes the weights, and records the seed, the versions, the machine
 and the accuracy in a JSON file next to them. The training schedule is fixed in advance and the last
 epoch is kept, so the test set, on which generators are later judged, selects nothing.
+
+For other images `train_judge` makes one of their labels, and `random_judge` one without labels.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +33,27 @@ from gantut.networks.parts import Tensor
 NUM_CLASSES = 10
 IMAGE_SHAPE = (28, 28, 1)
 DIGITS_ONLY = (
-    "the judge reads MNIST's digits only; for other images use gantut.metrics: sharpness, "
-    "nearest_training_images, and its distances on features of your own"
+    "the judge reads MNIST's digits only; evaluate other images with data=gantut.data.OwnImages, "
+    "which gantut.data.read_images returns"
 )
 JUDGES = {"first": "judge", "second": "second_judge"}  # by name, the file of weights
 _LAST = "channels_last"
 _BATCH = 500  # images at a time, which bounds the memory
+_PARTS = 64  # features of a judge without labels, at most
+
+Judge: TypeAlias = Callable[[Float32], tuple[Float32, Float32 | None]]
+"""From images to features (N, F) and to class probabilities (N, classes), if it knows classes."""
 
 layers = keras.layers
 
 
-def build_judge(name: str = "first", *, initializer: str = "glorot_uniform") -> keras.Model:
+def build_judge(
+    name: str = "first",
+    *,
+    initializer: Any = "glorot_uniform",
+    image_shape: Sequence[int] = IMAGE_SHAPE,
+    num_classes: int = NUM_CLASSES,
+) -> keras.Model:
     """Builds a classifier without trained weights.
 
     The first: four 3x3 convolutions and one dense layer of 64 units, each with batch normalisation
@@ -53,21 +65,23 @@ def build_judge(name: str = "first", *, initializer: str = "glorot_uniform") -> 
         name: One of `JUDGES`.
         initializer: Keras initialiser of the kernels. `load_judge` passes ``"zeros"``, which draws
             nothing, so that loading the judge leaves the random state of your program alone.
+        image_shape: (height, width, channels).
+        num_classes: Number of classes.
 
     Returns:
-        A `keras.Model` from images (B, 28, 28, 1) in [-1, 1] to logits (B, 10).
+        A `keras.Model` from images (B, 28, 28, 1) in [-1, 1] to logits (B, 10), or as was asked.
     """
     body = _check.one_of(name, "judge", {"first": _plain, "second": _residual})
     # Names, dtype and format are explicit: neither Keras' name counters nor a policy or a format
     # set by the caller may reach the judge.
     matrix = {"kernel_initializer": initializer, "dtype": "float32"}
-    inputs = keras.Input(IMAGE_SHAPE, dtype="float32", name="images")
+    inputs = keras.Input(tuple(image_shape), dtype="float32", name="images")
     x = body(inputs, matrix)
-    x = layers.Dense(NUM_CLASSES, name="logits", **matrix)(x)
+    x = layers.Dense(num_classes, name="logits", **matrix)(x)
     return keras.Model(inputs, x, name="judge")
 
 
-def _plain(x: Tensor, matrix: dict[str, str]) -> Tensor:
+def _plain(x: Tensor, matrix: dict[str, Any]) -> Tensor:
     """The features of the first judge."""
     for i, (filters, strides) in enumerate(((16, 1), (32, 2), (64, 2), (64, 2)), start=1):
         x = _convolve(x, str(i), filters, 3, strides, matrix)
@@ -79,7 +93,7 @@ def _plain(x: Tensor, matrix: dict[str, str]) -> Tensor:
     return layers.ReLU(dtype="float32", name="features")(x)
 
 
-def _residual(x: Tensor, matrix: dict[str, str]) -> Tensor:
+def _residual(x: Tensor, matrix: dict[str, Any]) -> Tensor:
     """The features of the second judge."""
     x = _silu(_convolve(x, "1", 16, 5, 2, matrix), "1")
     for i, (filters, strides) in enumerate(((16, 1), (32, 2), (48, 2)), start=2):
@@ -93,7 +107,7 @@ def _residual(x: Tensor, matrix: dict[str, str]) -> Tensor:
 
 
 def _convolve(
-    x: Tensor, number: str, filters: int, size: int, strides: int, matrix: dict[str, str]
+    x: Tensor, number: str, filters: int, size: int, strides: int, matrix: dict[str, Any]
 ) -> Tensor:
     place = {"padding": "same", "data_format": _LAST, "use_bias": False}
     x = layers.Conv2D(filters, size, strides, name=f"conv{number}", **place, **matrix)(x)
@@ -154,15 +168,7 @@ def probabilities(images: npt.ArrayLike, name: str = "first") -> Float32:
 
 def outputs(images: npt.ArrayLike, name: str = "first") -> tuple[Float32, Float32]:
     """Features and probabilities, by one of `JUDGES`, of images (N, 28, 28, 1) in [-1, 1]."""
-    images = check_digits(images)
-    forward = _forward(name)
-    with tf.device("CPU:0"):
-        blocks = [
-            forward(tf.convert_to_tensor(images[start : start + _BATCH]))
-            for start in range(0, len(images), _BATCH)
-        ]
-    hidden, probability = (np.concatenate(part) for part in zip(*blocks, strict=True))
-    return hidden, probability
+    return _reader(name)(check_digits(images))
 
 
 def accuracy(images: npt.ArrayLike, labels: npt.ArrayLike, name: str = "first") -> float:
@@ -181,14 +187,121 @@ def order(n: int) -> npt.NDArray[np.int64]:
 
 
 @functools.cache
-def _forward(name: str) -> Callable[..., Any]:
-    model = load_judge(name)
+def _reader(name: str) -> Any:
+    return _as_judge(load_judge(name))
+
+
+def _as_judge(model: keras.Model) -> Judge:
     heads = [model.get_layer("features").output, model.output]
     both = keras.Model(model.input, heads, name="judge_outputs")
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32)])
-    def forward(images: Any) -> Any:
+    def read(images: Tensor) -> list[Tensor]:
         hidden, logits = both(images, training=False)
-        return hidden, tf.nn.softmax(logits)
+        return [hidden, tf.nn.softmax(logits)]
 
-    return forward
+    return _in_blocks(read, model.input.shape[1:])
+
+
+def _in_blocks(read: Callable[[Any], list[Any]], shape: Sequence[int]) -> Any:
+    """A function of images of a shape that makes arrays of them, some at a time, on the CPU."""
+    forward = tf.function(read, input_signature=[tf.TensorSpec((None, *shape), tf.float32)])
+
+    def read_all(images: Float32) -> tuple[Float32, ...]:
+        starts = range(0, len(images), _BATCH)
+        with tf.device("CPU:0"):
+            blocks = [forward(tf.convert_to_tensor(images[i : i + _BATCH])) for i in starts]
+        return tuple(np.concatenate(part) for part in zip(*blocks, strict=True))
+
+    return read_all
+
+
+# --- Other images than digits --------------------------------------------------------------------
+
+
+def train_judge(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    num_classes: int | None = None,
+    steps: int = 300,
+    seed: int = 0,
+) -> Judge:
+    """A judge of other images, trained on their labels: the first one's network.
+
+    It learns from batches of 64, drawn with replacement, by Adam at a rate that falls from 2e-3 to
+    0 along half a cosine. What it has learned from is no measure of it: keep images apart.
+
+    Args:
+        images: float32 (n, height, width, channels) in [-1, 1].
+        labels: Their classes, integers (n,) from 0.
+        num_classes: Number of classes; as the largest label says if None.
+        steps: Batches that it learns from.
+        seed: Fixes its weights and the batches.
+
+    Returns:
+        From images of that shape to 64 features and the probabilities of the classes.
+    """
+    x = check_images(images)
+    y = check_labels(labels, len(x), num_classes)
+    model = build_judge(
+        initializer=keras.initializers.GlorotUniform(_check.seed(seed)),
+        image_shape=x.shape[1:],
+        num_classes=num_classes or int(y.max()) + 1,
+    )
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, _check.integer(steps, "steps", 1))
+    model.compile(
+        keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    random = np.random.default_rng(seed)
+    for rows in random.integers(len(x), size=(steps, 64)):
+        model.train_on_batch(x[rows], y[rows])
+    return _as_judge(model)
+
+
+def random_judge(images: npt.ArrayLike, *, seed: int = 0) -> Judge:
+    """A judge of images without labels: random convolutions, which learn nothing.
+
+    Random networks rank generators of images that ImageNet's are far from (Naeem et al. 2020). Here
+    three layers of convolutions from N(0, 2 / inputs) with ReLU, of 32, 64 and 64 channels, each
+    halved by averaging: of each channel the means over 3 x 3 places, and the root mean square over
+    all. Of these 1,600 numbers the principal components of the images, as many as a tenth of them
+    but 2 to 64, each of variance 1.
+
+    Args:
+        images: float32 (n, height, width, channels) in [-1, 1], those that the components
+            are of, and by which samples will be judged.
+        seed: Fixes the convolutions.
+
+    Returns:
+        From images of that shape to the features, and None: it knows no classes.
+    """
+    from sklearn.decomposition import PCA
+
+    x = check_images(images)
+    random, depth = _check.rng(seed), x.shape[3]
+    kernels = []
+    for side, width in ((5, 32), (3, 64), (3, 64)):
+        shape, deviation = (side, side, depth, width), (2 / (side**2 * depth)) ** 0.5
+        kernels.append(random.normal(0, deviation, shape).astype(np.float32))
+        depth = width
+
+    def read(x: Tensor) -> list[Tensor]:
+        found = []
+        for kernel in kernels:
+            x = tf.nn.relu(tf.nn.conv2d(x, kernel, 1, "SAME"))
+            places = tf.image.resize(x, (3, 3), method="area")
+            found += [tf.reshape(places, (tf.shape(x)[0], 9 * kernel.shape[3]))]
+            found += [tf.sqrt(tf.reduce_mean(tf.square(x), axis=(1, 2)))]
+            x = tf.nn.avg_pool2d(x, 2, 2, "SAME")
+        return [tf.concat(found, axis=1)]
+
+    responses = _in_blocks(read, x.shape[1:])
+    some = x[order(len(x))[:5_000]]
+    axes = PCA(
+        min(_PARTS, max(2, len(some) // 10)),
+        whiten=True,
+        svd_solver="randomized",
+        random_state=seed,
+    )
+    axes.fit(responses(some)[0])
+    return lambda images: (axes.transform(responses(images)[0]), None)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,29 +91,13 @@ def _told(passed_over: Mapping[str, int]) -> str:
     return f"; {number:,} other file{'s' * (number != 1)} passed over ({endings})"
 
 
-@overload
-def load_images(
-    path: str | os.PathLike[str],
-    size: int | tuple[int, int] | None = None,
-    color: bool | None = None,
-    *,
-    labels: Literal[False] = False,
-) -> Float32: ...
-@overload
-def load_images(
-    path: str | os.PathLike[str],
-    size: int | tuple[int, int] | None = None,
-    color: bool | None = None,
-    *,
-    labels: Literal[True],
-) -> tuple[Float32, Int64]: ...
 def load_images(
     path: str | os.PathLike[str],
     size: int | tuple[int, int] | None = None,
     color: bool | None = None,
     *,
     labels: bool = False,
-) -> Float32 | tuple[Float32, Int64]:
+) -> Any:
     """Loads your own images from a folder, an npz or an npy file.
 
     Args:

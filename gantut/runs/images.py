@@ -1,12 +1,13 @@
 """The images of a run: those that were named, and its samples beside them."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gantut import data, evaluation, judge, metrics, networks
+from gantut import data, evaluation, judge, networks
 from gantut._files import write_json
 from gantut._keras import keras
 from gantut.data import Float32
@@ -15,11 +16,6 @@ from gantut.runs.folder import UsageError, user_input
 from gantut.sampling import sample
 
 NAMES = ("mnist", "fashion_mnist")  # the data that is had by name
-NEAREST = 1_000  # samples whose nearest training image is looked up where there is no judge
-LEFT_OUT = (
-    "metrics on the judge's features (Frechet and kernel distance, precision, recall, density, "
-    f"coverage, classifier score, classes) are left out: {judge.DIGITS_ONLY}"
-)
 
 
 class Images(NamedTuple):
@@ -83,52 +79,41 @@ def load_data_again(record: Mapping[str, Any], folder: Path, other: str | None =
 def measure(generator: keras.Model, images: Images, n: int, seed: int, folder: Path) -> None:
     """Measures ``n`` samples of a generator, prints what comes out and writes ``metrics.json``.
 
-    With MNIST the judge measures, or counts the triples of stacked digits; without it the distances
-    to training images are all there is.
+    Samples of stacked digits are counted by their triples; of other stacked images each is judged
+    alone.
     """
     made, real = tuple(generator.outputs[0].shape[1:]), images.x.shape[1:]
     if made[:2] != real[:2] or made[2] % real[2]:
         raise UsageError(f"the generator makes images of shape {made}, the data's are {real}")
     digits = images.name == "mnist"
+    known = images.whole if digits else data.OwnImages(images.x, images.y)
+    if not digits:
+        n = min(n, len(images.x))
+        if n < evaluation.LEAST:
+            print(f"not measured: wanted {evaluation.LEAST} images and samples or more, got {n}")
+            return
     labels = None
-    if digits and made == real and networks.is_conditional(generator):
+    if made == real and networks.is_conditional(generator):
         classes = networks.count_classes(generator) or networks.NUM_CLASSES
         labels = np.random.default_rng(seed).integers(classes, size=n)
     with user_input():  # of weights from elsewhere
-        drawn = sample(generator, n if digits else min(n, NEAREST), labels, seed=seed)
-        drawn = data.check_images(drawn, name="samples")
-    if not digits:
-        found = _memorisation(drawn, images, seed)
-    elif made != real:
+        drawn = data.check_images(sample(generator, n, labels, seed=seed), name="samples")
+    found: dict[str, Any]
+    if digits and made != real:
         modes = evaluation.stacked_modes(drawn)
         print(f"{modes.modes} of 1,000 triples of digits; divergence from uniform shares "
               f"{modes.kl:.4f} nats (evenly spread samples: {999 / (2 * n):.4f})")  # fmt: skip
         found = {"modes": modes.modes, "kl": modes.kl}
     else:
-        report = evaluation.evaluate(drawn, data=images.whole, seed=seed)
+        if made != real:
+            apart = np.moveaxis(drawn.reshape(n, *real[:2], -1, real[2]), 3, 1)
+            drawn = np.ascontiguousarray(apart).reshape(-1, *real)
+        with user_input():  # of how many samples
+            report = evaluation.evaluate(drawn, data=known, seed=seed)
         print(report)
         found = report.to_dict()
-        if labels is not None:
-            found["label_agreement"] = judge.accuracy(drawn, labels)
+        if labels is not None and (digits or report.class_shares):
+            agree = judge.accuracy if digits else partial(evaluation.label_agreement, data=known)
+            found["label_agreement"] = agree(drawn, labels)
             print(f"read as the class that was asked for: {found['label_agreement']:.1%}")
     write_json(folder / "metrics.json", {"data": images.name, "samples": n, "seed": seed} | found)
-
-
-def _memorisation(drawn: Float32, images: Images, seed: int) -> dict[str, Any]:
-    n, (height, width, channels) = len(drawn), images.x.shape[1:]
-    if drawn.shape[-1] != channels:  # Each of the images that make one has neighbours of its own.
-        apart = drawn.reshape(n, height, width, -1, channels)
-        drawn = np.ascontiguousarray(np.moveaxis(apart, 3, 1)).reshape(-1, height, width, channels)
-    own = metrics.nearest_training_images(drawn, images.x).distances[:, 0]
-    # Without held-out images: training images and their nearest other one.
-    held_out, neighbour = (images.x, 2) if images.whole is None else (images.whole.x_test, 1)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(held_out))[:NEAREST])
-    real = metrics.nearest_training_images(held_out[chosen], images.x, k=neighbour)
-    found = metrics.memorisation(own, real.distances[:, -1])
-    print(
-        f"median distance to the nearest training image: {found.median:.2f} "
-        f"(real images: {found.reference_median:.2f}); "
-        f"suspiciously near: {found.share_close:.1%} (real images: {found.quantile:.1%})"
-    )
-    print(LEFT_OUT)
-    return {"samples": n, "memorisation": found._asdict(), "left_out": LEFT_OUT}

@@ -3,7 +3,8 @@
 import keras
 from keras import layers
 
-from gantut import GAN, load_images
+from gantut import GAN, evaluate
+from gantut.data import read_images
 from gantut.optimizers import FusedAdam
 from gantut.plotting import save_grid
 from gantut.recipes import batches
@@ -13,7 +14,8 @@ SIZE = 32  # height and width in pixels, a multiple of 4
 STEPS = 4_000  # more is better, up to a point
 
 keras.utils.set_random_seed(0)
-images = load_images(DATA, size=SIZE)  # float32 (number, SIZE, SIZE, channels) in [-1, 1]
+data = read_images(DATA, size=SIZE)
+images = data.images  # float32 (number, SIZE, SIZE, channels) in [-1, 1]
 generator = keras.Sequential(
     [
         keras.Input((64,)),
@@ -38,17 +40,10 @@ discriminator = keras.Sequential(
         layers.Dense(1),  # a logit: large for real images
     ]
 )
-gan = GAN(
-    generator,
-    discriminator,
-    loss="relativistic",
-    penalties={"r1": 0.3, "r2": 0.3},
-    penalty_every=16,
-    ema=0.998,
-    seed=0,
-)
+gan = GAN(generator, discriminator, "relativistic", penalties={"r1": 0.1, "r2": 0.1}, ema=0.998)
 adam = [FusedAdam(5e-4, beta_1=0.0, beta_2=0.99) for _ in range(2)]
 gan.compile(*adam, steps_per_execution=16)
 gan.fit(batches(images, batch_size=64), steps_per_epoch=STEPS)
 gan.save("my_gan")
 save_grid(gan.sample(64, seed=0), "my_gan.png", scale=2)
+print(evaluate(gan, data=data))

@@ -269,6 +269,7 @@ def test_a_new_script_runs_as_it_is(channels, tmp_path):
         [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert "features: random convolutions" in done.stdout
     assert min(Image.open(tmp_path / "my_gan.png").size) > 8 * 64
     assert sorted(path.name for path in (tmp_path / "my_gan").iterdir()) == [
         "discriminator.keras",
@@ -312,11 +313,12 @@ def test_train_writes_a_run(finished, archive):
     assert sample(generator, 3, seed=0).shape == (3, 6, 6, 1)
 
 
-def test_own_images_are_measured_without_the_judge(finished, archive, capsys):
+def test_own_images_are_measured_by_a_judge_of_their_own(finished, archive, capsys):
     measured = json.loads((finished / "metrics.json").read_text())
-    assert set(measured) == {"data", "samples", "seed", "memorisation", "left_out"}
     assert measured["data"] == str(archive)
-    assert "the judge reads MNIST's digits only" in measured["left_out"]
+    assert measured["judged_by"] == "random convolutions"
+    assert (measured["samples"], measured["references"]) == (24, 24)
+    assert measured["class_shares"] == []
     # Real images are compared with their nearest other one, not with themselves.
     assert measured["memorisation"]["reference_median"] > 1
     (finished / "metrics.json").unlink()
@@ -324,7 +326,7 @@ def test_own_images_are_measured_without_the_judge(finished, archive, capsys):
     assert json.loads((finished / "metrics.json").read_text()) == measured
     out = capsys.readouterr().out
     assert "nearest training image" in out
-    assert "left out" in out
+    assert "features: random convolutions" in out
 
 
 def test_the_command_trains_as_the_function_does(finished, archive, tmp_path, tiny):
@@ -465,6 +467,7 @@ def test_a_folder_of_classes_trains_a_conditional_recipe(tmp_path, capsys):
     assert ".py" not in said.err
     record = json.loads((run / "run.json").read_text())
     assert (record["num_classes"], record["classes"]) == (3, ["cat", "dog", "owl"])
+    assert "not measured" in said.out
     out = tmp_path / "drawn.npz"
     assert cli.main(["sample", str(run), "-n", "3", "--labels", "2", "--out", str(out)]) == 0
 
@@ -485,7 +488,9 @@ def test_few_images_take_a_smaller_batch_with_a_word(tmp_path, capsys):
     record = json.loads((run / "run.json").read_text())
     assert record["settings"]["batch_size"] == 4
     assert cli.main(train(run, few, "--steps", "2", "--samples", "5", "--resume")) == 0
-    assert "the run is finished" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the run is finished" in said
+    assert "not measured: wanted 12 images and samples or more, got 5" in said
 
 
 def test_only_gans_are_diagnosed(tmp_path, monkeypatch, capsys):
@@ -777,6 +782,29 @@ def test_digits_are_measured_by_the_judge(conditional, digits, monkeypatch, caps
     assert f"asked for: {measured['label_agreement']:.1%}" in out
 
 
+def test_conditional_samples_of_own_classes_are_read(tmp_path, capsys):
+    """A generator that asked for a class draws its images, and is read so."""
+    x = np.where(np.arange(6)[:, None, None] < 3, 255, 0) * np.ones((80, 6, 6, 1))
+    x[::2] = 255 - x[::2]
+    noise = np.random.default_rng(0).integers(-30, 31, x.shape)
+    archive = tmp_path / "own.npz"
+    np.savez(archive, images=np.clip(x + noise, 0, 255).astype("u1"), labels=np.arange(80) % 2)
+    label = keras.Input((), dtype="int32", name="label")
+    z = keras.Input((2,))
+    rows = keras.layers.Embedding(2, 36, name="pictures")(label)
+    rows = keras.layers.Add()([rows, keras.layers.Dense(36, kernel_initializer="zeros")(z)])
+    g = keras.Model([z, label], keras.layers.Reshape((6, 6, 1))(rows))
+    picture = np.where(np.arange(36) < 18, 0.9, -0.9)
+    g.get_layer("pictures").set_weights([np.stack([-picture, picture])])
+    images = runs.load_data(str(archive), None)
+    runs.measure(g, images, 80, 0, tmp_path)
+    measured = json.loads((tmp_path / "metrics.json").read_text())
+    assert measured["judged_by"].startswith("a classifier by your labels, 100% right")
+    assert measured["label_agreement"] == 1
+    assert measured["class_shares"] == pytest.approx([0.5, 0.5], abs=0.3)
+    assert "asked for: 100.0%" in capsys.readouterr().out
+
+
 def test_stacked_digits_are_counted_as_triples(digits, tmp_path, monkeypatch, capsys, tiny):
     monkeypatch.setattr(data, "load_mnist", lambda: digits)
     generator = replace(tiny, stack=3).build((28, 28, 1)).ema_generator
@@ -798,10 +826,11 @@ def test_stacked_images_are_trained_on_for_a_time_and_measured_one_by_one(
     measured = json.loads((folder / "metrics.json").read_text())
     generator = keras.models.load_model(folder / "generator.keras")
     stacked = sample(generator, 20, seed=0)
-    single = np.concatenate([stacked[..., c : c + 1] for c in range(3)])
-    distances = metrics.nearest_training_images(single, data.load_images(archive)).distances
-    expected = np.median(distances[:, 0])
-    assert measured["memorisation"]["median"] == pytest.approx(expected)
+    single = np.stack([stacked[..., c : c + 1] for c in range(3)], axis=1).reshape(60, 6, 6, 1)
+    # No more of them than there are images for the floor.
+    assert measured["samples"] == 24
+    distances = metrics.nearest_training_images(single[:24], data.load_images(archive)).distances
+    assert measured["memorisation"]["median"] == pytest.approx(np.median(distances[:, 0]))
 
 
 def test_data_that_moved_or_changed_is_asked_for(finished, archive, tmp_path, capsys):

@@ -8,13 +8,15 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from gantut import judge, metrics
-from gantut.data import ImageData, load_mnist, stacked_mnist
+from gantut.data import ImageData, OwnImages, load_mnist, stacked_mnist
 from gantut.evaluation import (
     Evaluation,
     evaluate,
     frechet_floor,
+    label_agreement,
     quick_frechet,
     stacked_modes,
 )
@@ -22,10 +24,11 @@ from gantut.evaluation import (
 
 @pytest.fixture(scope="module", autouse=True)
 def few_draws():
-    """Three draws of the bootstrap in place of fifty, which take most of an evaluation's time."""
+    """Draws of the bootstrap and batches of a judge, which take most of an evaluation's time."""
     error = partial(metrics.frechet_distance_error, repeats=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "frechet_distance_error", error)
+        patch.setattr(judge, "train_judge", partial(judge.train_judge, steps=150))
         yield
 
 
@@ -262,7 +265,7 @@ def test_data_that_are_not_digits_are_refused(few, fresh):
                 measure(fresh, data=data)
     with pytest.raises(ValueError, match="labels"):
         evaluate(fresh, data=few._replace(y_test=few.y_test[:9]))
-    for no_data in (few.x_test, (few.x_test, few.y_test)):
+    for no_data in (few.x_test, (few.x_test, few.y_test), [few]):
         with pytest.raises(TypeError, match="data"):
             evaluate(fresh, data=no_data)
 
@@ -305,3 +308,112 @@ def test_the_floor_is_as_high_for_a_judge_that_has_not_seen_its_images(mnist):
     assert halves < 0.7 * floor
     test = judge.features(mnist.x_test, "second")
     assert metrics.frechet_distance(seen, test) == pytest.approx(floor, rel=0.15)
+
+
+# --- Other images than digits --------------------------------------------------------------------
+
+
+def boxes(n, seed):
+    """Light squares and flat boxes (n, 16, 16, 3) on dark grounds, and which they are."""
+    rng = np.random.default_rng(seed)
+    x = np.empty((n, 16, 16, 3), np.float32)
+    y = np.arange(n) % 2
+    for image, flat in zip(x, y, strict=True):
+        image[:] = rng.uniform(-1, -0.3, 3)
+        (i, j), size = rng.integers(0, 6, 2), rng.integers(6, 11)
+        image[i : i + (3 if flat else size), j : j + size] = rng.uniform(0.2, 1, 3)
+    return x, y
+
+
+@pytest.fixture(scope="module")
+def own() -> dict[str, OwnImages]:
+    x, y = boxes(450, 0)
+    return {"random": OwnImages(x), "labels": OwnImages(x, y)}
+
+
+@pytest.fixture(scope="module")
+def others():
+    return boxes(200, 1)[0]
+
+
+def corrupted(x, how, strength):
+    if how == "blur":
+        return ndimage.gaussian_filter(x, (0, strength, strength, 0))
+    if how == "noise":
+        noise = np.random.default_rng(2).normal(0, strength, x.shape)
+        return np.clip(x + noise, -1, 1).astype(np.float32)
+    if how == "copies of few":
+        return np.resize(x[: round(1 / strength)], x.shape)
+    return x[1::2] if strength == 2 else np.concatenate([x[1::2], x[::4]])  # a class that is rare
+
+
+@pytest.mark.parametrize("judged_by", ["random", "labels"])
+def test_images_of_ones_own_are_as_far_away_as_their_floor_and_copies_are_caught(
+    own, others, judged_by
+):
+    found = evaluate(others, data=own[judged_by])
+    parts = 2 if judged_by == "random" else 3
+    assert found.references == 450 // parts
+    assert found.samples == min(200, 450 // parts)
+    assert 0.7 < found.frechet_ratio < 1.5
+    assert abs(found.kernel_distance) < 3 * found.kernel_error
+    assert found.coverage == pytest.approx(found.coverage_real, abs=0.06)
+    assert found.memorisation.share_close < 0.06
+    copies = evaluate(own[judged_by].images, data=own[judged_by])
+    assert copies.samples == 450 // parts
+    assert copies.memorisation.share_close == 1
+    assert "suspiciously near" in str(found)
+    assert f"features: {found.judged_by}" in str(found)
+
+
+@pytest.mark.parametrize("judged_by", ["random", "labels"])
+@pytest.mark.parametrize(
+    ("how", "strengths"),
+    [
+        ("blur", (0.7, 1.5)),
+        ("noise", (0.3, 0.6)),
+        ("copies of few", (0.02, 0.2)),
+        ("one class", (1, 2)),
+    ],
+)
+def test_worse_images_are_farther_away(own, others, judged_by, how, strengths):
+    real = quick_frechet(others, data=own[judged_by])
+    distances = [
+        quick_frechet(np.ascontiguousarray(corrupted(others, how, strength)), data=own[judged_by])
+        for strength in strengths
+    ]
+    assert distances[0] < distances[1]
+    assert distances[1] > 1.5 * real
+
+
+def test_labels_tell_which_classes_there_are(own, others):
+    flat = evaluate(others[1::2], data=own["labels"])
+    assert flat.class_shares[1] > 0.9
+    assert flat.class_shares_real[1] == pytest.approx(0.5, abs=0.15)
+    y = np.arange(len(others)) % 2
+    assert label_agreement(others, y, data=own["labels"]) > 0.9
+    assert label_agreement(others, 1 - y, data=own["labels"]) < 0.1
+    with pytest.raises(ValueError, match="wanted labels, got images alone"):
+        label_agreement(others, y, data=own["random"])
+    nothing = evaluate(others, data=own["random"])
+    assert (nothing.classifier_score, nothing.confident, nothing.class_shares) == (None, None, ())
+    assert "class" not in str(nothing)
+    json.dumps(nothing.to_dict(), allow_nan=False)
+
+
+def test_a_judge_of_own_images_is_the_same_each_time(own, others):
+    again = OwnImages(own["labels"].images.copy(), own["labels"].labels)
+    first, second = (quick_frechet(others, data=data) for data in (own["labels"], again))
+    assert first == pytest.approx(second, rel=1e-3)
+
+
+def test_few_images_of_ones_own(own, others):
+    x, y = own["labels"].images[:20], own["labels"].labels[:20]
+    found = evaluate(others[:20], data=OwnImages(x, y))
+    assert (found.judged_by, found.samples, found.references) == ("random convolutions", 10, 10)
+    with pytest.raises(ValueError, match="at least 12 images to measure by, got 11"):
+        evaluate(others, data=OwnImages(x[:11]))
+    with pytest.raises(ValueError, match="16 x 16 pixels"):
+        evaluate(others[:, 1:], data=own["random"])
+    with pytest.raises(ValueError, match="3 channel"):
+        evaluate(others[..., :1], data=own["random"])
