@@ -50,7 +50,7 @@ def load_faces(source: str = "lfw_subset", *, size: int = SIZE) -> Float32:
         size: Side of the images to return, a multiple of 4; others are resized (Lanczos).
 
     Raises:
-        gantut.data.DataUnavailableError: the photographs could not be had (an ``OSError``).
+        gantut.data.DataUnavailableError: the photographs could not be obtained (an ``OSError``).
     """
     return _load(source, _check.one_of(source, "source", SOURCES), size)
 
@@ -68,7 +68,7 @@ def _load(source: str, fetch: Callable[[], npt.ArrayLike], size: int) -> Float32
         grey: Float32 = np.asarray(fetch(), dtype=np.float32)
     except Exception as error:  # Not installed, no network, damaged: say what helps.
         raise DataUnavailableError(
-            f"the faces of {source!r} could not be had: {describe(error)}\n"
+            f"the faces of {source!r} could not be obtained: {describe(error)}\n"
             f"Others: a source of {', '.join(SOURCES)}, or pictures of your own with "
             f"gantut.load_images(folder, size={SIZE}, color=False)."
         ) from error

@@ -270,7 +270,7 @@ def load_arrays(dataset: Dataset) -> Arrays:
         (f"four idx files in {own}", read_idx_folder, own, aside),
         # No warning: the other data set's files have the same four names.
         (f"four idx files in {folder}", read_idx_folder, folder),
-        (str(kept), read_npz, kept, "is damaged and is fetched anew"),
+        (str(kept), read_npz, kept, "is damaged and is fetched again"),
     ):
         if (arrays := attempt(*place)) is not None:
             return arrays
@@ -292,7 +292,7 @@ def load_arrays(dataset: Dataset) -> Arrays:
                 return arrays
     lines = "\n".join(f"  - {place}: {reason}" for place, reason in tried.items())
     raise DataUnavailableError(
-        f"{dataset.title} could not be had. Tried:\n{lines}\n"
+        f"{dataset.title} could not be obtained. Tried:\n{lines}\n"
         f"To place it by hand, put {own.name}.npz (the four arrays, as in {KERAS_URL}mnist.npz) "
         f"into {folder}, or the files {', '.join(f'{n}.gz' for n in IDX_NAMES.values())} (gzipped "
         f"or not) into {own}. For another folder set the environment variable GANTUT_DATA (now: "

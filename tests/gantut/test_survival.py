@@ -513,7 +513,7 @@ def test_without_a_home_or_one_that_can_be_written_and_without_a_network(home, a
     assert done.returncode == 0, done.stderr[-3000:]
     assert (run / "run.json").exists()
     # MNIST is not to be had here, and the message says what was tried and what to do.
-    assert "MNIST could not be had. Tried:" in done.stderr
+    assert "MNIST could not be obtained. Tried:" in done.stderr
     assert "To place it by hand" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -107,7 +107,7 @@ def test_without_any_source_the_error_tells_all(arrays, folder, monkeypatch):
     assert isinstance(caught.value, OSError)
     text = str(caught.value)
     for part in (
-        "Tiny could not be had",
+        "Tiny could not be obtained",
         "place 0: OSError: no route to host",
         "place 1: ValueError: another content",
         f"{folder / 'tiny.npz'}: no such file",
