@@ -21,6 +21,7 @@ neighbour (`spread_labels`).
 All images are float32 (n, height, width, channels) in [-1, 1].
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,12 +31,13 @@ import numpy.typing as npt
 from scipy import sparse, special
 from sklearn.neighbors import NearestNeighbors
 
-from gantut import _check, recipes
-from gantut._keras import keras, tf
+from gantut import _check, networks, recipes
+from gantut._keras import Tensor, keras, tf
 from gantut.applications import conditional
 from gantut.applications.conditional import Classifier, TrainedClassifier
 from gantut.applications.rivals import principal_components
 from gantut.data import Float32, Int64, check_alike, check_images, check_labels
+from gantut.sampling import in_batches
 
 STEPS = 300  # batches that a classifier learns from
 GAN_STEPS = 1_200  # batches that a GAN learns from
@@ -282,6 +284,62 @@ def spread_labels(
     for _ in range(_check.integer(steps, "steps", 1)):
         scores = alpha * (similar @ scores) + (1.0 - alpha) * start
     return scores[len(y) :].argmax(axis=1)
+
+
+@recipes.cpu_timed
+def semi_supervised(few: FewLabels, *, steps: int = GAN_STEPS, seed: int = 0) -> TrainedClassifier:
+    """A classifier that is a GAN's discriminator as well (Salimans et al. 2016, section 5).
+
+    With l the logits of the classes, ``logsumexp(l)`` is the logit for "real": labelled images pay
+    their cross-entropy, the unlabelled ones and the generator's the discriminator's loss. The
+    generator matches the means of the last hidden layer (feature matching, section 3.1). As in the
+    paper's code, nothing else is averaged. All images are shifted as in `train`.
+
+    Args:
+        few: The images.
+        steps: Steps, on 64 images of each of the three kinds.
+        seed: Fixes the result, as in `gantut.recipes`.
+    """
+    recipes.make_deterministic(seed)
+    shape = few.images.shape[1:]
+    model = conditional.small_classifier(shape, int(few.labels.max()) + 1)
+    both = keras.Model(model.inputs, [model.outputs[0], model.get_layer("dense").output])
+    generator = networks.mlp_generator(64, shape, widths=(256, 512), batch_norm=True)
+    shifted = keras.Sequential(_shifts(seed))
+    rate = keras.optimizers.schedules.CosineDecay(1e-3, steps)
+    d_optimizer, g_optimizer = (keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2))
+    batches = tf.data.Dataset.zip(
+        recipes.batches(few.images, few.labels, batch_size=64, seed=seed),
+        recipes.batches(few.unlabelled, batch_size=64, seed=seed),
+    )
+    draws = keras.random.SeedGenerator(seed)
+
+    @tf.function
+    def step(real: Tensor, labels: Tensor, unlabelled: Tensor) -> None:
+        z = keras.random.normal((64, 64), seed=draws)
+        with tf.GradientTape(persistent=True) as tape:
+            fake = generator(z, training=True)
+            images = shifted(tf.concat([real, unlabelled, fake], 0), training=True)
+            logits, features = both(images, training=True)
+            told, seen, made = tf.split(logits, 3)
+            d_loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels, told)
+                + tf.nn.softplus(-tf.reduce_logsumexp(seen, 1))
+                + tf.nn.softplus(tf.reduce_logsumexp(made, 1))
+            )
+            _, of_seen, of_made = (tf.reduce_mean(f, 0) for f in tf.split(features, 3))
+            g_loss = tf.reduce_sum((of_seen - of_made) ** 2)
+        for loss, network, optimizer in (
+            (d_loss, model, d_optimizer),
+            (g_loss, generator, g_optimizer),
+        ):
+            slopes = tape.gradient(loss, network.trainable_variables)
+            optimizer.apply(slopes, network.trainable_variables)
+
+    for (real, labels), unlabelled in recipes.take(batches, steps):
+        step(real, labels, unlabelled)
+    logits = functools.partial(model, training=False)
+    return TrainedClassifier(functools.partial(in_batches, logits), cpu_seconds=0.0)
 
 
 class Samples(NamedTuple):

@@ -344,31 +344,13 @@ class TrainedClassifier(NamedTuple):
     cpu_seconds: float  # processor time of its training
 
 
-@recipes.cpu_timed
-def train_classifier(
-    batches: tf.data.Dataset,
-    image_shape: Sequence[int],
-    num_classes: int,
-    *,
-    before: Sequence[keras.layers.Layer] = (),
-    steps: int,
-    seed: int = 0,
-) -> TrainedClassifier:
-    """Trains a small classifier with Adam from 2e-3, along half a cosine to 0.
+def small_classifier(image_shape: Sequence[int], num_classes: int) -> keras.Model:
+    """Two convolutions and two dense layers, from images to logits.
 
     It is not the judge's network and knows nothing of it.
-
-    Args:
-        batches: An endless dataset of (images, labels), as from `gantut.recipes.batches`.
-        image_shape: (height, width, channels).
-        num_classes: Number of classes.
-        before: Layers through which images go in training alone.
-        steps: How many batches it learns from.
-        seed: Fixes the weights, as in `gantut.recipes`.
     """
-    recipes.make_deterministic(seed)
     layers = keras.layers
-    model = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input(tuple(image_shape), name="image"),
             layers.Conv2D(16, 4, strides=2, padding="same", activation="relu", name="conv_1"),
@@ -379,6 +361,30 @@ def train_classifier(
         ],
         name="classifier",
     )
+
+
+@recipes.cpu_timed
+def train_classifier(
+    batches: tf.data.Dataset,
+    image_shape: Sequence[int],
+    num_classes: int,
+    *,
+    before: Sequence[keras.layers.Layer] = (),
+    steps: int,
+    seed: int = 0,
+) -> TrainedClassifier:
+    """Trains a `small_classifier` with Adam from 2e-3, along half a cosine to 0.
+
+    Args:
+        batches: An endless dataset of (images, labels), as from `gantut.recipes.batches`.
+        image_shape: (height, width, channels).
+        num_classes: Number of classes.
+        before: Layers through which images go in training alone.
+        steps: How many batches it learns from.
+        seed: Fixes the weights, as in `gantut.recipes`.
+    """
+    recipes.make_deterministic(seed)
+    model = small_classifier(image_shape, num_classes)
     learner = keras.Sequential([*before, model]) if before else model
     learner.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
