@@ -8,6 +8,7 @@ the 10,000 test images. Experiments:
   the latter's guesses then label the other images for a conditional GAN, whose samples another
   classifier learns from beside the labels; the rivals learn from these images themselves, by
   self-training, or with labels that spread over a graph of neighbours. All with shifts.
+- ``longer``: shifts and rotations alone, and a semi-supervised GAN, for as many steps as the GAN.
 - ``gradients``: the graph's distances are those of histograms of gradients instead of pixels.
 - ``few``: a GAN that learns from the labelled images alone.
 - ``plain``: the GAN with guessed labels, without any shifts.
@@ -116,6 +117,15 @@ def shifted(few: augmentation.FewLabels, seed: int) -> Rows:
     yield from with_graph(few, seed)
 
 
+def longer(few: augmentation.FewLabels, seed: int) -> Rows:
+    """Yields the arms that take about as long as the GAN, without its samples."""
+    steps = augmentation.GAN_STEPS
+    alone = augmentation.train(few.images, few.labels, augment=True, steps=steps, seed=seed)
+    yield scored("shifts, longer", alone.classify, alone.cpu_seconds)
+    both = augmentation.semi_supervised(few, seed=seed)
+    yield scored("semi-supervised GAN, shifts", both.classify, both.cpu_seconds)
+
+
 def few_only(few: augmentation.FewLabels, seed: int) -> Rows:
     """Yields the GAN that knows the labelled images alone."""
     made = augmentation.gan_samples(few.images, few.labels, seed=seed)
@@ -148,6 +158,7 @@ if __name__ == "__main__":
         __doc__,
         {
             "shifted": functools.partial(of_labels, shifted),
+            "longer": functools.partial(of_labels, longer),
             "gradients": functools.partial(
                 of_labels, functools.partial(with_graph, gradients=True)
             ),

@@ -292,8 +292,8 @@ def semi_supervised(few: FewLabels, *, steps: int = GAN_STEPS, seed: int = 0) ->
 
     With l the logits of the classes, ``logsumexp(l)`` is the logit for "real": labelled images pay
     their cross-entropy, the unlabelled ones and the generator's the discriminator's loss. The
-    generator matches the means of the last hidden layer (feature matching, section 3.1). As in the
-    paper's code, nothing else is averaged. All images are shifted as in `train`.
+    generator matches the means of the last hidden layer (feature matching, section 3.1). All images
+    are shifted as in `train`.
 
     Args:
         few: The images.
