@@ -12,6 +12,7 @@ from docutils.statemachine import StringList
 from numpy.typing import ArrayLike
 from PIL import Image
 from project import chapters, write_text
+from sabotage import RECORD, SABOTAGES, SPARED, read_record
 from sphinx.errors import ConfigError
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
@@ -70,6 +71,41 @@ class RunTable(SphinxDirective):
         holder = nodes.container()
         lines = run_table(record, pages)
         self.state.nested_parse(StringList(lines, str(execute_notebooks.RECORD)), 0, holder)
+        return holder.children
+
+
+def sabotage_table(found: dict[str, Any], pages: list[str]) -> list[str]:
+    """What sabotage.json says of ``pages``, in Markdown: the table, then the assertions."""
+    lines = [f"| | {' | '.join(SABOTAGES)} |", f"|---{'|:-:' * len(SABOTAGES)}|"]
+    listed = []
+    for page in pages:
+        marks = []
+        listed += [f"[](/{page}.md)", ""]
+        for sabotage in SABOTAGES:
+            result = found[page][sabotage]
+            if "cell" in result:
+                marks.append(f"{result['cell']}")
+                error = f"{result['error']} at " if result["error"] else ""
+                listed.append(f"- *{sabotage}*, cell {result['cell']}: {error}`{result['line']}`")
+            elif result["touched"]:
+                marks.append("spared")
+                listed.append(f"- *{sabotage}*: {SPARED[page, sabotage]}")
+            else:
+                marks.append("–")
+        lines.append(f"| [](/{page}.md) | {' | '.join(marks)} |")
+        listed += [""]
+    return [*lines, "", ":::{dropdown} The first assertion that failed", *listed, ":::"]
+
+
+class SabotageTable(SphinxDirective):
+    """``{sabotage-table}``: where each chapter noticed that the package was broken."""
+
+    def run(self) -> list[nodes.Node]:
+        """Makes the table."""
+        self.env.note_dependency(str(RECORD))
+        holder = nodes.container()
+        lines = sabotage_table(read_record(), chapters())
+        self.state.nested_parse(StringList(lines, str(RECORD)), 0, holder)
         return holder.children
 
 
@@ -196,6 +232,7 @@ def describe(*arguments: Any, plain: Any = opengraph.get_description) -> str:
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("run-table", RunTable)
+    app.add_directive("sabotage-table", SabotageTable)
     opengraph.get_description = describe
     app.connect("config-inited", use_vendored_scripts)
     app.connect("config-inited", address_of_cards)
