@@ -104,7 +104,11 @@ def unaveraged() -> None:
     """The average of the weights stays where it began."""
     from gantut.gan import GAN
 
-    patch(GAN, "update_average", lambda self: self.ema and touch("average"))
+    def update_average(self: Any) -> None:
+        if self.ema is not None:
+            touch("average")
+
+    patch(GAN, "update_average", update_average)
 
 
 def unpenalised() -> None:
