@@ -191,15 +191,7 @@ SPARED: dict[tuple[str, str], str] = {
     ("book/augmentation", "copying"): "copies of unlabelled images teach a classifier as much",
     **{
         (f"book/{page}", "unpenalised"): WEAK
-        for page in (
-            "own",
-            "questions",
-            "augmentation",
-            "restoration",
-            "translation",
-            "faces",
-            "tabular",
-        )
+        for page in ("questions", "augmentation", "restoration", "translation", "faces", "tabular")
     },
     **{
         ("book/checks", sabotage): UNSEEN
