@@ -273,7 +273,7 @@ def random_judge(images: npt.ArrayLike, *, seed: int = 0) -> Judge:
         seed: Fixes the convolutions.
 
     Returns:
-        From images of that shape to the features, and None: it knows no classes.
+        From images of that shape to the features, without classes (None).
     """
     from sklearn.decomposition import PCA
 
