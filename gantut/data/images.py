@@ -336,7 +336,7 @@ def _arrays_of(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
         if path.suffix.lower() == ".npy":
             wanted = "an npy file"
             # As a map first, which a header that claims too much cannot make.
-            return np.array(np.load(path, mmap_mode="r", allow_pickle=False)), None
+            return np.array(np.lib.format.open_memmap(path, mode="r")), None
         with path.open("rb") as file, Npz(file) as archive:
             known = [name for name in _PAIRS if name in archive.files]
             others = [name for name in archive.files if name not in _LABELS]

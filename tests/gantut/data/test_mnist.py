@@ -126,13 +126,14 @@ def test_the_counts_on_the_page_are_mnists(mnist):
 
 def test_the_code_on_the_page_runs(arrays, tmp_path, monkeypatch, capsys):
     np.savez(tmp_path / "mnist.npz", **arrays)
-    (tmp_path / "drawings").mkdir()
-    Image.new("RGB", (10, 12), "red").save(tmp_path / "drawings" / "one.png")
+    for colour in ("red", "blue"):  # a subfolder a class
+        (tmp_path / "drawings" / colour).mkdir(parents=True)
+        Image.new("RGB", (10, 12), colour).save(tmp_path / "drawings" / colour / "one.png")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)
     names = {}
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
     assert len(blocks) == 2
-    wanted = [download.digest(arrays), "(1, 32, 32, 3) float32"]
+    wanted = [download.digest(arrays), "(2, 32, 32, 3) float32"]
     assert capsys.readouterr().out.splitlines() == wanted
