@@ -3,6 +3,7 @@
 import ast
 import re
 
+import nbformat
 import project
 import pytest
 from project import BOOK
@@ -174,3 +175,65 @@ def test_a_table_that_quotes_papers_says_so():
 
 def test_the_tables_of_records_are_found():
     assert sum(len(recorded_tables(page)) for page in project.chapters()) > 40
+
+
+# Chapters whose cells are not short yet; the list shrinks to nothing.
+LONG_CELLS = {
+    "book/anomaly",
+    "book/applications",
+    "book/architectures",
+    "book/augmentation",
+    "book/background",
+    "book/checks",
+    "book/collapse",
+    "book/conditional",
+    "book/dynamics",
+    "book/faces",
+    "book/failure",
+    "book/flows",
+    "book/implementation",
+    "book/measuring",
+    "book/minimax",
+    "book/outlook",
+    "book/own",
+    "book/questions",
+    "book/restoration",
+    "book/sound",
+    "book/speed",
+    "book/tabular",
+    "book/text",
+    "book/translation",
+    "book/welcome",
+}
+LINE, LINES = 79, 25
+
+
+def long_cells(cells: list) -> list[str]:
+    """What is too wide for the page, or too long for a reader to take in at once."""
+    found = []
+    for number, cell in enumerate(cells):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        found += [f"cell {number}: {line}" for line in lines if len(line) > LINE]
+        hidden = {"hide-input", "remove-input", "remove-cell"} & {*cell.metadata.get("tags", [])}
+        if len(lines) > LINES and not hidden:
+            found.append(f"cell {number}: {len(lines)} lines")
+    return found
+
+
+@pytest.mark.parametrize("page", project.chapters())
+def test_code_is_short(page):
+    found = long_cells(project.code_cells(project.read_chapter(BOOK.parent / f"{page}.md")))
+    if page in LONG_CELLS:
+        assert found, "nothing is too long any more: remove the page from LONG_CELLS"
+    else:
+        assert found == []
+
+
+def test_long_code_is_noticed():
+    long, hidden = nbformat.v4.new_code_cell("x = 1\n" * 26), nbformat.v4.new_code_cell("")
+    hidden.metadata["tags"] = ["hide-input"]
+    hidden.source = long.source
+    assert long_cells([long, hidden]) == ["cell 0: 26 lines"]
+    hidden.source = f"x = {'1' * 76}"
+    long.source = "x = 1\n\n" * 25
+    assert long_cells([long, hidden]) == [f"cell 1: {hidden.source}"]
