@@ -20,7 +20,14 @@ from project import (
 from sync_notebooks import sync
 
 # The files outside the chapters that name the address, and no other GitHub repository's.
-LINKED = ["README.md", "CITATION.cff", "CONTRIBUTING.md", "pyproject.toml"]
+LINKED = [
+    "README.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "pyproject.toml",
+    ".github/ISSUE_TEMPLATE/config.yml",
+]
 ADDRESS = re.compile(r"https://github\.com/[\w-]+/[\w-]+(?:\.[\w-]+)*")
 PAGES = re.compile(r"https://[\w-]+\.github\.io/[\w.-]+/")
 COLAB = re.compile(r"https://colab\.research\.google\.com/github/\S+?/blob/main/(\S+?)\.ipynb")
