@@ -12,7 +12,7 @@ from docutils.statemachine import StringList
 from numpy.typing import ArrayLike
 from PIL import Image
 from project import chapters, write_text
-from sabotage import RECORD, SABOTAGES, SPARED, read_record
+from sabotage import RECORD, SABOTAGES, SPARED, cells_with, read_record
 from sphinx.errors import ConfigError
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
@@ -85,10 +85,11 @@ def sabotage_table(found: dict[str, Any], pages: list[str]) -> list[str]:
         listed += [f"[](/{page}.md)", ""]
         for sabotage in SABOTAGES:
             result = found[page][sabotage]
-            if "cell" in result:
-                marks.append(f"{result['cell']}")
+            if "line" in result:
+                cell = cells_with(page, result["line"])[0]
+                marks.append(f"{cell}")
                 error = f"{result['error']} at " if result["error"] else ""
-                listed.append(f"- *{sabotage}*, cell {result['cell']}: {error}`{result['line']}`")
+                listed.append(f"- *{sabotage}*, cell {cell}: {error}`{result['line']}`")
             elif result["touched"]:
                 marks.append("spared")
                 listed.append(f"- *{sabotage}*: {SPARED[page, sabotage]}")

@@ -202,6 +202,17 @@ SPARED: dict[tuple[str, str], str] = {
 }
 
 
+def assertions(cell: Any) -> str:
+    """The hidden assertions of a cell."""
+    return "\n".join(cell.metadata.get("nbmake", {}).get("post_cell_execute", []))
+
+
+def cells_with(page: str, line: str) -> list[int]:
+    """The numbers of a chapter's code cells, from 0, that have a line or assert it."""
+    cells = enumerate(code_cells(read_chapter(ROOT / f"{page}.md")))
+    return [i for i, cell in cells if line in f"{cell.source}\n{assertions(cell)}"]
+
+
 def failing_line(error: BaseException) -> str:
     """The line of a cell at which it failed."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipython" in f.filename]
@@ -216,14 +227,13 @@ def first_failure(page: str, sabotage: str) -> dict[str, Any]:
     SABOTAGES[sabotage]()
     os.chdir(ROOT / "book")
     shell = InteractiveShell.instance()
-    for number, cell in enumerate(code_cells(read_chapter(ROOT / f"{page}.md"))):
-        hidden = "\n".join(cell.metadata.get("nbmake", {}).get("post_cell_execute", []))
-        for kind, source in (("cell", cell.source), ("assertion", hidden)):
+    for cell in code_cells(read_chapter(ROOT / f"{page}.md")):
+        for kind, source in (("cell", cell.source), ("assertion", assertions(cell))):
             with contextlib.redirect_stdout(io.StringIO()):
                 done = shell.run_cell(source)
             if error := done.error_before_exec or done.error_in_exec:
                 name = "" if isinstance(error, AssertionError) else type(error).__name__
-                return {"cell": number, "in": kind, "line": failing_line(error), "error": name}
+                return {"in": kind, "line": failing_line(error), "error": name}
     return {"touched": bool(touched)}
 
 

@@ -194,7 +194,6 @@ LONG_CELLS = {
     "book/implementation",
     "book/measuring",
     "book/minimax",
-    "book/outlook",
     "book/own",
     "book/questions",
     "book/restoration",
