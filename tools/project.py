@@ -11,6 +11,7 @@ from typing import Any
 import jupytext
 import yaml
 from jupytext.myst import MystMetadataParsingError
+from quiz import with_quiz
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -139,7 +140,8 @@ def pair_problems(page: str, root: Path = ROOT) -> list[str]:
     if not notebook_path.exists():
         return [f"{page}.ipynb is missing: run make sync"]
     notebook = jupytext.read(notebook_path)
-    source = read_chapter(root / f"{page}.md")
+    markdown = root / f"{page}.md"
+    source = with_quiz(read_chapter(markdown), markdown)
     problems = []
     for index, cell in enumerate(code_cells(notebook)):
         if cell.outputs:

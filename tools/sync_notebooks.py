@@ -9,6 +9,7 @@ from typing import Any
 import jupytext
 import nbformat
 from project import BOOK, CELL_METADATA, ROOT, cell_content, is_notebook, read_chapter, write_text
+from quiz import with_quiz
 
 
 def keep_ids(new: Any, old: Any) -> None:
@@ -27,7 +28,7 @@ def keep_ids(new: Any, old: Any) -> None:
 
 def sync(markdown: Path) -> bool:
     """Writes the notebook beside ``markdown``; returns whether that changed it."""
-    notebook = read_chapter(markdown)
+    notebook = with_quiz(read_chapter(markdown), markdown)
     path = markdown.with_suffix(".ipynb")
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict(
