@@ -1,4 +1,4 @@
-"""Lint, format, types, layers and unit tests, then the notebooks: what ``make test`` runs.
+"""Lint, format, types, layers, spelling and unit tests, then the notebooks: what ``make test`` runs.
 
 ``make unit`` leaves the notebooks out, ``make slow`` runs the unit tests that take long.
 """
@@ -19,6 +19,7 @@ CHECKS = [
     [PYTHON, "-m", "ruff", "format", "--check", "."],
     [PYTHON, "-m", "mypy"],
     [str(Path(PYTHON).with_name("lint-imports"))],
+    [str(Path(PYTHON).with_name("codespell"))],
 ]
 
 
