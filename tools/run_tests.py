@@ -1,4 +1,4 @@
-"""Lint, format, types, layers, spelling and unit tests, then the notebooks: what ``make test`` runs.
+"""Lint, types, layers, spelling and unit tests, then the notebooks: what ``make test`` runs.
 
 ``make unit`` leaves the notebooks out, ``make slow`` runs the unit tests that take long.
 """
