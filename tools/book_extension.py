@@ -1,6 +1,7 @@
-"""The book's own Sphinx extension: only current results, the table of runs, scripts from here."""
+"""The book's own Sphinx extension: only current results, tables of the runs, scripts from here."""
 
 import importlib
+import math
 import pkgutil
 import re
 from pathlib import Path
@@ -11,7 +12,15 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from numpy.typing import ArrayLike
 from PIL import Image
-from project import chapters, write_text
+from project import (
+    ROOT,
+    chapter_facts,
+    chapters,
+    is_notebook,
+    reading_minutes,
+    toc_parts,
+    write_text,
+)
 from sabotage import RECORD, SABOTAGES, SPARED, cells_with, read_record
 from sphinx.errors import ConfigError
 from sphinx.pycode import ModuleAnalyzer
@@ -34,6 +43,7 @@ TIDYINGS = [
     # No list: links stand between its entries.
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
 ]
+DRAWING = re.compile(r'<img alt="([^"]*)"[^>]* src="(?:\.\./)?(_images/[^"]+\.svg)"[^>]*/>')
 FIGURE = re.compile(r'<img (alt="[^"]*" src="(?:\.\./)?(_images/[^"]+\.png)") ?/>')
 NDARRAY = re.compile(
     r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]"
@@ -98,6 +108,61 @@ def sabotage_table(found: dict[str, Any], pages: list[str]) -> list[str]:
         lines.append(f"| [](/{page}.md) | {' | '.join(marks)} |")
         listed += [""]
     return [*lines, "", ":::{dropdown} The first assertion that failed", *listed, ":::"]
+
+
+def minutes(page: str, record: dict[str, Any]) -> tuple[int, int | None]:
+    """The minutes of reading and of running a page, rounded up; None where nothing is run."""
+    path = ROOT / f"{page}.md"
+    seconds = record[page]["seconds"] if page in record else 0
+    run = math.ceil(seconds / 60) if is_notebook(path) else None
+    return reading_minutes(path.read_text("utf-8")), run
+
+
+def map_table(
+    facts: dict[str, Any],
+    parts: list[tuple[str, list[str]]],
+    times: dict[str, tuple[int, int | None]],
+) -> list[str]:
+    """The chapters in reading order, in Markdown, each with a number by which others name it."""
+    known = facts["chapters"]
+    numbers = {page: i for i, page in enumerate((p for _, part in parts for p in part), 1)}
+    lines = [
+        "| | chapter | the question | builds on | level | read | run |",
+        "|--:|---|---|---|:-:|--:|--:|",
+    ]
+    for caption, pages in parts:
+        lines.append(f"| | **{caption}** | | | | | |")
+        for page in pages:
+            fact, (read, run) = known[page], times[page]
+            needs = ", ".join(f"[{numbers[need]}](/{need}.md)" for need in fact["needs"])
+            cells = [str(numbers[page]), f"[](/{page}.md)", fact["asks"], needs, str(fact["level"])]
+            cells += [f"{read} min", "in the page" if run is None else f"{run} min"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+class ChapterMap(SphinxDirective):
+    """``{chapter-map}``: all chapters; ``{chapter-map} shortest``: the six of the shortest path.
+
+    Reading minutes come from the pages' words, running minutes from the record of the run.
+    """
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Makes the table, or the list."""
+        facts, record = chapter_facts(), execute_notebooks.read_record()
+        for path in (ROOT / "_chapters.yml", ROOT / "_toc.yml", execute_notebooks.RECORD):
+            self.env.note_dependency(str(path))
+        times = {page: minutes(page, record) for page in facts["chapters"]}
+        if self.arguments == ["shortest"]:
+            lines = [f"1. [](/{page}.md), {times[page][0]} min" for page in facts["shortest"]]
+        else:
+            parts = [part for part in toc_parts() if part[1][0] in facts["chapters"]]
+            lines = map_table(facts, parts, times)
+        holder = nodes.container()
+        self.state.nested_parse(StringList(lines, "_chapters.yml"), 0, holder)
+        return holder.children
 
 
 class SabotageTable(SphinxDirective):
@@ -194,8 +259,13 @@ def tidied(page: str, folder: Path) -> str:
     """A page's HTML as the theme should have written it; see TIDYINGS.
 
     Its figures are loaded when the reader comes near them; their sizes, read from the files below
-    ``folder``, keep their places until then.
+    ``folder``, keep their places until then. Drawings (SVG) become part of the page, so that the
+    theme's colours are theirs.
     """
+
+    def drawn(match: re.Match[str]) -> str:
+        drawing = (folder / match[2]).read_text("utf-8").strip()
+        return drawing.replace("<svg ", f'<svg role="img" aria-label="{match[1]}" ', 1)
 
     def sized(match: re.Match[str]) -> str:
         with Image.open(folder / match[2]) as image:
@@ -204,7 +274,7 @@ def tidied(page: str, folder: Path) -> str:
 
     for pattern, replacement in TIDYINGS:
         page = pattern.sub(replacement, page)
-    return FIGURE.sub(sized, page)
+    return FIGURE.sub(sized, DRAWING.sub(drawn, page))
 
 
 def tidy_pages(app: Any, error: Exception | None) -> None:
@@ -235,6 +305,7 @@ def describe(*arguments: Any, plain: Any = opengraph.get_description) -> str:
 def setup(app: Any) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("run-table", RunTable)
+    app.add_directive("chapter-map", ChapterMap)
     app.add_directive("sabotage-table", SabotageTable)
     opengraph.get_description = describe
     app.connect("config-inited", use_vendored_scripts)

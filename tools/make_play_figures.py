@@ -1,10 +1,11 @@
-"""Draws the figures that stand in for the widgets of book/play.md where scripts are off.
+"""Draws what stands in for the widgets of book/play.md where scripts are off, and the opening.
 
-    python tools/make_play_figures.py [playground | orbits | film | explorer ...]
+    python tools/make_play_figures.py [playground | orbits | film | explorer | opening ...]
 
 The trainings in the plane are those of the page, by the package: the same networks, data, rates and
 losses. They take about a minute of one core. The film's pictures come from film-data.js, the
-explorer's from the generator that ships. The figures go to book/_static/play/.
+explorer's from the generator that ships. The opening is the moving picture of the first page, the
+film again. The figures go to book/_static/play/.
 """
 
 import argparse
@@ -17,8 +18,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from export_generator import DIGITS, NAME, find_directions
+from matplotlib import font_manager
 from matplotlib.colors import LinearSegmentedColormap
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from project import BOOK
 
 from gantut import data, dynamics, load, metrics, plotting, sampling, toys
@@ -129,20 +131,25 @@ def draw_orbits() -> None:
 FRAMES = (0, 64, 256, 1024, 2048, 6000)
 
 
-def draw_film() -> None:
-    """Draws six frames of the film above its curves."""
+def read_film() -> tuple[dict[str, Any], dict[int, np.ndarray]]:
+    """What film-data.js holds, and the picture of each step: bytes (140, 280)."""
     text = (STATIC / "film-data.js").read_text("utf-8")
     film = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    sprite = np.asarray(
-        Image.open(io.BytesIO(base64.b64decode(film["sprite"].partition(",")[2]))).convert("L")
-    )
-    height = film["latents"] * film["side"]
-    steps = [frame["step"] for frame in film["frames"]]
+    sprite = Image.open(io.BytesIO(base64.b64decode(film["sprite"].partition(",")[2])))
+    pictures = np.split(np.asarray(sprite.convert("L")), len(film["frames"]))
+    return film, {
+        frame["step"]: picture for frame, picture in zip(film["frames"], pictures, strict=True)
+    }
+
+
+def draw_film() -> None:
+    """Draws six frames of the film above its curves."""
+    film, pictures = read_film()
+    steps = list(pictures)
     figure = plt.figure(figsize=(7.6, 5.6), layout="constrained")
     axes = figure.subplot_mosaic([["0", "1", "2"], ["3", "4", "5"], ["curves"] * 3])
     for i, step in enumerate(FRAMES):
-        top = steps.index(step) * height
-        axes[str(i)].imshow(sprite[top : top + height], cmap="gray", vmin=0, vmax=255)
+        axes[str(i)].imshow(pictures[step], cmap="gray", vmin=0, vmax=255)
         axes[str(i)].set_title(f"step {step:,}", fontsize=11)
         axes[str(i)].axis("off")
     ax = axes["curves"]
@@ -201,11 +208,47 @@ def draw_explorer() -> None:
     save(figure, "explorer.png", greys=True)
 
 
+LATENTS = 3  # rows of the film in the opening
+SECONDS = 4.5  # WCAG 2.2.2 asks for a way to stop what moves for more than five
+
+
+def draw_opening() -> None:
+    """Writes the film's upper rows as a picture that moves once, and its end as one that does not.
+
+    Each pixel is a square of two, and a line below says how long the training has lasted.
+    """
+    film, pictures = read_film()
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 15)
+    frames = []
+    for step, picture in pictures.items():
+        digits = Image.fromarray(picture[: LATENTS * film["side"]])
+        digits = digits.resize((2 * digits.width, 2 * digits.height), Image.Resampling.NEAREST)
+        frame = Image.new("L", (digits.width, digits.height + 24))
+        frame.paste(digits)
+        said = f"after {step:,} steps of training"
+        ImageDraw.Draw(frame).text((6, digits.height + 3), said, fill=255, font=font)
+        frames.append(frame)
+    milliseconds = int(1000 * SECONDS / len(frames))
+    with atomic_write(STATIC / "opening.webp") as path:
+        frames[0].save(
+            path,
+            "WEBP",
+            save_all=True,
+            append_images=frames[1:],
+            duration=milliseconds,
+            loop=1,
+            lossless=True,
+        )
+    with atomic_write(STATIC / "opening.png") as path:
+        frames[-1].save(path, "PNG", optimize=True)
+
+
 DRAWINGS = {
     "orbits": draw_orbits,
     "playground": draw_playground,
     "film": draw_film,
     "explorer": draw_explorer,
+    "opening": draw_opening,
 }
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import os
 import re
 import tempfile
@@ -16,6 +17,8 @@ from quiz import with_quiz
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 BUILD = ROOT / "_build"
+
+WORDS_PER_MINUTE = 200
 
 # The metadata that both files of a pair keep; the rest is an editor's.
 CELL_METADATA = ("tags", "nbmake", "mystnb")
@@ -64,6 +67,34 @@ def toc_pages() -> list[str]:
     collect(toc.get("parts", []))
     collect(toc.get("chapters", []))
     return pages
+
+
+def toc_parts() -> list[tuple[str, list[str]]]:
+    """The parts of _toc.yml in reading order: each with its caption and its pages."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    return [
+        (part["caption"], [chapter["file"] for chapter in part["chapters"]])
+        for part in toc["parts"]
+    ]
+
+
+def chapter_facts() -> dict[str, Any]:
+    """What _chapters.yml says: ``chapters``, by page, and the pages of the ``shortest`` path."""
+    facts = yaml.safe_load((ROOT / "_chapters.yml").read_text("utf-8"))
+    chapters = {
+        f"book/{name}": {**fact, "needs": [f"book/{need}" for need in fact["needs"]]}
+        for name, fact in facts["chapters"].items()
+    }
+    return {"chapters": chapters, "shortest": [f"book/{name}" for name in facts["shortest"]]}
+
+
+def reading_minutes(text: str) -> int:
+    """How long a page's text takes at 200 words a minute, without code and exercises."""
+    prose = re.split(r"^## Exercises$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    prose = re.sub(r"\A---\n.*?^---$", "", prose, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"^(`{3,}).*?^\1$", "", prose, flags=re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"<[^>]+>|\(\S*\)|\{\S+?\}", " ", prose)
+    return math.ceil(len(re.findall(r"\w[\w'-]*", prose)) / WORDS_PER_MINUTE)
 
 
 def is_notebook(markdown: Path) -> bool:
