@@ -127,8 +127,8 @@ def map_table(
     known = facts["chapters"]
     numbers = {page: i for i, page in enumerate((p for _, part in parts for p in part), 1)}
     lines = [
-        "| | chapter | the question | builds on | level | read | run |",
-        "|--:|---|---|---|:-:|--:|--:|",
+        "| | chapter | the question | builds on | level | read, min | run, min |",
+        "|--:|---|---|---|--:|--:|--:|",
     ]
     for caption, pages in parts:
         lines.append(f"| | **{caption}** | | | | | |")
@@ -136,7 +136,7 @@ def map_table(
             fact, (read, run) = known[page], times[page]
             needs = ", ".join(f"[{numbers[need]}](/{need}.md)" for need in fact["needs"])
             cells = [str(numbers[page]), f"[](/{page}.md)", fact["asks"], needs, str(fact["level"])]
-            cells += [f"{read} min", "in the page" if run is None else f"{run} min"]
+            cells += [str(read), "in the page" if run is None else str(run)]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -193,16 +193,20 @@ def test_every_picture_is_described(page):
 def test_the_theme_is_tidied_and_figures_keep_their_places(tmp_path):
     (tmp_path / "_images").mkdir()
     Image.new("RGB", (30, 20)).save(tmp_path / "_images/a.png")
+    (tmp_path / "_images/b.svg").write_text('<svg viewBox="0 0 1 1"><path d="M0 0"/></svg>\n')
     page = (
         '<script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
         '<summary aria-label="Toggle hidden content">Show</summary>'
         '<img alt="A line" src="../_images/a.png" /><img alt="B" src="../_static/b.png" />'
+        '<a href="../_images/b.svg"><img alt="C" src="../_images/b.svg" width="100%" /></a>'
     )
     tidy = book_extension.tidied(page, tmp_path)
     assert tidy == (
         "<summary>Show</summary>"
         '<img alt="A line" src="../_images/a.png" width="30" height="20" loading="lazy" />'
         '<img alt="B" src="../_static/b.png" />'
+        '<a href="../_images/b.svg"><svg role="img" aria-label="C" viewBox="0 0 1 1">'
+        '<path d="M0 0"/></svg></a>'
     )
     assert book_extension.tidied(tidy, tmp_path) == tidy
 
