@@ -12,7 +12,6 @@ from typing import Any
 import jupytext
 import yaml
 from jupytext.myst import MystMetadataParsingError
-from quiz import with_quiz
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -128,11 +127,11 @@ def cell_content(cell: Any) -> tuple[str, str, dict[str, Any]]:
 
 
 def setup_cell() -> str:
-    """The first code cell of each chapter: in Colab it installs the package."""
+    """The first code cell of each chapter: it installs the package where it is missing."""
     return (
-        "import sys\n"
+        "import importlib.util\n"
         "\n"
-        'if "google.colab" in sys.modules:\n'
+        'if importlib.util.find_spec("gantut") is None:\n'
         f'    %pip install -q "gantut @ git+{repository_url()}"'
     )
 
@@ -157,45 +156,6 @@ def syntax_error(lines: list[str]) -> str | None:
     return None
 
 
-def pair_problems(page: str, root: Path = ROOT) -> list[str]:
-    """What is wrong with the two files of a chapter: out of step, or results left in the notebook.
-
-    Args:
-        page: The chapter without its ending, such as ``book/welcome``.
-        root: The folder that ``page`` is under.
-
-    Returns:
-        One line for each problem; empty if there is none.
-    """
-    notebook_path = root / f"{page}.ipynb"
-    if not notebook_path.exists():
-        return [f"{page}.ipynb is missing: run make sync"]
-    notebook = jupytext.read(notebook_path)
-    markdown = root / f"{page}.md"
-    source = with_quiz(read_chapter(markdown), markdown)
-    problems = []
-    for index, cell in enumerate(code_cells(notebook)):
-        if cell.outputs:
-            problems.append(f"{page}.ipynb: code cell {index} has outputs: run make sync")
-        if cell.execution_count is not None:
-            problems.append(f"{page}.ipynb: code cell {index} has a number: run make sync")
-    for index, cell in enumerate(notebook.cells):
-        extra = sorted(set(cell.metadata) - set(CELL_METADATA))
-        if extra:
-            problems.append(f"{page}.ipynb: cell {index} has metadata {extra}: run make sync")
-    if notebook.metadata.get("kernelspec") != source.metadata.get("kernelspec"):
-        problems.append(f"{page}: the kernels of .md and .ipynb differ: run make sync")
-    ours = [cell_content(cell) for cell in source.cells]
-    theirs = [cell_content(cell) for cell in notebook.cells]
-    if ours != theirs:
-        first = next(
-            (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b),
-            min(len(ours), len(theirs)),
-        )
-        problems.append(f"{page}: .md and .ipynb differ from cell {first} on: run make sync")
-    return problems
-
-
 def chapter_problems(page: str, root: Path = ROOT) -> list[str]:
     """What a chapter's source breaks of the rules that CONTRIBUTING.md states.
 
@@ -216,8 +176,8 @@ def chapter_problems(page: str, root: Path = ROOT) -> list[str]:
         or cells[0].metadata.get("tags") != ["remove-cell"]
     ):
         problems.append(f"{page}: the first code cell is not the set-up: run make setup-cells")
-    if text.count("google.colab") != 1:
-        problems.append(f"{page}: the set-up for Colab must stand there once")
+    if text.count("%pip") != 1:
+        problems.append(f"{page}: the set-up must stand there once")
     for index, cell in enumerate(cells):
         hidden = cell.metadata.get("nbmake", {}).get("post_cell_execute", [])
         if not isinstance(hidden, list) or not all(isinstance(line, str) for line in hidden):

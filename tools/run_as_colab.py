@@ -1,8 +1,7 @@
 """Runs the chapters as Google Colab would: of ours, only what a set-up cell installs.
 
-A new environment gets the newest TensorFlow and NumPy, no pin of ours, and a module
-``google.colab`` that makes the set-up cells believe they are there. They install gantut from the
-repository's address; with --local, from a wheel that is built of this clone.
+A new environment gets the newest TensorFlow and NumPy and no pin of ours. The set-up cells install
+gantut from the repository's address; with --local, from a wheel that is built of this clone.
 """
 
 import argparse
@@ -38,12 +37,6 @@ def make_environment(folder: Path) -> Path:
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     install += ["--no-compile"]  # most modules of TensorFlow are never imported
     subprocess.run([*install, *PREINSTALLED, *RUNNER], check=True)
-    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    said = subprocess.run([str(python), "-c", where], check=True, capture_output=True, text=True)
-    site = Path(said.stdout.strip())
-    write_text(site / "google/colab/__init__.py", '"""Stands in for Colab\'s module."""\n')
-    # A .pth file's import line is run when an interpreter starts.
-    write_text(site / "pretend_colab.pth", "import google.colab\n")
     return python
 
 

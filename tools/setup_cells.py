@@ -32,8 +32,8 @@ ADDRESS = re.compile(r"https://github\.com/[\w-]+/[\w-]+(?:\.[\w-]+)*")
 PAGES = re.compile(r"https://[\w-]+\.github\.io/[\w.-]+/")
 COLAB = re.compile(r"https://colab\.research\.google\.com/github/\S+?/blob/main/(\S+?)\.ipynb")
 CELL = re.compile(
-    r"```\{code-cell\} ipython3\n:tags: \[remove-cell\]\n\nimport sys\n\n"
-    r'if "google\.colab" in sys\.modules:\n.*?\n```\n',
+    r"```\{code-cell\} ipython3\n:tags: \[remove-cell\]\n\n"
+    r"import importlib\.util\n.*?%pip.*?\n```\n",
     re.DOTALL,
 )
 BASE_URL = re.compile(r"^  baseurl: .*$", re.MULTILINE)

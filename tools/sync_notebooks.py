@@ -8,8 +8,17 @@ from typing import Any
 
 import jupytext
 import nbformat
-from project import BOOK, CELL_METADATA, ROOT, cell_content, is_notebook, read_chapter, write_text
-from quiz import with_quiz
+from plain import as_notebook
+from project import (
+    BOOK,
+    CELL_METADATA,
+    ROOT,
+    cell_content,
+    code_cells,
+    is_notebook,
+    read_chapter,
+    write_text,
+)
 
 
 def keep_ids(new: Any, old: Any) -> None:
@@ -28,7 +37,7 @@ def keep_ids(new: Any, old: Any) -> None:
 
 def sync(markdown: Path) -> bool:
     """Writes the notebook beside ``markdown``; returns whether that changed it."""
-    notebook = with_quiz(read_chapter(markdown), markdown)
+    notebook = as_notebook(read_chapter(markdown), markdown)
     path = markdown.with_suffix(".ipynb")
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict(
@@ -51,6 +60,45 @@ def sync(markdown: Path) -> bool:
         return False
     write_text(path, text)
     return True
+
+
+def pair_problems(page: str, root: Path = ROOT) -> list[str]:
+    """What is wrong with the two files of a chapter: out of step, or results left in the notebook.
+
+    Args:
+        page: The chapter without its ending, such as ``book/welcome``.
+        root: The folder that ``page`` is under.
+
+    Returns:
+        One line for each problem; empty if there is none.
+    """
+    notebook_path = root / f"{page}.ipynb"
+    if not notebook_path.exists():
+        return [f"{page}.ipynb is missing: run make sync"]
+    notebook = jupytext.read(notebook_path)
+    markdown = root / f"{page}.md"
+    source = as_notebook(read_chapter(markdown), markdown)
+    problems = []
+    for index, cell in enumerate(code_cells(notebook)):
+        if cell.outputs:
+            problems.append(f"{page}.ipynb: code cell {index} has outputs: run make sync")
+        if cell.execution_count is not None:
+            problems.append(f"{page}.ipynb: code cell {index} has a number: run make sync")
+    for index, cell in enumerate(notebook.cells):
+        extra = sorted(set(cell.metadata) - set(CELL_METADATA))
+        if extra:
+            problems.append(f"{page}.ipynb: cell {index} has metadata {extra}: run make sync")
+    if notebook.metadata.get("kernelspec") != source.metadata.get("kernelspec"):
+        problems.append(f"{page}: the kernels of .md and .ipynb differ: run make sync")
+    ours = [cell_content(cell) for cell in source.cells]
+    theirs = [cell_content(cell) for cell in notebook.cells]
+    if ours != theirs:
+        first = next(
+            (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b),
+            min(len(ours), len(theirs)),
+        )
+        problems.append(f"{page}: .md and .ipynb differ from cell {first} on: run make sync")
+    return problems
 
 
 def main() -> None:

@@ -130,9 +130,9 @@ def test_tables_that_cells_make_are_shown_as_tables(page):
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_the_page_hides_what_only_colab_and_the_tests_need(page):
+def test_the_page_hides_what_only_notebooks_and_the_tests_need(page):
     text = plain(article(page))
-    assert "google.colab" not in text
+    assert "find_spec" not in text
     assert "Traceback" not in text
     for cell in project.code_cells(executed(page)):
         for line in cell.metadata.get("nbmake", {}).get("post_cell_execute", []):

@@ -154,7 +154,7 @@ def test_the_notebook_follows_the_quiz_file(tmp_path, monkeypatch, chapter_heade
     markdown.write_text(f"{chapter_header}\n# X\n\n:::{{quiz}}\n:::\n\n## Recap\n", "utf-8")
     write(tmp_path / "book", GOOD)
     assert sync_notebooks.sync(markdown)
-    assert project.pair_problems("book/x", tmp_path) == []
+    assert sync_notebooks.pair_problems("book/x", tmp_path) == []
     assert "{quiz}" in markdown.read_text("utf-8")
     shown = project.jupytext.read(markdown.with_suffix(".ipynb")).cells[0].source
     before, after = shown.split("<summary>Answers to question 1</summary>")
@@ -164,7 +164,7 @@ def test_the_notebook_follows_the_quiz_file(tmp_path, monkeypatch, chapter_heade
     assert "- a) **Wrong.** That is $x$." in after
     assert "Which are *even*? (Several answers are right.)" in after
     write(tmp_path / "book", broken(lambda q, a: a[0].update(text="3")))
-    (problem,) = project.pair_problems("book/x", tmp_path)
+    (problem,) = sync_notebooks.pair_problems("book/x", tmp_path)
     assert "make sync" in problem
 
 

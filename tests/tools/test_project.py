@@ -81,9 +81,10 @@ def test_the_readme_leads_to_the_published_pages():
     assert project.colab_url("book/welcome") in text
 
 
-def test_citation_is_under_the_codes_licence():
+def test_citation_names_both_licences():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    assert citation["license"] == PYPROJECT["project"]["license"] == "MIT"
+    assert citation["license"] == [PYPROJECT["project"]["license"], "CC-BY-4.0"]
+    assert PYPROJECT["project"]["license"] == "MIT"
     assert (ROOT / "LICENSE").read_text("utf-8").startswith("MIT License")
     text = (ROOT / "LICENSE-TEXT").read_text("utf-8")
     assert "Section 8" in text
@@ -99,8 +100,13 @@ def test_workflows_call_make_and_nothing_else(path):
     ]
     assert commands
     for command in commands:
-        assert re.fullmatch(r"make [a-z-]+", command), command
-        assert command.split()[1] in targets, command
+        if path.stem == "systems":  # Windows has no make
+            tool = re.fullmatch(r"\S*python (tools[/\\]\w+\.py)( --unit)?", command)
+            assert tool, command
+            assert (ROOT / tool[1].replace("\\", "/")).is_file()
+        else:
+            assert re.fullmatch(r"make [a-z-]+", command), command
+            assert command.split()[1] in targets, command
 
 
 def test_ci_runs_the_same_targets_here_and_there():
