@@ -17,6 +17,7 @@ from project import (
     chapter_facts,
     chapters,
     is_notebook,
+    pages_url,
     reading_minutes,
     toc_parts,
     write_text,
@@ -43,6 +44,8 @@ TIDYINGS = [
     # No list: links stand between its entries.
     (re.compile(r'<div role="list" class="citation-list">'), '<div class="citation-list">'),
 ]
+# The theme's link to a new issue, and the form of ours that knows the page and the version.
+ISSUE = re.compile(r'issues/new\?title=Issue%20on%20page%20%2F([^"&]+)&(?:amp;)?body=[^"]*')
 DRAWING = re.compile(r'<img alt="([^"]*)"[^>]* src="(?:\.\./)?(_images/[^"]+\.svg)"[^>]*/>')
 FIGURE = re.compile(r'<img (alt="[^"]*" src="(?:\.\./)?(_images/[^"]+\.png)") ?/>')
 NDARRAY = re.compile(
@@ -274,6 +277,10 @@ def tidied(page: str, folder: Path) -> str:
 
     for pattern, replacement in TIDYINGS:
         page = pattern.sub(replacement, page)
+    report = (
+        f"issues/new?template=text.yml&amp;page={pages_url()}\\1&amp;version={gantut.__version__}"
+    )
+    page = ISSUE.sub(report, page)
     return FIGURE.sub(sized, DRAWING.sub(drawn, page))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import nbformat
-from project import BOOK, colab_url, is_notebook, pages_url
+from project import BOOK, colab_url, is_notebook, kaggle_url, pages_url
 from pybtex.database import BibliographyData, parse_file
 from quiz import with_quiz
 
@@ -229,9 +229,7 @@ def add_way_back(notebook: Any, page: str) -> None:
     """Says below the title where the page is, and where else it can be opened."""
     title = next(cell for cell in notebook.cells if cell.source.startswith("# "))
     head, _, rest = title.source.partition("\n")
-    colab = colab_url(f"book/{page}")
-    source = colab.removeprefix("https://colab.research.google.com/github/")
-    kaggle = f"https://kaggle.com/kernels/welcome?src=https://github.com/{source}"
+    colab, kaggle = colab_url(f"book/{page}"), kaggle_url(f"book/{page}")
     line = (
         f"*This notebook is a page of [a book]({pages_url()}). [The page]({address(page)}) has its "
         f"results, links and previews. Open the notebook in [Colab]({colab}) or [Kaggle]({kaggle}) "

@@ -147,6 +147,11 @@ def colab_url(page: str) -> str:
     return f"https://colab.research.google.com/github/{path}/blob/main/{page}.ipynb"
 
 
+def kaggle_url(page: str) -> str:
+    """The address under which Kaggle opens a chapter."""
+    return f"https://kaggle.com/kernels/welcome?src={repository_url()}/blob/main/{page}.ipynb"
+
+
 def syntax_error(lines: list[str]) -> str | None:
     """Why a hidden assertion is not Python, or None."""
     try:

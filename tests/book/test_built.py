@@ -17,6 +17,7 @@ import execute_notebooks
 import nbformat
 import project
 import pytest
+import yaml
 from PIL import Image
 from project import BUILD, ROOT
 
@@ -143,6 +144,24 @@ def test_the_page_hides_what_only_notebooks_and_the_tests_need(page):
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_the_colab_button_opens_this_chapter(page):
     assert project.colab_url(page) in (HTML / f"{page}.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_below_the_title_is_when_the_page_was_last_run(page):
+    entry = execute_notebooks.read_record()[page]
+    line = re.search(r'</h1>\s*<p class="last-run">(.*?)</p>', article(page), re.DOTALL)
+    assert f"on {entry['date']} with TensorFlow {entry['versions']['tensorflow']}" in line[1]
+    assert f'href="{project.kaggle_url(page)}"' in line[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_report_names_the_page_and_the_version(page):
+    text = (HTML / f"{page}.html").read_text("utf-8")
+    (link,) = set(re.findall(r'href="([^"]*/issues/new[^"]*)"', text))
+    fields = dict(part.split("=") for part in html.unescape(link).partition("?")[2].split("&"))
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE" / fields.pop("template")).read_text())
+    assert fields == {"page": f"{project.pages_url()}{page}.html", "version": gantut.__version__}
+    assert set(fields) <= {part["id"] for part in form["body"]}
 
 
 def test_the_table_of_runs_has_every_chapter():
