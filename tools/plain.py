@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import nbformat
-from project import BOOK, colab_url, is_notebook, kaggle_url, pages_url
+from project import BOOK, chapter_facts, colab_url, is_notebook, kaggle_url, pages_url
 from pybtex.database import BibliographyData, parse_file
 from quiz import with_quiz
 
@@ -24,6 +24,14 @@ FORMULA = re.compile(r"^(\$\$\n.*?)\n\$\$(?: \(([\w-]+)\))?$", re.MULTILINE | re
 PROOF = re.compile(
     r"^:::\{prf:(\w+)\} ?([^\n]*)\n(?::label: (\S+)\n)?\n?(.*?)^:::$", re.MULTILINE | re.DOTALL
 )
+FIGURE = re.compile(
+    r"^:::\{figure\} (\S+)\n:name: (\S+)\n(?::width: .*\n)?:alt: (.*)\n\n(.*?)\n:::$",
+    re.MULTILINE | re.DOTALL,
+)
+PICTURE = re.compile(r'<picture>.*?<img src="\.\./(\S+)".*?alt="(.*?)">\n</picture>', re.DOTALL)
+CARDS = re.compile(r"^::::\{grid\} .*\n:gutter: \d\n|^::::$", re.MULTILINE)
+CARD = re.compile(r"^:::\{grid-item-card\} (.*?)\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
+MAP = re.compile(r"^```\{chapter-map\} ?(shortest)?\n```$", re.MULTILINE)
 NOTE = re.compile(r"^:::\{(note|warning|tip)\}\n(.*?)^:::$", re.MULTILINE | re.DOTALL)
 EXERCISE = re.compile(
     r"^:::\{(exercise|solution)-(start|end)\} ?(.*)\n(?::label: (\S+)\n)?(?::class: .*\n)?:::$",
@@ -45,7 +53,7 @@ def marked(text: str) -> Iterator[tuple[str, str, str]]:
     pattern = re.compile(
         r"^\((?P<section>[\w-]+)\)=\n+#* ?(?P<title>.*)$"
         r"|^\$\$ \((?P<formula>[\w-]+)\)$"
-        r"|^    name: (?P<figure>[\w-]+)$"
+        r"|^(?:    |:)name: (?P<figure>[\w-]+)$"
         r"|^:::\{(?P<what>prf:\w+|exercise-start)\} ?(?P<called>.*)\n:label: (?P<label>\S+)$",
         re.MULTILINE,
     )
@@ -155,6 +163,16 @@ def markdown(text: str, page: str) -> str:
         called = f" ({title})" if title else ""
         return f"**{kind.capitalize()}{number}{called}.** {body.strip()}"
 
+    def figure(found: re.Match[str]) -> str:
+        path, name, alt, caption = found.groups()
+        return f"![{alt}]({pages_url()}{path})\n\n*Figure {targets()[name].number}.* {caption}"
+
+    def chapter_map(found: re.Match[str]) -> str:
+        if not found[1]:
+            return f"[The page]({address(page, 'welcome-map')}) has the map."
+        names = [path.removeprefix("book/") for path in chapter_facts()["shortest"]]
+        return "\n".join(f"1. [{title_of(name)}]({name}.ipynb)" for name in names)
+
     def remark(found: re.Match[str]) -> str:
         return f"**{found[1].capitalize()}.** {found[2].strip()}"
 
@@ -162,6 +180,11 @@ def markdown(text: str, page: str) -> str:
         (FORMULA, formula),
         (PROOF, statement),
         (NOTE, remark),
+        (FIGURE, figure),
+        (PICTURE, lambda found: f"![{found[2]}]({pages_url()}{found[1]})"),
+        (CARD, lambda found: f"**{found[1]}**\n\n{found[2].strip()}\n"),
+        (CARDS, lambda found: ""),
+        (MAP, chapter_map),
         (LABEL, lambda found: ""),
         (LINK, lambda found: link(found[1], found[2], found[4] or "")),
         (ROLE, lambda found: role(found[1], found[2], page)),

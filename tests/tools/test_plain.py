@@ -75,6 +75,22 @@ def page(monkeypatch):
             "## A title\n\nSee [A title](https://gantut.github.io/gantut/book/x.html#here).",
         ),
         (":::{warning}\nTake care.\n:::", "**Warning.** Take care."),
+        (
+            ":::{figure} a.svg\n:name: b\n:alt: A line\n\nRises.\n:::\n\n{numref}`b`",
+            "![A line](https://gantut.github.io/gantut/a.svg)\n\n*Figure 1.* Rises.\n\nfigure 1",
+        ),
+        (
+            '<picture>\n<source srcset="../b">\n<img src="../a.webp" alt="A">\n</picture>',
+            "![A](https://gantut.github.io/gantut/a.webp)",
+        ),
+        (
+            "::::{grid} 1 2\n:gutter: 2\n\n:::{grid-item-card} One\nText.\n:::\n::::",
+            "**One**\n\nText.",
+        ),
+        (
+            "```{chapter-map}\n```",
+            "[The page](https://gantut.github.io/gantut/book/x.html#welcome-map) has the map.",
+        ),
     ],
 )
 def test_each_construct(page, myst, expected):
