@@ -182,11 +182,9 @@ LONG_CELLS = {
     "book/anomaly",
     "book/architectures",
     "book/augmentation",
-    "book/background",
     "book/checks",
     "book/collapse",
     "book/conditional",
-    "book/dynamics",
     "book/faces",
     "book/failure",
     "book/flows",
@@ -196,11 +194,9 @@ LONG_CELLS = {
     "book/own",
     "book/questions",
     "book/sound",
-    "book/speed",
     "book/tabular",
     "book/text",
     "book/translation",
-    "book/welcome",
 }
 LINE, LINES = 79, 25
 
