@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vendor unit test slow long sabotage versions book notebooks sync setup-cells format colab colab-first dist check-repository clean
+.PHONY: help venv vendor unit test slow long sabotage versions book notebooks sync setup-cells format colab colab-first dist take-away check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -62,6 +62,9 @@ colab-first: venv ## run the first chapter so, with gantut from a wheel of this 
 
 dist: venv ## build the wheel, the source package and a zip of the built book into dist/
 	$(VENV_PYTHON) tools/make_dist.py
+
+take-away: venv ## after make book: a PDF, an EPUB, slides and a zip of figures in _build/html/take-away
+	$(VENV_PYTHON) tools/take_away.py
 
 check-repository: venv ## fail unless GITHUB_REPOSITORY is the repository of _config.yml
 	$(VENV_PYTHON) tools/check_repository.py
