@@ -192,7 +192,6 @@ LONG_CELLS = {
     "book/own",
     "book/questions",
     "book/sound",
-    "book/tabular",
     "book/text",
     "book/translation",
 }
