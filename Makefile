@@ -32,7 +32,7 @@ slow: venv ## the unit tests that take more than some seconds
 long: venv ## the tests that take long: the same as short ones, many more times
 	$(VENV_PYTHON) -m pytest -m long
 
-sabotage: venv ## break the package in several ways: each chapter's assertions must notice (two hours)
+sabotage: venv ## break the package in several ways: each chapter's assertions must notice (an hour)
 	$(VENV_PYTHON) tools/sabotage.py
 
 versions: ## the unit tests on each Python, with the oldest and the newest dependencies (needs uv)

@@ -80,9 +80,15 @@ def _make_parser() -> argparse.ArgumentParser:
     commands.add_parser("recipes", help="list what can be trained").set_defaults(run=_list_recipes)
 
     new = commands.add_parser("new", help="write a script that trains a GAN of your own images")
-    new.add_argument("file", type=Path, metavar="FILE", help="the script, such as my_gan.py")
     new.add_argument(
-        "--data", default="images", metavar="DATA", help="a folder, an npz or an npy file"
+        "file", type=Path, metavar="FILE", help="a script that is not there yet, as my_gan.py"
+    )
+    new.add_argument(
+        "--data",
+        default="images",
+        metavar="DATA",
+        help="a folder, an npz or an npy file (default: the folder images); the script brings all "
+        "images to 32x32 and uses no labels",
     )
     new.set_defaults(run=_new)
 
@@ -239,8 +245,9 @@ def _list_recipes(options: argparse.Namespace) -> int:
 def _new(options: argparse.Namespace) -> int:
     script = resources.files("gantut").joinpath("script/my_gan.py").read_text(encoding="utf-8")
     script = script.replace('"images"', json.dumps(options.data, ensure_ascii=False), 1)
-    with options.file.open("x", encoding="utf-8") as file:  # never over another
-        file.write(script.replace("my_gan", options.file.stem))
+    if options.file.exists():
+        raise FileExistsError(f"{options.file} exists already; give another name")
+    options.file.write_text(script.replace("my_gan", options.file.stem), encoding="utf-8")
     print(f"{options.file}: run it with python {options.file}; it reads {options.data}")
     return 0
 

@@ -130,7 +130,7 @@ def evaluate(
     n: int = 10_000,
     data: ImageData | OwnImages | None = None,
     seed: int = 0,
-    judged_by: str = "first",
+    judged_by: str | judge.Judge = "first",
 ) -> Evaluation:
     """Computes every metric of a generator, each beside real data's own score.
 
@@ -138,14 +138,17 @@ def evaluate(
         samples: Images of the data's shape, float32 in [-1, 1], at least 6; or an object with
             ``sample(n, seed=...)``, such as a `gantut.GAN`; or a plain Keras generator.
         n: Number of samples to draw from a generator.
-        data: Digits to compare with; MNIST if None. Or images of your own, all those that the
-            generator learned from, as `gantut.data.read_images` returns them. By chance (the same
-            each time) half of them are compared with, and half are for the floor; with labels a
-            third each, and the judge learns from the last third. There are no more samples then
-            than images for the floor; memorisation is looked for in all. What is computed on the
-            real side is kept in memory for the next call with the same arrays.
+        data: Digits to compare with; MNIST if None. Or all images of your own that the generator
+            learned from, 12 at least, as `gantut.data.read_images` returns them. They are split by
+            chance, each time alike: samples are compared with one half, and the other gives the
+            floor. With 30 images or more and their labels there are three parts, and the judge
+            learns from the third. No more samples are used than there are images for the floor.
+            Memorisation is looked for in all. What is computed on the real side is kept in memory
+            for the next call with the same arrays.
         seed: Seed of the draw, of the bootstrap, and of the choice of samples for memorisation.
-        judged_by: One of `gantut.judge.JUDGES`, for digits.
+        judged_by: One of `gantut.judge.JUDGES`, for digits. For images of your own a function from
+            images to features (N, F) and class probabilities (N, classes) or None, if they are to
+            be judged by another network.
 
     Returns:
         An `Evaluation`; print it for a table.
@@ -181,7 +184,7 @@ def quick_frechet(
     n: int = 10_000,
     data: ImageData | OwnImages | None = None,
     seed: int = 0,
-    judged_by: str = "first",
+    judged_by: str | judge.Judge = "first",
 ) -> float:
     """Computes only the squared Frechet distance to the test images, for watching a training.
 
@@ -193,7 +196,7 @@ def quick_frechet(
             it fixed within a comparison, and divide by ``frechet_floor(n)``.
         data: As in `evaluate`.
         seed: Seed of the draw.
-        judged_by: One of `gantut.judge.JUDGES`.
+        judged_by: As in `evaluate`.
     """
     reference = _reference(data, judged_by)
     found = reference.read(reference.draw(samples, n, seed))[0]
@@ -201,7 +204,10 @@ def quick_frechet(
 
 
 def frechet_floor(
-    n: int = 10_000, *, data: ImageData | OwnImages | None = None, judged_by: str = "first"
+    n: int = 10_000,
+    *,
+    data: ImageData | OwnImages | None = None,
+    judged_by: str | judge.Judge = "first",
 ) -> float:
     """Computes the Frechet distance of `n` training images to the test images.
 
@@ -210,7 +216,7 @@ def frechet_floor(
     Args:
         n: Number of training images, the first in `gantut.judge.order`; at least 2.
         data: As in `evaluate`.
-        judged_by: One of `gantut.judge.JUDGES`.
+        judged_by: As in `evaluate`.
     """
     n = _check.integer(n, "n", 2)
     reference = _reference(data, judged_by)
@@ -352,16 +358,18 @@ def _digits(data: ImageData, judged_by: str) -> _Reference:
     return found
 
 
-def _own(data: OwnImages) -> _Reference:
+def _own(data: OwnImages, judged_by: str | judge.Judge) -> _Reference:
     x = check_images(data.images, name="data.images")
     if len(x) < LEAST:
         raise ValueError(f"data: wanted at least {LEAST} images to measure by, got {len(x)}")
     order, labels = judge.order(len(x)), data.labels
-    if labels is None or len(x) < 3 * _LEARNED:
+    if callable(judged_by) or labels is None or len(x) < 3 * _LEARNED:
         floor, held_out = (rows[:_MOST] for rows in np.array_split(order, 2))
-        return _Reference(
-            data, "random convolutions", judge.random_judge(x), x, floor, x[held_out], 2
-        )
+        if callable(judged_by):
+            name, read = getattr(judged_by, "__name__", "your own"), judged_by
+        else:
+            name, read = "random convolutions", judge.random_judge(x)
+        return _Reference(data, name, read, x, floor, x[held_out], 2)
     floor, held_out, learned = np.array_split(order, 3)
     floor, held_out = floor[:_MOST], held_out[:_MOST]
     read = judge.train_judge(x[learned], labels[learned], num_classes=int(labels.max()) + 1)
@@ -392,7 +400,7 @@ def _floors(train: metrics.Features, real: metrics.Features) -> dict[str, Any]:
 _references: dict[tuple[Any, ...], _Reference] = {}  # by judge and ids of the arrays they hold
 
 
-def _reference(data: ImageData | OwnImages | None, judged_by: str) -> _Reference:
+def _reference(data: ImageData | OwnImages | None, judged_by: str | judge.Judge) -> _Reference:
     """The real side of a data set, MNIST if None; the two that were asked for last are kept."""
     if not (data is None or isinstance(data, ImageData | OwnImages)):
         raise TypeError(
@@ -402,9 +410,12 @@ def _reference(data: ImageData | OwnImages | None, judged_by: str) -> _Reference
     key = (judged_by, *map(id, data or ()))
     found = _references.pop(key, None)
     if found is None:
-        found = (
-            _own(data) if isinstance(data, OwnImages) else _digits(data or load_mnist(), judged_by)
-        )
+        if isinstance(data, OwnImages):
+            found = _own(data, judged_by)
+        elif callable(judged_by):
+            raise TypeError(f"judged_by: wanted one of {', '.join(judge.JUDGES)} for digits")
+        else:
+            found = _digits(data or load_mnist(), judged_by)
     _references[key] = found
     if len(_references) > 2:
         del _references[next(iter(_references))]

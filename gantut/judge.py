@@ -261,11 +261,11 @@ def train_judge(
 def random_judge(images: npt.ArrayLike, *, seed: int = 0) -> Judge:
     """A judge of images without labels: random convolutions, which learn nothing.
 
-    Random networks rank generators of images that ImageNet's are far from (Naeem et al. 2020). Here
-    three layers of convolutions from N(0, 2 / inputs) with ReLU, of 32, 64 and 64 channels, each
-    halved by averaging: of each channel the means over 3 x 3 places, and the root mean square over
-    all. Of these 1,600 numbers the principal components of the images, as many as a tenth of them
-    but 2 to 64, each of variance 1.
+    Naeem et al. (2020) propose random networks as features of images unlike ImageNet's. This one
+    has three layers of convolutions with ReLU, of 32, 64 and 64 channels, whose weights are drawn
+    from N(0, 2 / inputs); each layer is halved by averaging. A channel gives its means over 3 x 3
+    places and its root mean square over all. The features are the principal components of these
+    1,600 numbers, scaled to variance 1: a tenth as many as there are images, from 2 to 64.
 
     Args:
         images: float32 (n, height, width, channels) in [-1, 1], those that the components

@@ -101,21 +101,24 @@ def load_images(
     """Loads your own images from a folder, an npz or an npy file.
 
     Args:
-        path: A folder, read with its subfolders in the order of the names (bmp, gif, jpeg, pbm,
-            pgm, png, ppm, tiff, webp; links are followed, hidden and other files are passed over;
-            of an animation the first frame). Or an npz file with one array of shape (number,
-            height, width) or (number, height, width, 1 or 3), named "images", "x_train",
-            "train_images", "x" or the only one beside labels, or an npy file with that array:
-            uint8 from 0 to 255 or float from -1 to 1.
+        path: A folder, an npz or an npy file. A folder is read with its subfolders, in the order of
+            the names: bmp, gif (the first frame), jpeg, pbm, pgm, png, ppm, tiff and webp. Links
+            are followed; hidden and other files are skipped. An npz file holds one array of shape
+            (number, height, width) or (number, height, width, 1 or 3), named "images", "x_train",
+            "train_images", "x", "X" or "arr_0"; any other name will do if it is the only array
+            besides the labels. An npy file holds that array. Its values are uint8 from 0 to 255 or
+            float from -1 to 1.
         size: Height and width to bring the images to, as an int or a pair (height, width), with
-            Lanczos' filter, which smooths when it shrinks. The proportions change where they
-            differ: crop beforehand if that matters. None keeps the size, which must then be one.
-        color: True gives three channels, False one (luma 0.299 R + 0.587 G + 0.114 B); None gives
-            one where all images are stored as grey ones and three otherwise.
-        labels: Whether to return the classes too. In a folder each subfolder is one, where there
-            are two or more with all the images inside; their sorted names are 0, 1, ... as in
-            Keras. In an npz file "labels", "y_train", "train_labels" or "y" has them, as integers
-            from 0 or as words, whose sorted order counts.
+            Lanczos' filter, which smooths when it shrinks. An image of other proportions is
+            stretched: crop it beforehand if that matters. None keeps the size, which must then be
+            the same for all.
+        color: True gives three channels, False one (luma 0.299 R + 0.587 G + 0.114 B). None gives
+            one if all images are stored as grey ones, and otherwise three.
+        labels: Whether to return the classes too. If a folder has two subfolders or more and no
+            image outside them, each subfolder is a class, also an empty one; the sorted names are
+            0, 1, ... as in Keras. In an npz file the labels are "labels", "y_train",
+            "train_labels", "y" or (beside "arr_0") "arr_1": integers from 0, or words, whose sorted
+            order counts.
 
     Returns:
         float32 of shape (number, height, width, channels) in [-1, 1]; with ``labels`` also int64 of
@@ -140,7 +143,17 @@ def read_images(
     size: int | tuple[int, int] | None = None,
     color: bool | None = None,
 ) -> OwnImages:
-    """`load_images` with labels where there are some, their names, and what was passed over."""
+    """Loads your own images as `load_images` does, with all that is known about them.
+
+    Args:
+        path: As in `load_images`.
+        size: As there.
+        color: As there.
+
+    Returns:
+        The images, the labels if there are some, the names of the classes, and how many files were
+        skipped.
+    """
     if color is not None and not isinstance(color, bool):
         raise TypeError(f"color must be True, False or None, got {color!r}")
     target = None if size is None else pair_of_sizes(size)

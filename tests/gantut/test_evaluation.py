@@ -417,3 +417,19 @@ def test_few_images_of_ones_own(own, others):
         evaluate(others[:, 1:], data=own["random"])
     with pytest.raises(ValueError, match="3 channel"):
         evaluate(others[..., :1], data=own["random"])
+
+
+def test_a_judge_of_ones_own(own, others):
+    def channels(images):
+        return images.mean(axis=(1, 2)), None
+
+    found = evaluate(others, data=own["labels"], judged_by=channels)
+    floor, held_out = np.array_split(judge.order(450), 2)
+    real = channels(own["labels"].images[held_out])[0]
+    assert found.judged_by == "channels"
+    assert found.frechet_distance == metrics.frechet_distance(channels(others)[0], real)
+    train = channels(own["labels"].images[floor[:200]])[0]
+    assert found.frechet_floor == metrics.frechet_distance(train, real)
+    assert found.class_shares == ()
+    with pytest.raises(TypeError, match="first, second for digits"):
+        evaluate(np.zeros((6, 28, 28, 1), np.float32), judged_by=channels)
