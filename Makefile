@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vendor unit test slow long sabotage versions book notebooks sync setup-cells format colab colab-first dist take-away check-repository clean
+.PHONY: help venv vendor unit test slow long sabotage versions book notebooks sync exercises setup-cells format colab colab-first dist take-away check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -44,8 +44,11 @@ book: venv ## build _build/html from the notebooks' results, running those that 
 notebooks: venv ## run the notebooks that are due, and build nothing
 	$(VENV_PYTHON) tools/execute_notebooks.py
 
-sync: venv ## write each book/x.ipynb from its book/x.md
+sync: venv ## write each book/x.ipynb from its book/x.md, and the notebooks of exercises
 	$(VENV_PYTHON) tools/sync_notebooks.py
+
+exercises: venv ## write only the notebooks of exercises
+	$(VENV_PYTHON) tools/make_exercises.py
 
 setup-cells: venv ## write what follows from the repository's address in _config.yml
 	$(VENV_PYTHON) tools/setup_cells.py

@@ -7,7 +7,7 @@ The house, from the ground up; nothing imports what is named below it:
     measuring     metrics, judge, evaluation, dynamics, checks
     training      callbacks, diagnosis, recipes, toys
     uses          applications (one module for each chapter on one), export, pretrained
-    on the page   plotting, results (recorded results of long runs)
+    on the page   plotting, results (recorded results of long runs), exercises
     commands      runs (a training in a folder), cli
 
 `CONTRIBUTING.md` draws it, and says where something new goes. Nothing heavy is imported until it is

@@ -1,4 +1,7 @@
-"""Writes each chapter's .ipynb from its .md, which is the source; cells keep their ids."""
+"""Writes each chapter's .ipynb from its .md, which is the source; cells keep their ids.
+
+The notebooks of exercises follow (make_exercises.py).
+"""
 
 import argparse
 import difflib
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import make_exercises
 import nbformat
 from plain import as_notebook
 from project import (
@@ -113,6 +117,7 @@ def main() -> None:
             changed = sync(markdown.resolve())
             name = markdown.resolve().relative_to(ROOT).with_suffix(".ipynb")
             print(f"{name}: {'written' if changed else 'in step'}")
+    make_exercises.write()
 
 
 if __name__ == "__main__":
