@@ -1,11 +1,18 @@
 """The pages' English: one spelling for a word, none of our old habits, no endless sentence."""
 
 import re
+from pathlib import Path
 
 import pytest
+import quiz
 from project import BOOK, ROOT
 
-PAGES = [*sorted(BOOK.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+PAGES = [
+    *sorted(BOOK.glob("*.md")),
+    *sorted(BOOK.glob("quizzes/*.yml")),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
 LONGEST = 45  # words of a sentence
 INSTEAD = {  # a pattern, and what to write
     r"optimis(e|ed|er|ers|ing)": "optimize, optimizer",
@@ -41,14 +48,21 @@ def paragraphs(text: str) -> list[str]:
     ]
 
 
+def content(page: Path) -> str:
+    """A page's Markdown; of a chapter's questions, what the notebook shows."""
+    if page.suffix == ".yml":
+        return quiz.quiz_markdown(quiz.read_quiz(page))
+    return page.read_text("utf-8")
+
+
 def sentences(paragraph: str) -> list[str]:
     return re.split(r"(?<=[.!?:])\)?\*?\s+(?=[A-Z(*\[x])", paragraph)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_words_and_sentences(page):
     found = []
-    for paragraph in paragraphs(page.read_text("utf-8")):
+    for paragraph in paragraphs(content(page)):
         for pattern, instead in INSTEAD.items():
             found += [
                 f"{match[0]!r} in '{paragraph[:60]}...': write {instead}"
