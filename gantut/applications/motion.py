@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gantut import _check, judge, networks, recipes
-from gantut._keras import keras
+from gantut._keras import Tensor, keras, tf
 from gantut.data import Float32, Float64, check_images
 from gantut.gan import GAN
 from gantut.networks import parts
@@ -260,10 +260,52 @@ def split_generator(
     return model
 
 
+@keras.saving.register_keras_serializable(package="gantut")
+class OneFrame(keras.layers.Layer):
+    """One frame of each clip, (batch, 20, 20, 1): of the clip in row i, frame i mod 8."""
+
+    def call(self, clips: Tensor) -> Tensor:
+        """Batches come shuffled, so all clips show each of their frames equally often."""
+        times = tf.range(tf.shape(clips)[0]) % FRAMES
+        return tf.gather(clips, times, axis=3, batch_dims=1)[..., None]
+
+
+def two_critics(
+    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES),
+    widths: Sequence[int] = (256, 128),
+    *,
+    mean_image: npt.ArrayLike | None = None,
+) -> keras.Model:
+    """A perceptron that sees clips, and another one that sees single frames.
+
+    MoCoGAN has both critics (Tulyakov et al. 2018, section 3). The logits, (2 * batch, 1), are
+    those of the clips and then those of one frame of each, by `OneFrame`. So the mean loss over
+    them is half the sum of the two critics' losses, and a gradient penalty on them is on the slope
+    of the sum of a clip's two logits.
+
+    Args:
+        image_shape: (20, 20, 8), the only shape of a clip.
+        widths: Of each critic, as in `gantut.networks.mlp_discriminator`.
+        mean_image: The mean clip, which the critics' first layers subtract.
+    """
+    mean = None if mean_image is None else parts.checked_mean(mean_image, (SIDE, SIDE, FRAMES))
+    still = None if mean is None else mean.mean(axis=-1, keepdims=True)
+    clips = networks.mlp_discriminator(image_shape, widths, mean_image=mean)
+    frames = networks.mlp_discriminator((SIDE, SIDE, 1), widths, mean_image=still)
+    of_frame = frames(OneFrame(name="frame")(clips.input))
+    logits = layers.Concatenate(axis=0, name="logits")([clips.output, of_frame])
+    return keras.Model(clips.input, logits, name="two_critics")
+
+
 METHODS: dict[str, dict[str, Any]] = {
     "split": {
         "summary": "clips of a moving digit, every frame drawn with the same weights",
         "generator": split_generator,
+    },
+    "two critics": {
+        "summary": "the same, with a second critic that sees single frames",
+        "generator": split_generator,
+        "discriminator": two_critics,
     },
     "plain": {"summary": "clips of a moving digit, all frames drawn at once"},
 }
@@ -274,20 +316,21 @@ def recipe(method: str = "split") -> recipes.GANRecipe:
     """The settings of a training on clips, for `gantut.recipes.train`.
 
     Args:
-        method: "split" has the `split_generator`, "plain" a perceptron for all frames at once.
+        method: "split" has the `split_generator`, "two critics" the `two_critics` as well, and
+            "plain" a perceptron for all frames at once.
     """
     fast: recipes.GANRecipe = recipes.get("fast")
+    chosen = _check.one_of(method, "method", METHODS)
     return replace(
         fast,
         name=f"motion, {method}",
-        discriminator=partial(networks.mlp_discriminator, widths=(256, 128)),
         penalties={"r1": 1.0, "r2": 1.0},
         ema=0.995,
         schedule=recipes.cosine_decay(),
         steps=600,
         gpu_steps=600,
         steps_per_execution=20,
-        **_check.one_of(method, "method", METHODS),
+        **{"discriminator": partial(networks.mlp_discriminator, widths=(256, 128)), **chosen},
     )
 
 

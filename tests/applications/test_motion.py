@@ -113,10 +113,23 @@ def test_the_split_generator_moves_one_content():
     assert motion.recipe("plain").generator is not motion.recipe("split").generator
 
 
+def test_the_second_critic_sees_one_frame_of_each_clip(real):
+    critics = motion.two_critics(mean_image=real.frames.mean(axis=0))
+    clips = real.frames[:16]
+    before = np.reshape(critics(clips), (2, 16))
+    for t in (0, 3):
+        without = clips.copy()
+        without[..., t] = -1
+        moved = np.reshape(critics(without), (2, 16)) != before
+        assert moved[0].all()
+        np.testing.assert_array_equal(moved[1], np.arange(16) % 8 == t)
+
+
 @pytest.mark.slow
-def test_a_short_training_learns_to_move(digits):
+@pytest.mark.parametrize("method", ["split", "two critics"])
+def test_a_short_training_learns_to_move(digits, method):
     data = motion.clips(digits.x_train[:300], 0)
-    run = motion.train(data.frames, "split", steps=20)
+    run = motion.train(data.frames, method, steps=20)
     made = motion.measure(run.gan.sample(200, seed=0))
     start = motion.measure(motion.recipe().build((20, 20, 8)).sample(200, seed=0))
     assert made.speed > start.speed + 0.05, (start, made)
