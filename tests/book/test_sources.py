@@ -186,7 +186,6 @@ LONG_CELLS = {
     "book/minimax",
     "book/own",
     "book/questions",
-    "book/text",
 }
 LINE, LINES = 79, 25
 
