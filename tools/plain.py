@@ -20,6 +20,7 @@ ROLE = re.compile(r"\{([\w:]+)\}`([^`]+)`")
 SHOWN = re.compile(r"(.*?)\s*<([^<>]+)>", re.DOTALL)  # text <target>
 LABEL = re.compile(r"^\(([\w-]+)\)=\n", re.MULTILINE)
 LINK = re.compile(r"(\[[^\]]*\])\(([\w-]+)(\.md)?(#[\w-]+)?\)")
+FILE = re.compile(r"\]\(path:")  # a file to download
 FORMULA = re.compile(r"^(\$\$\n.*?)\n\$\$(?: \(([\w-]+)\))?$", re.MULTILINE | re.DOTALL)
 PROOF = re.compile(
     r"^:::\{prf:(\w+)\} ?([^\n]*)\n(?::label: (\S+)\n)?\n?(.*?)^:::$", re.MULTILINE | re.DOTALL
@@ -186,6 +187,7 @@ def markdown(text: str, page: str) -> str:
         (CARDS, lambda found: ""),
         (MAP, chapter_map),
         (LABEL, lambda found: ""),
+        (FILE, lambda found: "]("),
         (LINK, lambda found: link(found[1], found[2], found[4] or "")),
         (ROLE, lambda found: role(found[1], found[2], page)),
     ]

@@ -51,7 +51,7 @@ def test_a_notebook_has_the_exercises_and_no_solution(page, contents):
     answered = re.findall(r'^exercises\.check\("(\S+)", answer\)$', text, re.MULTILINE)
     assert set(answered) <= set(labels)
     assert after.count("  # answer: ") == len(answered)
-    link = f"You can work on them in [a notebook with blanks](exercises/{path.name})"
+    link = f"You can work on them in [a notebook with blanks](path:exercises/{path.name})"
     assert f"\n{link}{', which checks the numbers that you find' if answered else ''}.\n" in after
 
 
