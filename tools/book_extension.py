@@ -46,7 +46,11 @@ TIDYINGS = [
 ]
 # The theme's link to a new issue, and the form of ours that knows the page and the version.
 ISSUE = re.compile(r'issues/new\?title=Issue%20on%20page%20%2F([^"&]+)&(?:amp;)?body=[^"]*')
-DRAWING = re.compile(r'<img alt="([^"]*)"[^>]* src="(?:\.\./)?(_images/[^"]+\.svg)"[^>]*/>')
+# With the link around it, whose colour would be the drawing's.
+DRAWING = re.compile(
+    r'(?:<a class="reference internal image-reference"[^>]*>)?<img alt="([^"]*)"[^>]*'
+    r' src="(?:\.\./)?(_images/[^"]+\.svg)"[^>]*/>(?:</a>)?'
+)
 FIGURE = re.compile(r'<img (alt="[^"]*" src="(?:\.\./)?(_images/[^"]+\.png)") ?/>')
 NDARRAY = re.compile(
     r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?numpy\.(\w+)\]\]"

@@ -217,15 +217,15 @@ def test_the_theme_is_tidied_and_figures_keep_their_places(tmp_path):
         '<script defer src="../_static/scripts/fontawesome.js?digest=1"></script>'
         '<summary aria-label="Toggle hidden content">Show</summary>'
         '<img alt="A line" src="../_images/a.png" /><img alt="B" src="../_static/b.png" />'
-        '<a href="../_images/b.svg"><img alt="C" src="../_images/b.svg" width="100%" /></a>'
+        '<a class="reference internal image-reference" href="../_images/b.svg">'
+        '<img alt="C" src="../_images/b.svg" style="width: 100%;" /></a>'
     )
     tidy = book_extension.tidied(page, tmp_path)
     assert tidy == (
         "<summary>Show</summary>"
         '<img alt="A line" src="../_images/a.png" width="30" height="20" loading="lazy" />'
         '<img alt="B" src="../_static/b.png" />'
-        '<a href="../_images/b.svg"><svg role="img" aria-label="C" viewBox="0 0 1 1">'
-        '<path d="M0 0"/></svg></a>'
+        '<svg role="img" aria-label="C" viewBox="0 0 1 1"><path d="M0 0"/></svg>'
     )
     assert book_extension.tidied(tidy, tmp_path) == tidy
 
