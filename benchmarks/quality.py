@@ -4,17 +4,18 @@
 
 Each row is one generator at one step of one training: 10,000 samples of its averaged weights where
 it has them, judged twice. The first judge chose the recipes; the second, in the column
-``second_judge``, took no part in any choice. ``real`` are MNIST's test images, which lie at a
-distance of 0 from themselves. All of it runs on one thread, so that two trainings side by side do
-not disturb each other; the seconds that a step takes on both cores of a quiet machine are
-benchmarks/throughput.py's to measure, and book/speed.md multiplies the two. ``cpu_seconds`` are the
-training's up to there, without the evaluations.
+``second_judge``, took no part in any choice. Rows from before there was one lack its column.
+``real`` are MNIST's test images, which lie at a distance of 0 from themselves. All of it runs on
+one thread, so that two trainings side by side do not disturb each other; the seconds that a step
+takes on both cores of a quiet machine are benchmarks/throughput.py's to measure, and book/speed.md
+multiplies the two. ``cpu_seconds`` are the training's up to there, without the evaluations.
 
-Three kinds of row ("kind"): "recipe", recipes of ours and what they are measured against;
-"change", the recipe ``fast`` with one of its choices undone, or with something added that was
-tried; "groups", ``clustered_fast`` beside ``fast`` and the digits' own labels, all with the same
-long average of weights, and with other groups. The last row of a training of that kind has its
-recall and coverage on the first judge's features too.
+Four kinds of row ("kind"): "recipe", recipes of ours and what they are measured against;
+"judges", the tutorial's first steps once more, by both judges; "change", the recipe ``fast`` with
+one of its choices undone, or with something added that was tried; "groups", ``clustered_fast``
+beside ``fast`` and the digits' own labels, all with the same long average of weights, and with
+other groups. The last row of a training of that kind has its recall and coverage on the first
+judge's features too.
 
 A training of some hours can be stopped and started again with ``--checkpoints``.
 """
@@ -342,6 +343,7 @@ GROUPS = {
 
 KINDS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "recipe": RECIPES,
+    "judges": {"tutorial_dcgan": by_recipe("tutorial_dcgan", (256,))},
     "change": {name: by_recipe(*change) for name, change in CHANGES.items()} | OTHERS,
     "groups": GROUPS,
 }
