@@ -32,15 +32,16 @@ EXECUTED = ROOT / "build/executed"  # not below _build: nbmake passes over noteb
 RECORD = EXECUTED / "run.json"
 CACHE = BUILD / ".jupyter_cache"
 CELL_SECONDS = 600
+ANSWERS = "exercises.json"  # made of the chapters, whose results do not depend on it
 MOST_PROCESSES = 4  # each is a TensorFlow of one or two gigabytes
 
 
 def files_hash(*folders: Path) -> str:
-    """A hash of every file in the folders, names included."""
+    """A hash of every file in the folders, names included, but for the answers to exercises."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts and path.name != ANSWERS:
                 content = hashlib.sha256(path.read_bytes()).hexdigest()
                 digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
     return digest.hexdigest()
