@@ -13,6 +13,7 @@ and by the time that a sample takes. The settings were chosen with seed 7.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -147,13 +148,11 @@ def sharpness(images: Any) -> float:
 def latent(seed: int) -> Rows:
     """Autoencoders, and flows of their codes."""
     x = load_mnist().x_train
-    for name, adversarial in (("pixel loss", False), ("pixel loss and critic", True)):
+    for name, weight in (("pixel loss", 0.0), ("pixel loss and critic", 0.3)):
         model, rows = trained(
             (HALF,),
             reconstructed,
-            lambda adversarial=adversarial, **length: flows.train_autoencoder(
-                x, adversarial=adversarial, seed=seed, **length
-            ),
+            partial(flows.train_autoencoder, x, weight=weight, seed=seed),
         )
         yield {"method": f"autoencoder, {name}", **rows[0]}
         codes = model.encode(x)

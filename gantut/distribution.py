@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 from gantut import _check
 from gantut._keras import Tensor, keras, tf
-from gantut.gan import GAN, move_towards
+from gantut.gan import GAN, follow, move_towards
 
 Strategy: TypeAlias = tf.distribute.Strategy
 
@@ -161,15 +161,17 @@ class ReplicatedGAN(GAN):
 
     def update_average(self) -> None:
         """Moves the averaged weights towards the present ones, on all replicas alike."""
+        ema = self.ema
+        if ema is None:
+            return
 
         def update(strategy: Strategy) -> None:
-            share = 1.0 - self.average_decay()
-            pairs = zip(self.ema_generator.weights, self.generator.weights, strict=True)
-            for average, weight in pairs:
+            def move(average: keras.Variable, weight: keras.Variable, share: Tensor) -> None:
                 strategy.extended.update(average.value, move_towards, args=(weight.value, share))
 
-        if self.ema is not None:
-            tf.distribute.get_replica_context().merge_call(update)
+            follow(self.ema_generator, self.generator, ema, self.g_optimizer.iterations, move)
+
+        tf.distribute.get_replica_context().merge_call(update)
 
     @property
     def _states(self) -> list[keras.Variable]:

@@ -247,18 +247,10 @@ class GAN(Model):
         d_fake.update_state(tf.sigmoid(fake_logits))
         return self.means()
 
-    def average_decay(self) -> Tensor:
-        """Decay of the averaged weights at the present update."""
-        t = tf.cast(self.g_optimizer.iterations, tf.float32)
-        return tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
-
     def update_average(self) -> None:
         """Moves the averaged weights towards the present ones, where an average is kept."""
-        if self.ema is None:
-            return
-        share = 1.0 - self.average_decay()
-        for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
-            move_towards(average, weight, share)
+        if self.ema is not None:
+            follow(self.ema_generator, self.generator, self.ema, self.g_optimizer.iterations)
 
     # --- How one is made, compiled, asked and kept ------------------------------------------------
 
@@ -307,11 +299,7 @@ class GAN(Model):
         self.discriminator = discriminator
         self.latent_dim = int(generator.inputs[0].shape[-1])
         self.sample_shape = tuple(generator.outputs[0].shape[1:])
-        self.ema_generator = generator
-        if ema is not None:
-            self.ema_generator = keras.models.clone_model(generator)
-            self.ema_generator.set_weights(generator.get_weights())
-            self.ema_generator.trainable = False
+        self.ema_generator = generator if ema is None else frozen_copy(generator)
         self.begin(seed, "d_loss", "g_loss", "d_real", "d_fake")
 
     # How many labels G and D may take.
@@ -402,8 +390,30 @@ class GAN(Model):
         return numbered(groups)
 
 
+def frozen_copy(network: keras.Model) -> keras.Model:
+    """A copy with the same weights, which no gradient changes."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    copy.trainable = False
+    return copy
+
+
 def move_towards(average: tf.Variable, weight: tf.Variable, share: Tensor) -> Tensor:
     """Moves an averaged variable part of the way to the present one; a whole number all of it."""
     if not tf.as_dtype(weight.dtype).is_floating:
         return average.assign(weight)
     return average.assign_sub(tf.cast(share, weight.dtype) * (average - weight))
+
+
+def follow(
+    average: keras.Model,
+    network: keras.Model,
+    ema: float,
+    updates: Tensor,
+    move: Callable[[Any, Any, Tensor], Any] = move_towards,
+) -> None:
+    """Moves averaged weights towards the present ones after an update, as `GAN` says of ``ema``."""
+    t = tf.cast(updates, tf.float32)
+    share = 1.0 - tf.minimum(ema, (1.0 + t) / (10.0 + t))
+    for averaged, weight in zip(average.weights, network.weights, strict=True):
+        move(averaged, weight, share)

@@ -16,7 +16,12 @@ Times t in [0, 1] are of shape (batch, 1). Data are float32: images (n, height, 
 [-1, 1], or rows (n, width) in any range.
 """
 
-from gantut.applications.flows.autoencoder import Autoencoder, patch_critic, train_autoencoder
+from gantut.applications.flows.autoencoder import (
+    Autoencoder,
+    patch_critic,
+    quantise,
+    train_autoencoder,
+)
 from gantut.applications.flows.matching import Flow, draw_noise, integrate, train
 from gantut.applications.flows.students import (
     Student,
@@ -39,6 +44,7 @@ __all__ = [
     "mlp_velocity",
     "one_pass",
     "patch_critic",
+    "quantise",
     "train",
     "train_autoencoder",
     "unet_velocity",

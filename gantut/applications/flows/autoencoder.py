@@ -1,21 +1,20 @@
 """An autoencoder whose code has few bits, with or without a patch critic."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gantut import _check, losses, networks, recipes
-from gantut._keras import Tensor, keras, tf, unchanged
-from gantut._state import numbered
-from gantut.applications.flows.velocity import Network, layers
+from gantut import _check, networks, recipes
+from gantut._keras import Tensor, keras
+from gantut.applications.flows.velocity import Network, first_names, layers
+from gantut.applications.image_to_image import ImageToImage, translate
 from gantut.data import Float32, check_images
-from gantut.model import Model
 from gantut.networks.parts import checked_shape
 from gantut.optimizers import FusedAdam
-from gantut.sampling import in_batches
+from gantut.sampling import render
 
 
 def patch_critic(
@@ -36,11 +35,18 @@ def patch_critic(
     x = layers.Reshape((4, high // 2 * wide // 2 * channels))(x)
     for width in widths:
         x = layers.LeakyReLU(0.2)(layers.Dense(width)(x))
-    return keras.Model(image, layers.Dense(1)(x), name="patch_critic")
+    return first_names(keras.Model(image, layers.Dense(1)(x), name="patch_critic"))
 
 
-class Autoencoder(Model):
-    """An encoder and a decoder with a code of whole numbers between, and maybe a critic.
+def quantise(codes: Tensor, levels: int) -> Tensor:
+    """The nearest of ``levels`` values in [-1, 1], with the gradient of the codes."""
+    last = levels - 1.0
+    nearest = keras.ops.round((codes + 1.0) / 2.0 * last) / last * 2.0 - 1.0
+    return codes + keras.ops.stop_gradient(nearest - codes)
+
+
+class Autoencoder(ImageToImage):
+    """Redraws images through a code of whole numbers, with the squared error and maybe a critic.
 
     Each number of the code is one of ``levels`` in [-1, 1]: the encoder's output after tanh,
     rounded, with the gradient of what was not rounded (finite scalar quantization, Mentzer et al.
@@ -49,9 +55,9 @@ class Autoencoder(Model):
     Args:
         encoder: From images to codes (batch, k), unbounded.
         decoder: From codes to images in [-1, 1].
+        critic: From images to logits, as `patch_critic`.
         levels: How many values each number of a code has, at least 2.
-        critic: From images to logits, as `patch_critic`; None trains by pixels alone.
-        weight: Of the critic's relativistic loss beside the mean squared error of pixels.
+        weight: Of the critic's relativistic loss; 0 leaves the critic out.
         penalty: Weight of R1 and R2 on the critic.
         seed: Fixes the random numbers of training.
     """
@@ -60,97 +66,46 @@ class Autoencoder(Model):
         self,
         encoder: Network,
         decoder: Network,
+        critic: Network,
         *,
         levels: int = 4,
-        critic: Network | None = None,
         weight: float = 0.3,
         penalty: float = 1.0,
         seed: int | None = None,
     ) -> None:
-        super().__init__(name="autoencoder")
-        self.encoder, self.decoder, self.critic = encoder, decoder, critic
-        self.generator = self.ema_generator = decoder
-        self.levels = _check.integer(levels, "levels", 2)
-        self.weight = _check.number(weight, "weight", least=0)
-        self.penalty = _check.number(penalty, "penalty", least=0)
-        self.sample_shape = tuple(encoder.inputs[0].shape[1:])
-        self.begin(seed, "loss")
+        levels = _check.integer(levels, "levels", 2)
+        code = quantise(keras.ops.tanh(encoder.outputs[0]), levels)
+        super().__init__(
+            keras.Model(encoder.inputs[0], decoder(code), name="autoencoder"),
+            critic,
+            "relativistic",
+            adversarial_weight=weight,
+            error="squared",
+            penalties={"r1": penalty, "r2": penalty},
+            seed=seed,
+        )
+        self.conditional = False  # the critic sees no source
+        self.coder, self.decoder = keras.Model(encoder.inputs[0], code, name="coder"), decoder
+        self.levels = levels
+        self.bits = decoder.inputs[0].shape[-1] * math.log2(levels)
 
-    @property
-    def bits(self) -> float:
-        """Bits of a code."""
-        return float(self.decoder.inputs[0].shape[-1] * math.log2(self.levels))
+    @staticmethod
+    def check_networks(generator: Network, discriminator: Network) -> None:
+        """Any networks fit for which the calls work: a critic may have several logits an image."""
 
-    def compile(self, optimizer: Any = None, d_optimizer: Any = None, **options: Any) -> None:
-        """Sets the optimizers of the autoencoder and of the critic, FusedAdam if None."""
-        self.check_options(options, "two optimizers")
-        self.learned = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
-        optimizer = optimizer or FusedAdam(1e-3, beta_1=0.0, beta_2=0.99)
-        optimizer.build(self.learned)
-        if self.critic is not None:
-            self.d_optimizer = d_optimizer or FusedAdam(1e-3, beta_1=0.0, beta_2=0.99)
-            self.d_optimizer.build(self.critic.trainable_variables)
-        super().compile(optimizer, auto_scale_loss=False, **options)
-
-    def quantise(self, codes: Tensor) -> Tensor:
-        """The nearest levels, with the gradient of the codes."""
-        last = self.levels - 1.0
-        nearest = tf.round((codes + 1.0) / 2.0 * last) / last * 2.0 - 1.0
-        return codes + tf.stop_gradient(nearest - codes)
-
-    def code(self, x: Tensor, training: bool = False) -> Tensor:
-        """Codes of images, in whole levels."""
-        return self.quantise(tf.tanh(self.encoder(x, training=training)))
-
-    def call(self, x: Tensor, training: bool = False) -> Tensor:
-        """Reconstructions of images."""
-        return self.decoder(self.code(x, training), training=training)
-
-    def step(self, x: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """One step of ``fit``: the critic, if there is one, then the autoencoder."""
-        self.step_counter.assign_add(1)
-        game = losses.LOSSES["relativistic"]
-        critic = self.critic
-        if critic is not None:
-            with unchanged(self.decoder):
-                fake = tf.stop_gradient(self(x, training=True))
-            with tf.GradientTape() as tape:
-                loss = game.discriminator(critic(x, training=True), critic(fake, training=True))
-                loss += self.penalty * losses.r1_penalty(critic, x)
-                loss += self.penalty * losses.r2_penalty(critic, fake)
-            slopes = tape.gradient(loss, critic.trainable_variables)
-            self.d_optimizer.apply(slopes, critic.trainable_variables)
-        with tf.GradientTape() as tape:
-            made = self(x, training=True)
-            loss = tf.reduce_mean(tf.square(made - x))
-            if critic is not None:
-                logits = critic(made, training=True), critic(x, training=True)
-                loss += self.weight * game.generator(*logits)
-        self.optimizer.apply(tape.gradient(loss, self.learned), self.learned)
-        self.trackers[0].update_state(loss)
-        return self.means()
+    def unpack(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Images, which are their own sources."""
+        images, _ = super().unpack(batch)
+        return images, images
 
     def encode(self, images: npt.ArrayLike) -> Float32:
         """Codes of images, float32 (n, k)."""
-        return in_batches(tf.function(self.code, autograph=False), check_images(images))
+        return translate(self.coder, images)
 
     def decode(self, codes: npt.ArrayLike) -> Float32:
         """Images of codes (n, k), which are clipped to [-1, 1] and rounded to the levels before."""
-
-        def draw(rows: Tensor) -> Tensor:
-            return self.decoder(self.quantise(tf.clip_by_value(rows, -1.0, 1.0)), training=False)
-
-        return in_batches(tf.function(draw, autograph=False), np.asarray(codes, np.float32))
-
-    def state(self) -> dict[str, keras.Variable]:
-        """All variables by name."""
-        parts = [self.encoder, self.decoder, *([] if self.critic is None else [self.critic])]
-        groups = {f"part{i}": part.variables for i, part in enumerate(parts)}
-        groups["autoencoder"] = [self.step_counter, self.seed_generator.state]
-        if self.compiled:
-            groups["optimizer"] = self.optimizer.variables
-            groups["d_optimizer"] = [] if self.critic is None else self.d_optimizer.variables
-        return numbered(groups)
+        codes = np.clip(np.asarray(codes, np.float32), -1.0, 1.0)
+        return render(self.decoder, quantise(codes, self.levels), compiled=True)
 
 
 @recipes.cpu_timed
@@ -159,13 +114,10 @@ def train_autoencoder(
     *,
     code: int = 16,
     levels: int = 4,
-    adversarial: bool = False,
-    weight: float = 0.3,
-    steps: int | None = None,
-    seconds: float | None = None,
+    weight: float = 0.0,
     batch_size: int = 64,
     seed: int = 0,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
+    **length: Any,
 ) -> recipes.Run[Autoencoder]:
     """Trains an autoencoder by the mean squared error, with or without a patch critic.
 
@@ -175,13 +127,10 @@ def train_autoencoder(
         images: float32 (n, height, width, channels) in [-1, 1].
         code: Numbers of a code.
         levels: As in `Autoencoder`.
-        adversarial: Whether there is a critic.
-        weight: Of its loss.
-        steps: Steps of training; or
-        seconds: seconds of it.
+        weight: Of the critic's loss, 0 for none.
         batch_size: Images of a step.
         seed: Fixes the result, except with ``seconds``.
-        callbacks: Keras callbacks.
+        **length: ``steps`` or ``seconds``, and callbacks, as in `gantut.recipes.run`.
     """
     images = check_images(images, name="images")
     seed = recipes.make_deterministic(seed)
@@ -189,11 +138,13 @@ def train_autoencoder(
     model = Autoencoder(
         networks.mlp_encoder(code, shape, mean_image=mean),
         networks.mlp_generator(code, shape, widths=(256, 512), batch_norm=True, mean_image=mean),
+        patch_critic(shape),
         levels=levels,
-        critic=patch_critic(shape) if adversarial else None,
         weight=weight,
         seed=seed,
     )
-    model.compile(steps_per_execution=16)
+    model.compile(
+        *(FusedAdam(1e-3, beta_1=0.0, beta_2=0.99) for _ in range(2)), steps_per_execution=16
+    )
     data = recipes.batches(images, batch_size=batch_size, seed=seed)
-    return recipes.run(model, data, steps=steps, seconds=seconds, callbacks=callbacks)
+    return recipes.run(model, data, **length)

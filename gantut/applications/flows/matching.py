@@ -1,6 +1,6 @@
 """Flow matching: the loss, sampling, training."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -12,7 +12,7 @@ from gantut._keras import Tensor, keras, tf
 from gantut._state import numbered
 from gantut.applications.flows.velocity import Network, mlp_velocity, unet_velocity
 from gantut.data import Float32, check_images, check_samples
-from gantut.gan import move_towards
+from gantut.gan import follow, frozen_copy
 from gantut.model import Model, built_optimizer
 from gantut.optimizers import FusedAdam
 from gantut.sampling import in_batches
@@ -50,10 +50,58 @@ def integrate(
     return path
 
 
-# --- The flow -----------------------------------------------------------------------------------
+class Learner(Model):
+    """A network that learns by one loss, ``batch_loss(x, labels)``, with an average of its weights.
+
+    Args:
+        network: What learns.
+        ema: Decay of the average that samples come from, as in `gantut.GAN`; None keeps none.
+        seed: Fixes the random numbers of training.
+        name: The model's.
+    """
+
+    def __init__(
+        self, network: Network, *, ema: float | None = None, seed: int | None, name: str
+    ) -> None:
+        super().__init__(name=name)
+        self.ema = None if ema is None else _check.number(ema, "ema", least=0, below=1)
+        self.network = self.generator = network
+        self.average = self.ema_generator = network if ema is None else frozen_copy(network)
+        self.sample_shape = tuple(network.inputs[0].shape[1:])
+        self.begin(seed, "loss")
+
+    def compile(self, optimizer: Any = None, **options: Any) -> None:
+        """Sets the optimizer (FusedAdam(2e-3, beta_2=0.99) if None), as `gantut.vae.VAE` does."""
+        self.check_options(options, "an optimizer alone")
+        default = partial(FusedAdam, 2e-3, beta_2=0.99)
+        optimizer = built_optimizer(optimizer, "optimizer", default, self.network)
+        super().compile(optimizer, auto_scale_loss=False, **options)
+
+    def step(self, x: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """One step of ``fit``."""
+        self.step_counter.assign_add(1)
+        with tf.GradientTape() as tape:
+            loss = self.batch_loss(x, labels)
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        if self.ema is not None:
+            follow(self.average, self.network, self.ema, self.optimizer.iterations)
+        self.trackers[0].update_state(loss)
+        return self.means()
+
+    def state(self) -> dict[str, keras.Variable]:
+        """All variables by name, the optimizer's and random states included (if compiled)."""
+        groups = {
+            "network": self.network.variables,
+            "average": [] if self.ema is None else self.average.variables,
+            "training": [self.step_counter, self.seed_generator.state],
+        }
+        if self.compiled:
+            groups["optimizer"] = self.optimizer.variables
+        return numbered(groups)
 
 
-class Flow(Model):
+class Flow(Learner):
     """A network that learns the velocity from noise to data, by ``fit``.
 
     Args:
@@ -75,40 +123,16 @@ class Flow(Model):
         ema: float = 0.998,
         seed: int | None = None,
     ) -> None:
-        super().__init__(name="flow")
-        self.network = self.generator = network
-        self.average = self.ema_generator = keras.models.clone_model(network)
-        self.average.set_weights(network.get_weights())
-        self.average.trainable = False
+        super().__init__(network, ema=ema, seed=seed, name="flow")
         self.centre = np.asarray(centre, np.float32)
-        self.scale = _check.number(scale, "scale", above=0)
-        self.bounds, self.ema = bounds, _check.number(ema, "ema", least=0, below=1)
-        self.sample_shape = tuple(network.inputs[0].shape[1:])
+        self.scale, self.bounds = _check.number(scale, "scale", above=0), bounds
         self.graphs: dict[Any, Any] = {}
-        self.begin(seed, "loss")
 
-    def compile(self, optimizer: Any = None, **options: Any) -> None:
-        """Sets the optimizer (FusedAdam(2e-3, beta_2=0.99) if None), as `gantut.vae.VAE` does."""
-        self.check_options(options, "an optimizer alone")
-        default = partial(FusedAdam, 2e-3, beta_2=0.99)
-        optimizer = built_optimizer(optimizer, "optimizer", default, self.network)
-        super().compile(optimizer, auto_scale_loss=False, **options)
-
-    def step(self, x: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """One step of ``fit``."""
-        self.step_counter.assign_add(1)
+    def batch_loss(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """The loss of a batch of data and as much noise."""
         data = (x - self.centre) / self.scale
         noise = tf.random.stateless_normal(tf.shape(data), seed=self.seed_generator.next())
-        with tf.GradientTape() as tape:
-            loss = self.loss_of(data, noise)
-        variables = self.network.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        t = tf.cast(self.optimizer.iterations, tf.float32)
-        share = 1.0 - tf.minimum(self.ema, (1.0 + t) / (10.0 + t))
-        for average, weight in zip(self.average.weights, self.network.weights, strict=True):
-            move_towards(average, weight, share)
-        self.trackers[0].update_state(loss)
-        return self.means()
+        return self.loss_of(data, noise)
 
     def draw_times(self, n: Tensor) -> Tensor:
         """Times of a step, uniform in [0, 1): (n, 1)."""
@@ -117,7 +141,7 @@ class Flow(Model):
     def loss_of(self, data: Tensor, noise: Tensor) -> Tensor:
         """The flow-matching loss, a mean over coordinates: Lipman et al. 2023, equation 23."""
         t = self.draw_times(tf.shape(data)[0])
-        share = _as_wide(t, data)
+        share = tf.reshape(t, (-1, *(1 for _ in data.shape[1:])))
         v = self.network([(1.0 - share) * noise + share * data, t], training=True)
         return tf.reduce_mean(tf.square(v - (data - noise)))
 
@@ -132,7 +156,7 @@ class Flow(Model):
     def finish(self, x: Tensor) -> Tensor:
         """The end of a path in the units of the data, clipped to the bounds."""
         x = x * self.scale + self.centre
-        return x if self.bounds is None else tf.clip_by_value(x, *self.bounds)
+        return x if self.bounds is None else keras.ops.clip(x, *self.bounds)
 
     def sample(self, n: int, seed: int | None = None, batch_size: int = 500, **how: Any) -> Float32:
         """Generates samples (n, ...), as `gantut.GAN.sample` does; ``how`` is as in `generate`."""
@@ -148,17 +172,6 @@ class Flow(Model):
             self.graphs[key] = tf.function(partial(self.generate, **how), autograph=False)
         return in_batches(self.graphs[key], noise, batch_size)
 
-    def state(self) -> dict[str, keras.Variable]:
-        """All variables by name, the optimizer's and random states included (if compiled)."""
-        groups = {
-            "network": self.network.variables,
-            "average": self.average.variables,
-            "flow": [self.step_counter, self.seed_generator.state],
-        }
-        if self.compiled:
-            groups["optimizer"] = self.optimizer.variables
-        return numbered(groups)
-
 
 def draw_noise(shape: Sequence[int], n: int, seed: int | None = None) -> Float32:
     """Draws noise (n, ...) from N(0, I), as samples of these shapes start from."""
@@ -167,22 +180,15 @@ def draw_noise(shape: Sequence[int], n: int, seed: int | None = None) -> Float32
     return rng.standard_normal((n, *shape), dtype=np.float32)
 
 
-def _as_wide(t: Tensor, x: Tensor) -> Tensor:
-    """Times (batch, 1) with as many axes as x."""
-    return tf.reshape(t, (-1, *(1 for _ in x.shape[1:])))
-
-
 @recipes.cpu_timed
 def train(
     x: npt.ArrayLike,
     *,
     network: Callable[..., Network] | None = None,
-    steps: int | None = None,
-    seconds: float | None = None,
     batch_size: int = 64,
     learning_rate: float = 2e-3,
     seed: int = 0,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
+    **length: Any,
 ) -> recipes.Run[Flow]:
     """Trains a flow on images or rows, at a constant rate.
 
@@ -190,12 +196,10 @@ def train(
         x: Images float32 (n, height, width, channels) in [-1, 1], or rows (n, width).
         network: Builds the velocity network from the shape of a sample; `unet_velocity` for images
             and `mlp_velocity` for rows if None.
-        steps: Steps of training; or
-        seconds: seconds of it.
         batch_size: Samples of a step.
         learning_rate: Adam's.
         seed: Fixes the result, except with ``seconds``, as in `gantut.recipes`.
-        callbacks: Keras callbacks.
+        **length: ``steps`` or ``seconds``, and callbacks, as in `gantut.recipes.run`.
     """
     x = np.asarray(x)
     x = check_samples(x, x.shape[1:], maker="network") if x.ndim == 2 else check_images(x, name="x")
@@ -210,4 +214,4 @@ def train(
     )
     flow.compile(FusedAdam(learning_rate, beta_2=0.99), steps_per_execution=16)
     data = recipes.batches(x, batch_size=batch_size, seed=seed)
-    return recipes.run(flow, data, steps=steps, seconds=seconds, callbacks=callbacks)
+    return recipes.run(flow, data, **length)

@@ -1,7 +1,6 @@
 """One-pass generators that learn from a flow."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +9,9 @@ import numpy.typing as npt
 
 from gantut import recipes
 from gantut._keras import Tensor, keras, tf
-from gantut._state import numbered
-from gantut.applications.flows.matching import Flow, draw_noise
+from gantut.applications.flows.matching import Flow, Learner, draw_noise
 from gantut.applications.flows.velocity import Network, layers
 from gantut.data import Float32
-from gantut.model import Model
 from gantut.optimizers import FusedAdam
 from gantut.sampling import sample
 
@@ -25,16 +22,13 @@ def one_pass(flow: Flow) -> Network:
     A latent vector is the noise of the flow in a row.
     """
     z = keras.Input((math.prod(flow.sample_shape),), name="z")
-    noise = layers.Reshape(flow.sample_shape)(z)
+    noise = layers.Reshape(flow.sample_shape, name="noise")(z)
     network = keras.models.clone_model(flow.network)
     network.set_weights(flow.average.get_weights())
-    x = (noise + network([noise, z[:, :1] * 0.0])) * flow.scale + flow.centre
-    if flow.bounds is not None:
-        x = keras.ops.clip(x, *flow.bounds)
-    return keras.Model(z, x, name="one_pass")
+    return keras.Model(z, flow.finish(noise + network([noise, z[:, :1] * 0.0])), name="one_pass")
 
 
-class Student(Model):
+class Student(Learner):
     """A one-pass generator that learns where a flow takes noise (Luhman and Luhman 2021).
 
     ``fit`` takes noise in rows and, beside it, the samples that the flow makes of it. The loss is
@@ -42,29 +36,15 @@ class Student(Model):
     """
 
     def __init__(self, generator: Network) -> None:
-        super().__init__(name="student")
-        self.generator = self.ema_generator = generator
-        self.sample_shape = tuple(generator.inputs[0].shape[1:])
-        self.begin(0, "loss")
+        super().__init__(generator, seed=0, name="student")
 
-    def step(self, x: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """One step of ``fit`` on noise and the samples made of it."""
-        self.step_counter.assign_add(1)
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(self.generator(x, training=True) - labels))
-        variables = self.generator.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        self.trackers[0].update_state(loss)
-        return self.means()
+    def batch_loss(self, x: Tensor, labels: Tensor) -> Tensor:
+        """The loss of noise and the samples made of it."""
+        return tf.reduce_mean(tf.square(self.network(x, training=True) - labels))
 
     def sample(self, n: int, seed: int | None = None) -> Float32:
         """Generates samples (n, ...), as `gantut.GAN.sample` does."""
         return sample(self.generator, n, seed=seed)
-
-    def state(self) -> dict[str, keras.Variable]:
-        """All variables by name."""
-        groups = {"generator": self.generator.variables, "student": [self.step_counter]}
-        return numbered(groups | {"optimizer": self.optimizer.variables})
 
 
 def make_pairs(flow: Flow, n: int, seed: int = 0, **how: Any) -> tuple[Float32, Float32]:
@@ -81,32 +61,27 @@ def distil(
     flow: Flow,
     pairs: tuple[npt.ArrayLike, npt.ArrayLike],
     *,
-    steps: int | None = None,
-    seconds: float | None = None,
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     seed: int = 0,
-    callbacks: Iterable[keras.callbacks.Callback] = (),
+    **length: Any,
 ) -> recipes.Run[Student]:
     """Trains a student of a flow by regression.
 
     Args:
         flow: The teacher, from whose weights the student starts.
         pairs: Of `make_pairs`.
-        steps: Steps of training; or
-        seconds: seconds of it.
         batch_size: Pairs of a step.
         learning_rate: Adam's.
         seed: Fixes the order of the pairs.
-        callbacks: Keras callbacks.
+        **length: ``steps`` or ``seconds``, and callbacks, as in `gantut.recipes.run`.
     """
     seed = recipes.make_deterministic(seed)
     noise, samples = map(np.asarray, pairs)
     student = Student(one_pass(flow))
     student.compile(FusedAdam(learning_rate), steps_per_execution=16)
-    student.optimizer.build(student.generator.trainable_variables)
     data = recipes.batches(noise, samples, batch_size=batch_size, seed=seed)
-    return recipes.run(student, data, steps=steps, seconds=seconds, callbacks=callbacks)
+    return recipes.run(student, data, **length)
 
 
 def adversarial_recipe(generator: Network) -> recipes.GANRecipe:

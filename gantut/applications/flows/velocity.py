@@ -1,6 +1,7 @@
 """Networks from a point and a time to a velocity."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import TypeAlias
@@ -14,6 +15,25 @@ from gantut.networks.parts import checked_shape
 Network: TypeAlias = keras.Model
 
 layers = keras.layers
+
+
+def first_names(network: Network) -> Network:
+    """Names the layers as if they were the first of the process.
+
+    Keras numbers layers without a name over the whole process. The order of TensorFlow's sums, and
+    with it the last digits of a training, depends on the names.
+    """
+
+    def number(layer: keras.Layer) -> int:
+        tail = layer.name.rpartition("_")[2]
+        return int(tail) if tail.isdigit() else 0
+
+    named: Counter[str] = Counter()
+    for layer in sorted(network.layers, key=number):
+        kind = layer.name.removesuffix(f"_{number(layer)}")
+        layer.name = f"{kind}_{named[kind]}" if named[kind] else kind
+        named[kind] += 1
+    return network
 
 
 def _time_features(count: int = 16) -> tuple[Tensor, Tensor]:
@@ -54,7 +74,8 @@ def mlp_velocity(shape: Sequence[int], *, width: int = 256, blocks: int = 3) -> 
         inner = layers.Dense(width, activation="silu")(_modulated(h, condition))
         h = h + layers.Dense(width)(inner)
     out = layers.Dense(math.prod(shape), kernel_initializer="zeros")(layers.LayerNormalization()(h))
-    return keras.Model([x, time], layers.Reshape(tuple(shape))(out), name="mlp_velocity")
+    velocity = layers.Reshape(tuple(shape))(out)
+    return first_names(keras.Model([x, time], velocity, name="mlp_velocity"))
 
 
 def unet_velocity(
@@ -91,6 +112,5 @@ def unet_velocity(
             h = h + layers.Reshape(size)(layers.Dense(math.prod(size))(row))
     h = silu(grow(first)(silu(h))) + outer
     h = h + silu(conv(first, 3)(h))
-    return keras.Model(
-        [x, time], grow(channels, kernel_initializer="zeros")(h), name="unet_velocity"
-    )
+    velocity = grow(channels, kernel_initializer="zeros")(h)
+    return first_names(keras.Model([x, time], velocity, name="unet_velocity"))
