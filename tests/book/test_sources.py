@@ -177,10 +177,6 @@ def test_the_tables_of_records_are_found():
     assert sum(len(recorded_tables(page)) for page in project.chapters()) > 40
 
 
-# Chapters whose cells are not short yet; the list shrinks to nothing.
-LONG_CELLS = {
-    "book/questions",
-}
 LINE, LINES = 79, 25
 
 
@@ -198,11 +194,7 @@ def long_cells(cells: list) -> list[str]:
 
 @pytest.mark.parametrize("page", project.chapters())
 def test_code_is_short(page):
-    found = long_cells(project.code_cells(project.read_chapter(BOOK.parent / f"{page}.md")))
-    if page in LONG_CELLS:
-        assert found, "nothing is too long any more: remove the page from LONG_CELLS"
-    else:
-        assert found == []
+    assert long_cells(project.code_cells(project.read_chapter(BOOK.parent / f"{page}.md"))) == []
 
 
 def test_long_code_is_noticed():
