@@ -11,7 +11,20 @@ NOT_PROSE = (
     r"```.*?```|^\|[^\n]*$|\$\$.*?\$\$|:::\{raw\}.*?:::|`[^`\n]*`|\$[^$\n]*\$|\]\([^)]*\)|<[^>]*>"
 )
 # Software, licences, units and hardware, which a reader looks up elsewhere.
-NOT_TERMS = {"BY", "CC", "CPU", "GPU", "GPUs", "MB", "MIT", "NaN", "NumPy", "PyTorch", "TensorFlow"}
+NOT_TERMS = {
+    "BY",
+    "CC",
+    "CPU",
+    "GPU",
+    "GPUs",
+    "MB",
+    "MIT",
+    "NaN",
+    "NumPy",
+    "PDF",
+    "PyTorch",
+    "TensorFlow",
+}
 
 
 def test_entries_are_in_alphabetical_order_and_once():
