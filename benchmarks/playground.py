@@ -1,8 +1,8 @@
 """Measures the playground of book/play.md in headless Chromium: how smooth, and what comes out.
 
-    python benchmarks/playground.py [--only speed | modes]
+    python benchmarks/playground.py [--only speed | modes | sides]
 
-Writes benchmarks/results/playground.json, whose rows are of two experiments:
+Writes benchmarks/results/playground.json, whose rows are of three experiments:
 
 - "speed", for each loss: milliseconds of one step of 256 points with all of its drawing. "work" is
   the time that the page's script takes, with the picture read back so that it must have been drawn;
@@ -13,6 +13,8 @@ Writes benchmarks/results/playground.json, whose rows are of two experiments:
   number.
 - "modes", for each loss and seed: modes covered, reverse KL (nats) and high quality after each 100
   steps, from 1,000 samples.
+- "sides", for each data set and seed: the same three numbers after 1,000 steps of the GAN with
+  RpGAN, R1 and R2, and of flow matching with 1, 4, 8 and 32 steps per sample.
 """
 
 import contextlib
@@ -44,6 +46,7 @@ PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Playground
 <link rel="stylesheet" href="play.css"><body style="width: 46rem">
 <div class="gp" id="playground"></div>
 <script src="engine.js"></script><script src="ui.js"></script><script src="playground.js"></script>
+<script src="flow.js"></script>
 """
 
 WORK = """([warm, timed]) => {
@@ -87,6 +90,21 @@ MODES = """([rules, seed, steps]) => {
   }
   return rows;
 }"""
+
+
+SIDES = """([rules, data, seed, steps, passes]) => {
+  const { engine, flow } = gantutPlay;
+  const gan = new engine.Trainer({ data, seed, rules });
+  const other = new flow.FlowTrainer({ data, seed });
+  for (let i = 0; i < steps; i++) {
+    gan.step();
+    other.step();
+  }
+  const found = [gan.coverage(), ...passes.map((count) => other.coverage(count))];
+  return found.map(({ modes, reverseKl, highQuality }) =>
+    [modes, Number.isNaN(reverseKl) ? null : reverseKl, highQuality]);
+}"""
+SIDES_STEPS, PASSES = 1_000, (1, 4, 8, 32)
 
 
 def summary(times: list[float]) -> dict[str, float]:
@@ -149,6 +167,26 @@ def mode_rows(page: Any) -> Iterator[dict[str, Any]]:
             yield {"method": name, "seed": seed, "rules": rules(name), "at_steps": steps, **found}
 
 
+def side_rows(page: Any) -> Iterator[dict[str, Any]]:
+    """What the GAN and the flow come to on the same data, after the same number of steps."""
+    game = rules("RpGAN + R1 + R2")
+    for data in ("ring", "grid"):
+        for seed in SEEDS:
+            found = page.evaluate(SIDES, [game, data, seed, SIDES_STEPS, PASSES])
+            for passes, (modes, reverse_kl, high_quality) in zip(
+                (None, *PASSES), found, strict=True
+            ):
+                yield {
+                    "data": data,
+                    "seed": seed,
+                    "method": "GAN" if passes is None else "flow",
+                    "passes": passes or 1,
+                    "modes": modes,
+                    "reverse_kl": reverse_kl,
+                    "high_quality": high_quality,
+                }
+
+
 def opened(stack: contextlib.ExitStack) -> Any:
     """The page in a browser, until the stack is closed."""
     site = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "play"
@@ -167,7 +205,11 @@ if __name__ == "__main__":
         page = functools.cache(lambda: opened(stack))
         main(
             __doc__,
-            {"speed": lambda: speed_rows(page()), "modes": lambda: mode_rows(page())},
+            {
+                "speed": lambda: speed_rows(page()),
+                "modes": lambda: mode_rows(page()),
+                "sides": lambda: side_rows(page()),
+            },
             {},
             chromium=lambda rows: page().context.browser.version,
         )

@@ -37,6 +37,7 @@ def run_js(tmp_path):
             f"const dynamics = require({json.dumps(str(PLAY / 'orbits.js'))});\n"
             f"const explorer = require({json.dumps(str(PLAY / 'explorer.js'))});\n"
             f"const film = require({json.dumps(str(PLAY / 'film.js'))});\n"
+            f"const flow = require({json.dumps(str(PLAY / 'flow.js'))});\n"
             f"const input = {json.dumps(given)};\n"
             f"(async () => {{ {body} }})().then((result) => console.log(JSON.stringify(result,"
             " (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value)));\n",
@@ -688,3 +689,68 @@ def test_the_page_says_what_the_film_shows(film):
     assert losses[6000]["d_loss"] < math.log(2) < losses[6000]["g_loss"]
     ratio = gantut.pretrained.record(export_generator.NAME)["metrics"]["frechet_ratio"]
     assert abs(ratio - frames[6000]["frechet_ratio"]) < 0.01
+
+
+def test_the_flows_loss_and_paths_are_those_of_straight_lines(run_js):
+    rng = np.random.default_rng(4)
+    layers, flat = draw_weights((3, 6, 5, 2), rng)
+    variables = [(tf.Variable(k), tf.Variable(b)) for k, b in layers]
+    x0, x1, t = rng.normal(size=(N, 2)), rng.normal(size=(N, 2)), rng.uniform(size=(N, 1))
+
+    def velocity(x, t):
+        return apply(variables, tf.concat([x, t], axis=1), SLOPE)
+
+    with tf.GradientTape() as tape:
+        errors = velocity((1 - t) * x0 + t * x1, t) - (x1 - x0)
+        value = tf.reduce_mean(tf.reduce_sum(errors**2, axis=1))
+    wanted = flatten(tape.gradient(value, [part for layer in variables for part in layer]))
+    found = run_js(
+        """
+        const v = new engine.Network([3, 6, 5, 2], input.slope, input.n);
+        v.values.set(input.weights);
+        const [x0, x1, t] = [input.x0, input.x1, input.t].map((x) => Float64Array.from(x));
+        const loss = flow.flowLoss(v, x0, x1, t, input.n);
+        const gradient = v.gradient.slice();
+        return { loss, gradient, paths: flow.paths(v, x0, input.n, 3) };""",
+        {"weights": flat.tolist(), "n": N, "slope": SLOPE}
+        | {"x0": x0.ravel().tolist(), "x1": x1.ravel().tolist(), "t": t.ravel().tolist()},
+    )
+    assert abs(found["loss"] - float(value)) < 1e-12
+    assert relative(found["gradient"], wanted) < 1e-12
+    places = [x0]
+    for step in range(3):
+        places.append(places[-1] + velocity(places[-1], np.full((N, 1), step / 3)).numpy() / 3)
+    assert relative(found["paths"], [place.ravel() for place in places]) < 1e-12
+
+
+def test_the_page_says_what_gan_and_flow_came_to():
+    rows = results.select(results.load("playground")["rows"], experiment="sides")
+    text = (BOOK / "play.md").read_text("utf-8")
+    for data_set in ("ring", "grid"):
+        for method, passes in [("GAN", 1), ("flow", 1), ("flow", 4), ("flow", 8), ("flow", 32)]:
+            seeds = results.select(rows, data=data_set, method=method, passes=passes)
+            assert [row["seed"] for row in seeds] == list(range(5))
+            modes = ", ".join(str(row["modes"]) for row in seeds)
+            quality = np.mean([row["high_quality"] for row in seeds])
+            line = f"| {data_set} | {method} | {passes} | {modes} | {100 * quality:.0f} % |"
+            assert line in text
+
+
+def test_the_recorded_run_of_gan_and_flow_comes_out_again(run_js):
+    (row,) = results.select(
+        results.load("playground")["rows"],
+        experiment="sides",
+        data="ring",
+        seed=0,
+        method="flow",
+        passes=8,
+    )
+    found = run_js(
+        """
+        const t = new flow.FlowTrainer({ data: "ring", seed: 0 });
+        for (let i = 0; i < 1000; i++) t.step();
+        return t.coverage(8);""",
+        None,
+    )
+    assert found["modes"] == row["modes"]
+    assert found["highQuality"] == row["high_quality"]

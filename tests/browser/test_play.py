@@ -113,7 +113,7 @@ def step_number(page):
 
 def test_both_widgets_are_there_from_a_file(open_page):
     page = open_page()
-    for name in ("playground", "orbits"):
+    for name in ("playground", "sides", "orbits"):
         assert page.locator(f"#{name} canvas").count() == 2
     pictures = page.evaluate(
         """[...document.querySelectorAll(".gp-picture")].map((canvas) => new Set(
@@ -247,6 +247,33 @@ def test_each_solution_shows_what_it_says(open_page, exported):
         assert not page.evaluate(f"Boolean(window.gantutPlay.{widget} && ({claim}))"), claim
         button.click()
         page.wait_for_function(f"window.gantutPlay.{widget} && ({claim})")
+
+
+def test_a_gan_and_a_flow_train_side_by_side(open_page):
+    page = open_page()
+    page.locator("#sides").get_by_role("button", name="100 steps", exact=True).click()
+    page.evaluate("gantutPlay.sides.advance(200)")
+    steps = page.locator("#sides").get_by_label("Steps of the flow", exact=True)
+    found = {}
+    for passes in ("1", "8"):
+        steps.select_option(passes)
+        assert page.locator("#sides table caption").inner_text() == "After 300 training steps"
+        modes = page.locator("#sides tbody tr").nth(1).locator("td").all_inner_texts()
+        found[passes] = [int(text.split(" of ")[0]) for text in modes]
+    assert found["1"][0] == found["8"][0] >= 7  # the GAN does not depend on the flow's steps
+    assert found["1"][1] <= 1
+    assert found["8"][1] == 8
+    page.locator("#sides").get_by_role("button", name="Link to this state", exact=True).click()
+    link = page.locator("#sides").get_by_label("Link", exact=True).input_value()
+    again = open_page(fragment="#" + link.split("#")[1])
+    again.wait_for_function(
+        "!gantutPlay.sides.playing && gantutPlay.sides.trainers.flow.steps === 300"
+    )
+    weights = "Array.from(gantutPlay.sides.trainers.flow.v.values)"
+    assert again.evaluate(weights) == page.evaluate(weights)
+    broken = open_page(fragment="#sides?v=1&data=cube&seed=0&passes=8&steps=5")
+    said = broken.locator("#sides [role=status]").inner_text()
+    assert said == "This link cannot be read."
 
 
 def test_the_reader_draws_points_with_the_pointer_and_by_keyboard(open_page):
