@@ -18,9 +18,6 @@ CHAPTERS = project.chapters()
 WITHOUT = {
     "book/welcome",
     "book/applications",
-    "book/flows",
-    "book/checks",
-    "book/speed",
     "book/outlook",
 }
 PLACE = re.compile(r"\n## Check yourself\n\n:::\{quiz\}\n:::\n\n## (Recap|Exercises)\n")
