@@ -15,11 +15,7 @@ from sphinx.util.docutils import docutils_namespace
 
 CHAPTERS = project.chapters()
 # Chapters whose questions are still to be written: write them, and take the chapter from the list.
-WITHOUT = {
-    "book/welcome",
-    "book/applications",
-    "book/outlook",
-}
+WITHOUT = {"book/welcome"}
 PLACE = re.compile(r"\n## Check yourself\n\n:::\{quiz\}\n:::\n\n## (Recap|Exercises)\n")
 GOOD = [
     {
