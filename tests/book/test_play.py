@@ -853,7 +853,8 @@ def test_the_texts_of_the_step_have_its_numbers(run_js, step):
     }
     for stage, numbers in wanted.items():
         for number in numbers:
-            assert f"{number:.3f}" in texts[stage]
+            assert f"{number:.{2 if stage == 3 else 3}f}" in texts[stage]
+    assert round(d["loss"], 2) == round(sum(round(cost, 2) for cost in costs), 2)
     said = [sum(logit > 0 for logit in half) for half in (d["real_logits"], d["fake_logits"])]
     assert f"for {said[0]} of the 4 digits and {said[1]} of the 4 samples" in texts[2]
     assert f"with batches of {step['batch_size']}" in (BOOK / "play.md").read_text("utf-8")

@@ -46,8 +46,8 @@
         `“data”: here for ${count(d.real_logits)} of the ${rows} digits and ` +
         `${count(d.fake_logits)} of the ${rows} samples.`],
       ["D's loss", "A digit with the logit l costs softplus(−l), a sample softplus(l): little where " +
-        `D is right. The means are ${three(costs[0])} and ${three(costs[1])}; their sum is d_loss, ` +
-        `${three(d.loss)}.`],
+        `D is right. The means are ${two(costs[0])} and ${two(costs[1])}; their sum is d_loss, ` +
+        `${two(d.loss)}.`],
       ["Gradient back to D", `The tape runs back from d_loss to D's ${thousands(weights.discriminator)} ` +
         `weights. ${moved(d)} For the same images, d_loss is now ${three(d.loss_after)}. G stays as it ` +
         "was."],
