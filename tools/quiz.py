@@ -37,6 +37,11 @@ class Question(NamedTuple):
         """Whether more than one answer is right."""
         return sum(answer.right for answer in self.answers) > 1
 
+    @property
+    def asked(self) -> str:
+        """The text, and whether to look for more than one answer."""
+        return self.text + " (Several answers are right.)" * self.several
+
 
 def quiz_path(markdown: Path) -> Path:
     """Where the questions of a chapter are, given its .md file."""
@@ -127,13 +132,12 @@ def quiz_markdown(questions: list[Question]) -> str:
     """A quiz as any notebook shows it: the questions, and their answers folded away."""
     blocks = []
     for number, question in enumerate(questions, 1):
-        hint = " (Several answers are right.)" if question.several else ""
         choices = [f"- {letter(i)} {a.text}" for i, a in enumerate(question.answers)]
         reasons = [
             f"- {letter(i)} **{a.verdict}** {a.because}" for i, a in enumerate(question.answers)
         ]
         blocks += [
-            f"**{number}.** {question.text}{hint}",
+            f"**{number}.** {question.asked}",
             "\n".join(choices),
             f"<details><summary>Answers to question {number}</summary>",
             "\n".join(reasons),

@@ -59,7 +59,6 @@ class Quiz(SphinxDirective):
     def question(self, number: int, question: Question) -> QuizPart:
         """A form with one question."""
         kind = "checkbox" if question.several else "radio"
-        hint = " (Several answers are right.)" if question.several else ""
         choices, reasons = part("<ul>", "</ul>\n"), part("<ul>", "</ul>")
         for index, answer in enumerate(question.answers):
             choices += part(
@@ -84,7 +83,7 @@ class Quiz(SphinxDirective):
                 "<legend>",
                 "</legend>\n",
                 nodes.Text(f"{number}. "),
-                *self.inline(question.text + hint),
+                *self.inline(question.asked),
             ),
             choices,
             part('<button type="submit" hidden>Check</button>\n<div class="feedback">', "</div>\n",
