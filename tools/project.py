@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ BOOK = ROOT / "book"
 BUILD = ROOT / "_build"
 
 WORDS_PER_MINUTE = 200
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 # The metadata that both files of a pair keep; the rest is an editor's.
 CELL_METADATA = ("tags", "nbmake", "mystnb")
@@ -34,6 +36,11 @@ def write_text(path: Path, text: str) -> None:
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def find_browser() -> str | None:
+    """The path of the system's Chromium or Chrome, if it has one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def repository_url() -> str:

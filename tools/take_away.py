@@ -18,12 +18,11 @@ from xml.sax.saxutils import escape
 
 import yaml
 from bs4 import BeautifulSoup, Tag
-from project import BUILD, ROOT, chapters, pages_url, toc_pages
+from project import BROWSERS, BUILD, ROOT, chapters, find_browser, pages_url, toc_pages
 
 from gantut import __version__
 
 OUT = BUILD / "html/take-away"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # What a reader of paper cannot use.
 SCREEN_ONLY = "script, button, audio, input, .headerlink, .last-run, p.gantut-links, details.hide"
 REFERENCES = ("for", "aria-labelledby", "aria-describedby", "headers")
@@ -303,7 +302,7 @@ def main() -> None:
     html, pages = BUILD / "html", toc_pages()
     if not (html / "index.html").is_file():
         sys.exit(f"{html / 'index.html'} is not there: run make book first")
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = find_browser()
     if browser is None:
         sys.exit(f"a browser is needed: none of {', '.join(BROWSERS)} is installed")
     shutil.rmtree(OUT, ignore_errors=True)

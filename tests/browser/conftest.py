@@ -3,12 +3,11 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
 
 import pytest
+from project import BROWSERS, find_browser
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # No name is resolved and no other machine is reached, whatever a page asks for.
 CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
@@ -16,9 +15,9 @@ CLOSED = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 @pytest.fixture(scope="session")
 def chromium():
     """The path of the browser; without one the tests are skipped, but not in CI."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
+    found = find_browser()
     if found is None and not os.environ.get("CI"):
-        pytest.skip(f"no Chromium here: none of {', '.join(NAMES)} is installed")
+        pytest.skip(f"no Chromium here: none of {', '.join(BROWSERS)} is installed")
     assert found is not None, "CI is set, and there is no Chromium"
     return found
 
