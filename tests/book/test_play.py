@@ -437,7 +437,7 @@ def test_what_the_page_says_of_an_orbit(run_js, method, update, said):
 
 
 def test_what_the_page_says_of_the_largest_step(run_js):
-    def size(h, start, update="simultaneous", steps=20_000):
+    def size(h, start, steps, update="simultaneous"):
         given = {"strength": 0.1, "steps": steps, "stepSize": h, "start": [start, start]}
         given |= {"update": update}
         path = np.array(run_js("return dynamics.simulate('r1', input);", given))
@@ -445,18 +445,13 @@ def test_what_the_page_says_of_the_largest_step(run_js):
 
     # So near the equilibrium that only the matrix counts: it grows as the determinant's root.
     for h in (0.38, 0.42):
-        radius = size(h, 1e-6, steps=500)
+        radius = size(h, 1e-6, 500)
         growth = np.log(radius[500] / radius[100]) / 400
         assert abs(growth - np.log(1 - 0.1 * h + h * h / 4) / 2) < 3e-4
     for h in (0.44, 1.0):
-        radius = size(h, 1e-3, "alternating", steps=100)
+        radius = size(h, 1e-3, 100, "alternating")
         growth = np.log(radius[100] / radius[20]) / 80
         assert abs(growth - np.log(1 - 0.1 * h) / 2) < 3e-3
-    for start in (0.1, 1.0):
-        radius = size(0.44, start)[-500:]
-        assert abs(radius.min() - 0.88) < 0.005
-        assert abs(radius.max() - 0.99) < 0.005
-    assert "0.88 to 0.99 from the equilibrium" in (BOOK / "play.md").read_text("utf-8")
 
 
 def test_an_orbit_that_leaves_the_numbers_is_said_to_fly_apart(run_js):
