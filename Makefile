@@ -9,7 +9,7 @@ VENV_PYTHON := .venv/bin/python
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help venv vendor unit test slow long sabotage versions book notebooks sync exercises setup-cells format colab colab-first dist take-away check-repository clean
+.PHONY: help venv vendor unit test slow long sabotage versions book sphinx links notebooks sync exercises setup-cells format colab colab-first dist take-away check-repository clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 20
@@ -40,6 +40,12 @@ versions: ## the unit tests on each Python, with the oldest and the newest depen
 
 book: venv ## build _build/html from the notebooks' results, running those that are due
 	$(VENV_PYTHON) tools/build_book.py
+
+sphinx: venv ## the pages without results by the newest plain Sphinx, in build/sphinx
+	$(VENV_PYTHON) tools/build_sphinx.py
+
+links: venv ## check the links to other sites
+	$(VENV_PYTHON) tools/build_sphinx.py linkcheck
 
 notebooks: venv ## run the notebooks that are due, and build nothing
 	$(VENV_PYTHON) tools/execute_notebooks.py

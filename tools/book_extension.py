@@ -81,7 +81,8 @@ class RunTable(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Makes the two tables; a chapter without a current run is a warning."""
         self.env.note_dependency(str(execute_notebooks.RECORD))
-        for problem in execute_notebooks.run_problems():
+        off = self.config.nb_execution_mode == "off"  # then no page shows results
+        for problem in [] if off else execute_notebooks.run_problems():
             LOGGER.warning("%s: run make book", problem, location=self.get_location())
         record = execute_notebooks.read_record()
         pages = [page for page in chapters() if page in record]
@@ -194,7 +195,8 @@ def use_vendored_scripts(app: Any, config: Any) -> None:
 
 def keep_current_results(app: Any) -> None:
     """Leaves in the execution cache what was run with the present package and versions."""
-    execute_notebooks.fill_cache()
+    if app.config.nb_execution_mode != "off":
+        execute_notebooks.fill_cache()
 
 
 def outdated(app: Any, env: Any, added: set[str], changed: set[str], removed: set[str]) -> set[str]:
