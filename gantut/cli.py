@@ -57,7 +57,9 @@ _LABELS = _reader(
     lambda text: [int(part) for part in text.split(",")], "a class or classes like 3 or 0,1,2"
 )
 _FILE = _reader(
-    Path, "a name ending in .png or .npz", lambda path: path.suffix.lower() in (".png", ".npz")
+    Path,
+    "a name ending in .png or .npz, or a folder's",
+    lambda path: path.suffix.lower() in (".png", ".npz", ""),
 )
 _SIZE = _reader(
     lambda text: [int(side) for side in (text.split("x") if "x" in text else (text, text))],
@@ -150,7 +152,13 @@ def _make_parser() -> argparse.ArgumentParser:
 
     sample = commands.add_parser("sample", parents=[trained], help="draw from a trained generator")
     sample.add_argument("-n", **_NUMBER, default=64, help="default: 64")
-    sample.add_argument("--out", type=_FILE, required=True, metavar="FILE", help="x.png or x.npz")
+    sample.add_argument(
+        "--out",
+        type=_FILE,
+        required=True,
+        metavar="FILE",
+        help="x.png, x.npz, or a folder for one PNG file each",
+    )
     sample.add_argument(
         "--labels", type=_LABELS, metavar="L", help="of a conditional generator: 3, or 0,1 in turn"
     )
@@ -312,7 +320,7 @@ def _sample(options: argparse.Namespace) -> int:
 
     from gantut import runs
     from gantut._files import atomic_write
-    from gantut.plotting import save_grid
+    from gantut.plotting import save_grid, save_images
     from gantut.sampling import sample
 
     generator = _open(options)[1]
@@ -324,6 +332,9 @@ def _sample(options: argparse.Namespace) -> int:
         columns = len(classes) if classes and 1 < len(classes) < options.n else None
         with runs.user_input():  # weights from elsewhere can make anything
             save_grid(images, options.out, columns=columns, scale=2)
+    elif not options.out.suffix:
+        with runs.user_input():
+            save_images(images, options.out)
     else:
         arrays: Any = {"images": images}
         if labels is not None:

@@ -4,7 +4,7 @@ Nothing here calls `show` and nothing changes Matplotlib's settings for good, ex
 which is what it is for. Real data are blue and generated data orange wherever both appear; the
 colours are Okabe and Ito's, which stay apart in every common kind of colour blindness. Legends
 stand above the axes, never over the data. Matplotlib is imported when the first figure is drawn, so
-that `save_grid`, which needs only Pillow, stays quick to import.
+that `save_grid` and `save_images`, which need only Pillow, stay quick to import.
 """
 
 import functools
@@ -139,6 +139,29 @@ def save_grid(
         Image.fromarray(mosaic).save(temporary, format="PNG")
 
 
+def save_images(images: npt.ArrayLike, folder: str | os.PathLike[str]) -> None:
+    """Writes each image into a PNG file of its own, for the tools that compute a paper's FID.
+
+    Args:
+        images: Those of `image_grid`.
+        folder: A folder that is not there yet, or an empty one. The files are called 000000.png
+            and so on.
+
+    Raises:
+        FileExistsError: The folder holds something.
+    """
+    from PIL import Image
+
+    batch = _drawable(images)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(f"{str(folder)!r}: wanted a new or an empty folder; it holds files")
+    for number, image in enumerate(batch):
+        pixels = _bytes(image[..., 0] if image.shape[2] == 1 else image)
+        Image.fromarray(pixels).save(folder / f"{number:06}.png")
+
+
 def _drawable(images: npt.ArrayLike) -> npt.NDArray[np.float32]:
     batch = check_images(images)
     if batch.shape[3] not in (1, 3):
@@ -169,8 +192,12 @@ def _mosaic(images: npt.NDArray[np.float32], rows: int, columns: int) -> npt.NDA
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
         top, left = row * (height + gap), column * (width + gap)
-        sheet[top : top + height, left : left + width] = np.rint((image + 1) * 127.5)
+        sheet[top : top + height, left : left + width] = _bytes(image)
     return sheet[..., 0] if channels == 1 else sheet
+
+
+def _bytes(image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    return np.rint((image + 1) * 127.5).astype(np.uint8)
 
 
 @_styled

@@ -683,6 +683,16 @@ def test_samples_as_a_picture(finished, tmp_path):
     assert draw("d.png", "-n", "2")[0] == ((2 * 7 - 1) * 2, 6 * 2)
 
 
+def test_samples_as_files(finished, tmp_path, capsys):
+    folder, again = tmp_path / "samples", ["sample", finished, "-n", "7", "--out"]
+    assert cli.main([*map(str, again), str(folder)]) == 0
+    assert sorted(path.name for path in folder.iterdir())[-1] == "000006.png"
+    drawn = sample(keras.models.load_model(finished / "generator.keras"), 7, seed=0)
+    np.testing.assert_allclose(data.load_images(folder), drawn, atol=1 / 255)
+    capsys.readouterr()
+    refused(capsys, [*again, folder], "wanted a new or an empty folder")
+
+
 def test_samples_of_classes(conditional, tmp_path, capsys):
     out = tmp_path / "x.npz"
     command = ["sample", str(conditional), "--out", str(out), "-n", "5"]
