@@ -170,6 +170,8 @@ class ChapterMap(SphinxDirective):
             lines = map_table(facts, parts, times)
         holder = nodes.container()
         self.state.nested_parse(StringList(lines, "_chapters.yml"), 0, holder)
+        for table in holder.findall(nodes.table):
+            table["classes"].append("chapter-map")
         return holder.children
 
 

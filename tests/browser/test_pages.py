@@ -36,9 +36,15 @@ FORMULAS = r"""() => {
   }
   return found;
 }"""
-# Tables that have to be scrolled sideways. The window is 1280 pixels wide.
-CUT_OFF = """() => [...document.querySelectorAll(".pst-scrollable-table-container")]
-  .filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.innerText.slice(0, 80))"""
+# What has to be scrolled sideways, hidden solutions included: tables and code, and the page itself.
+CUT_OFF = """() => {
+  document.querySelectorAll("main details").forEach((e) => { e.open = true; });
+  const boxes = document.querySelectorAll(".pst-scrollable-table-container, .bd-article pre");
+  return [...boxes].filter((e) => e.scrollWidth > e.clientWidth + 1)
+    .map((e) => e.innerText.slice(0, 80));
+}"""
+BEYOND = "() => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+DESKTOP, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
 # Most of a page's elements are inside formulas, which are MathJax's affair, in highlighted code,
 # whose few colours are the same everywhere (they are kept in the page CODE only), and in the
 # entries of the API reference and the index, all made alike: two of each module are kept.
@@ -78,7 +84,7 @@ class Reader:
     """One tab; what the page that it shows asked for and complained of."""
 
     def __init__(self, browser, address):
-        self.context = browser.new_context()
+        self.context = browser.new_context(viewport=DESKTOP)
         self.context.set_default_timeout(60_000)
         self.tab = self.context.new_page()
         self.address = address
@@ -134,15 +140,19 @@ def test_the_page_opens_from_its_file(page, from_file, record_property):
     assert from_file.complaints == []
     assert from_file.elsewhere() == []
     assert tab.evaluate(FORMULAS) == []
+    size = first_view(from_file)  # before more is shown
+    record_property("first_view", size)
+    print(f"first view: {size / 1e6:.2f} MB")
+    assert size <= FIRST_VIEW
     assert tab.evaluate(CUT_OFF) == []
+    assert tab.evaluate(BEYOND) <= 1
+    tab.set_viewport_size(PHONE)
+    assert tab.evaluate(BEYOND) <= 1
+    tab.set_viewport_size(DESKTOP)
     colab = tab.locator("a[href*='colab.research.google.com']").evaluate_all(
         "(links) => links.map((link) => link.href)"
     )
     assert set(colab) == ({project.colab_url(page)} if page in CHAPTERS else set())
-    size = first_view(from_file)
-    record_property("first_view", size)
-    print(f"first view: {size / 1e6:.2f} MB")
-    assert size <= FIRST_VIEW
     # What axe-core finds in the light theme, and of the colours in the dark one.
     tab.evaluate(FLATTEN, page == CODE)
     tab.evaluate(vendor.AXE.read_text("utf-8"))
