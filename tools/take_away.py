@@ -87,9 +87,23 @@ def article(html: Path, page: str, pages: list[str]) -> Tag:
     assert isinstance(found, Tag)
     for unwanted in found.select(SCREEN_ONLY):
         unwanted.decompose()
+    for fallback in found.find_all("noscript"):  # a picture in place of a widget
+        for text in fallback.find_all(string=re.compile("Scripts are off")):
+            text.replace_with(text.replace("Scripts are off", "This needs a screen"))
+        fallback.unwrap()
+    for still in found.select("picture > source[srcset]"):  # in place of a moving picture
+        assert still.parent is not None
+        image = still.parent.find("img")
+        assert isinstance(image, Tag)
+        image["src"] = still["srcset"]
+        still.parent.replace_with(image)
+    seen: set[str] = set()
     for tag in found.find_all(True):
-        if "id" in tag.attrs and tag.find_parent("svg") is None:
-            tag["id"] = f"{stem(page)}--{tag['id']}"
+        if (name := str(tag.get("id", ""))) in seen:  # all exercises of a page share one
+            del tag["id"]
+        elif name and tag.find_parent("svg") is None:
+            seen.add(name)
+            tag["id"] = f"{stem(page)}--{name}"
         for name in REFERENCES:
             if name in tag.attrs:
                 tag[name] = " ".join(f"{stem(page)}--{x}" for x in str(tag[name]).split())

@@ -13,8 +13,11 @@ A = """<html><head><link rel="stylesheet" href="../_static/x.css"></head><body><
 <section id="part"><h2>A part</h2><p>See <a href="b.html#there">there</a>, <a href="#part">here</a>,
 <a href="b.html">b</a>, <a href="../genindex.html">index</a>, <a href="https://x.org/">x</a>.</p>
 <div class="math">f</div><figure id="fig"><img src="../_images/f.png?v=1" alt="A"/>
-<figcaption>What to see.</figcaption></figure></section>
-<section><h2>Exercises</h2><div class="math">not shown</div></section>
+<figcaption>What to see.</figcaption></figure>
+<picture><source media="(prefers-reduced-motion: reduce)" srcset="../_images/f.png"><img
+src="../_images/moves.webp" alt="Moves"></picture>
+<noscript><p>Scripts are off.</p></noscript></section>
+<section><h2 id="part">Exercises</h2><div class="math">not shown</div></section>
 <section id="recap"><h2>Recap</h2><ul><li>so</li></ul></section></section>
 </article></body></html>"""
 B = '<html><body><article><section id="there"><h1>Second</h1></section></article></body></html>'
@@ -45,6 +48,19 @@ def test_links_between_pages_are_links_inside_the_document(parts):
         assert f'id="{link[1:]}"' in text
     assert "Last run" not in text
     assert text.index(">First<") < text.index(">Second<")
+
+
+def test_what_moves_is_shown_as_a_still(parts):
+    page = parts["book/a"]
+    assert page.find("img", alt="Moves")["src"] == "../_images/f.png"
+    assert page.find("source") is None
+    assert page.find("noscript") is None
+    assert "This needs a screen." in page.get_text()
+
+
+def test_no_two_parts_have_one_id(parts):
+    ids = [tag["id"] for part in parts.values() for tag in part.find_all(id=True)]
+    assert len(ids) == len(set(ids)) > 0
 
 
 def test_slides_show_aims_formulas_figures_and_recap(parts):
