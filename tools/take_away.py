@@ -24,7 +24,9 @@ from gantut import __version__
 
 OUT = BUILD / "html/take-away"
 # What a reader of paper cannot use.
-SCREEN_ONLY = "script, button, audio, input, .headerlink, .last-run, p.gantut-links, details.hide"
+SCREEN_ONLY = (
+    "script, link, button, audio, input, .headerlink, .last-run, p.gantut-links, details.hide"
+)
 REFERENCES = ("for", "aria-labelledby", "aria-describedby", "headers")
 STYLE = """
 body { background: white; }
@@ -40,10 +42,23 @@ section { box-sizing: border-box; width: 1280px; height: 720px; padding: 48px 64
   overflow: hidden; break-after: page; display: flex; flex-direction: column; }
 h1 { font-size: 56px; margin: auto 0 0; } h1 + p { margin: 16px 0 auto; }
 h2 { font-size: 36px; margin: 0 0 24px; }
-img, svg { min-height: 0; max-width: 100%; flex: 1 1 auto; object-fit: contain; }
+img, svg { min-height: 0; width: 100%; flex: 1 1 0; object-fit: contain; }
+section > div.math { margin: auto 0; font-size: 36px; } .eqno { float: right; }
 figcaption, .small { font-size: 20px; color: #444; }
 @media screen { body { background: #ddd; } section { margin: 16px auto; background: white; } }
 """
+# Sets smaller what does not fit on a slide: wide formulas and long lists.
+FIT = """<script>addEventListener("load", () => MathJax.startup.promise.then(() => {
+  for (const formula of document.querySelectorAll("section > div.math")) {
+    const share = formula.clientWidth / formula.scrollWidth;
+    if (share < 1) formula.style.fontSize = `${Math.floor(36 * share)}px`;
+  }
+  for (const slide of document.querySelectorAll("section")) {
+    for (let size = 28; size > 14 && slide.scrollHeight > slide.clientHeight; size--) {
+      slide.style.fontSize = `${size}px`;
+    }
+  }
+}));</script>"""
 EPUB_STYLE = """
 body { line-height: 1.4; }
 img, svg { max-width: 100%; height: auto; }
@@ -158,7 +173,10 @@ def slides(part: Tag, head: str) -> str:
     shown = [f"<section><h1>{escape(title)}</h1><p>{pages_url()}</p></section>"]
 
     def show(heading: str, *content: object) -> None:
-        body = "".join(map(str, content))
+        # Links into the book lead nowhere here.
+        body = re.sub(
+            r'<a [^>]*href="#[^>]*>(.*?)</a>', r"\1", "".join(map(str, content)), flags=re.S
+        )
         shown.append(f"<section><h2>{escape(heading)}</h2>{body}</section>")
 
     heading = title
@@ -180,7 +198,7 @@ def slides(part: Tag, head: str) -> str:
         show("Recap", points)
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"{head}<style>{SLIDES_STYLE}</style></head><body>{''.join(shown)}</body></html>"
+        f"{head}{FIT}<style>{SLIDES_STYLE}</style></head><body>{''.join(shown)}</body></html>"
     )
 
 

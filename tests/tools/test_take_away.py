@@ -9,7 +9,7 @@ import take_away
 PAGES = ["book/a", "book/b"]
 A = """<html><head><link rel="stylesheet" href="../_static/x.css"></head><body><article>
 <section id="title"><h1>First<a class="headerlink" href="#title">#</a></h1>
-<p class="last-run">Last run.</p><ul><li>say why</li></ul>
+<p class="last-run">Last run.</p><ul><li>say <a href="b.html#there">why</a></li></ul>
 <section id="part"><h2>A part</h2><p>See <a href="b.html#there">there</a>, <a href="#part">here</a>,
 <a href="b.html">b</a>, <a href="../genindex.html">index</a>, <a href="https://x.org/">x</a>.</p>
 <div class="math">f</div><figure id="fig"><img src="../_images/f.png?v=1" alt="A"/>
@@ -42,9 +42,9 @@ def parts(html):
 def test_links_between_pages_are_links_inside_the_document(parts):
     links = [a["href"] for a in parts["book/a"].find_all("a")]
     index = take_away.pages_url() + "genindex.html"
-    assert links == ["#b--there", "#a--part", "#b--top", index, "https://x.org/"]
+    assert links == ["#b--there", "#b--there", "#a--part", "#b--top", index, "https://x.org/"]
     text = take_away.one_document(parts, "")
-    for link in links[:3]:
+    for link in links[:4]:
         assert f'id="{link[1:]}"' in text
     assert "Last run" not in text
     assert text.index(">First<") < text.index(">Second<")
@@ -74,6 +74,7 @@ def test_slides_show_aims_formulas_figures_and_recap(parts):
         "Recap",
     ]
     assert "What to see." in shown[3]
+    assert "<li>say why</li>" in shown[1]
     assert "not shown" not in text
 
 
