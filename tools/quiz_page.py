@@ -17,6 +17,10 @@ class QuizPart(nodes.General, nodes.Element):
     """A piece of a quiz: in HTML between two tags, elsewhere a paragraph."""
 
 
+class QuizText(nodes.General, nodes.TextElement):
+    """A question, an answer or a reason, which the gettext builder extracts for translators."""
+
+
 def open_html(self: Any, node: QuizPart) -> None:
     """Writes what stands before a part; the script only where it can be run."""
     if not node.get("script") or self.builder.name in ("html", "dirhtml"):
@@ -48,13 +52,21 @@ def part(opening: str, closing: str, *children: nodes.Node, **attributes: Any) -
     return QuizPart("", *children, open=opening, close=closing, **attributes)
 
 
+def text(markdown: str, source: str, *children: nodes.Node) -> QuizText:
+    """A text of the file ``source``, parsed into ``children``."""
+    node = QuizText(markdown, "", *children)
+    node.source, node.line = source, 1
+    return node
+
+
 class Quiz(SphinxDirective):
     """``{quiz}``, without an argument: the questions in quizzes/x.yml for the page x."""
 
-    def inline(self, text: str) -> list[nodes.Node]:
+    def inline(self, markdown: str) -> list[nodes.Node]:
         """Markdown of one paragraph, as on the page around it."""
-        found, messages = self.state.inline_text(text, self.lineno)
-        return [*found, *messages]
+        found, messages = self.state.inline_text(markdown, self.lineno)
+        path = quiz_path(ROOT / f"{self.env.docname}.md")
+        return [text(markdown, str(path), *found), *messages]
 
     def question(self, number: int, question: Question) -> QuizPart:
         """A form with one question."""
@@ -106,7 +118,7 @@ class Quiz(SphinxDirective):
         ]
 
 
-def nothing(self: Any, node: QuizPart) -> None:
+def nothing(self: Any, node: nodes.Node) -> None:
     """Writes nothing."""
 
 
@@ -118,5 +130,6 @@ def setup(app: Any) -> dict[str, Any]:
         latex=(open_latex, nothing),
         text=(open_text, close_text),
     )
+    app.add_node(QuizText, html=(nothing,) * 2, latex=(nothing,) * 2, text=(nothing,) * 2)
     app.add_directive("quiz", Quiz)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -189,7 +189,8 @@ def built(tmp_path_factory):
         with pytest.MonkeyPatch.context() as patch, docutils_namespace():
             patch.setattr("quiz_page.ROOT", folder)
             out = folder / builder
-            app = Sphinx(folder, None, out, folder / ".trees", builder, settings, status=None,
+            trees = folder / f".trees-{builder}"
+            app = Sphinx(folder, None, out, trees, builder, settings, status=None,
                          warningiserror=True)  # fmt: skip
             app.build(force_all=True)
         return (out / name).read_text("utf-8")
@@ -219,3 +220,9 @@ def test_what_is_no_web_page_has_the_questions_and_the_reasons(built, builder, n
     assert "c) " in text
     assert "That is" in text
     assert "<" not in text
+
+
+def test_translators_get_the_questions_the_answers_and_the_reasons(built):
+    text = built("gettext", "x.pot")
+    assert 'msgid "How large is $x^2$ for $x = 2$?"' in text
+    assert 'msgid "That is $x^3$ & more."' in text
