@@ -62,7 +62,8 @@ def long_rows(seed: int) -> Iterator[dict[str, Any]]:
     _, seconds = timed(recipes.train, "fast", load_mnist().x_train, seed=seed, steps=2_400)
     yield {"method": "a tenth of fast", "cpu_seconds": seconds, "steps": 2_400}
     for method, steps in LONG.items():
-        yield trained(method, learned_from(seed).frames, steps, seed)
+        found = trained(method, learned_from(seed).frames, steps, seed)
+        yield {**found, "method": f"{method}, longer"}
 
 
 if __name__ == "__main__":
