@@ -8,6 +8,7 @@ and by the time that a sample takes. The settings were chosen with seed 7.
   of Euler and 1 to 8 of Heun, by 2,000 samples each. It then teaches one-pass students: by
   regression on pairs, and by an adversarial loss after that.
 - ``fast``: the GAN after as many seconds.
+- ``mean``: a mean flow, of which one step makes a sample, after as many seconds.
 - ``latent``: autoencoders of equal bits, with and without a patch critic, and a flow of each one's
   codes.
 """
@@ -122,6 +123,16 @@ def fast(seed: int) -> Rows:
         yield {"method": "fast", **row, "steps": 1}
 
 
+def mean(seed: int) -> Rows:
+    """A flow of one step without a teacher."""
+    x = load_mnist().x_train
+    _, rows = trained(
+        MARKS, lambda flow: judged(drawn(flow)), partial(flows.train_mean, x, seed=seed)
+    )
+    for row in rows:
+        yield {"method": "mean flow", **row, "steps": 1}
+
+
 def reconstructed(model: flows.Autoencoder) -> dict[str, Any]:
     """How an autoencoder draws the images that the floor is of, and whether digits are read."""
     data = load_mnist()
@@ -170,7 +181,7 @@ def latent(seed: int) -> Rows:
 if __name__ == "__main__":
     main(
         __doc__,
-        {"pixels": pixels, "fast": fast, "latent": latent},
+        {"pixels": pixels, "fast": fast, "mean": mean, "latent": latent},
         {"seed": (0, 1, 2)},
         samples=N,
     )

@@ -143,6 +143,73 @@ def test_one_step_of_the_closed_form_ends_at_the_mean():
     np.testing.assert_allclose(made, MEAN, atol=1e-5)
 
 
+# --- A mean flow ---------------------------------------------------------------------------------
+
+
+class KnownMean(keras.layers.Layer):
+    """The mean velocity of a path of `normal_velocity`, whose deviation has a closed form."""
+
+    def build(self, input_shape):
+        self.error = self.add_weight(shape=(), initializer="zeros")
+
+    def call(self, inputs):
+        x, times = inputs
+        start, end = times[:, :1], times[:, 1:]
+        at_start, at_end = (tf.sqrt((1 - t) ** 2 + (t * DEVIATION) ** 2) for t in (start, end))
+        arrival = end * MEAN + at_end / at_start * (x - start * MEAN)
+        step = tf.where(end > start, end - start, 1.0)
+        mean = tf.where(end > start, (arrival - x) / step, normal_velocity(x, start))
+        return mean + self.error * (x - start * MEAN)
+
+
+def known_mean(error):
+    x, times = keras.Input((1,)), keras.Input((2,))
+    layer = KnownMean()
+    network = keras.Model([x, times], layer([x, times]))
+    layer.error.assign(error)
+    return network
+
+
+def test_the_closed_form_mean_velocity_is_where_the_loss_has_no_slope():
+    noise = tf.constant(np.random.default_rng(1).standard_normal((40_000, 1), dtype=np.float32))
+    data = tf.constant(normal_rows(40_000))
+
+    def slope(error):
+        flow = flows.MeanFlow(known_mean(error), power=0, seed=0)
+        with tf.GradientTape() as tape:
+            loss = flow.loss_of(data, noise)
+        return float(tape.gradient(loss, flow.network.trainable_variables)[0])
+
+    assert slope(0.0) == pytest.approx(0.0, abs=0.02)
+    assert slope(-0.1) < -0.05 < 0.05 < slope(0.1)
+
+
+def test_one_step_of_a_mean_flow_is_the_whole_path():
+    flow = flows.MeanFlow(known_mean(0.0), seed=0)
+    noise = flows.draw_noise((1,), 500, seed=0)
+    for steps in (1, 4):
+        np.testing.assert_allclose(
+            flow.push(noise, steps=steps), MEAN + DEVIATION * noise, atol=1e-4
+        )
+    np.testing.assert_allclose(
+        flow.velocity(tf.constant(noise), tf.fill((500, 1), 0.3)),
+        normal_velocity(noise, 0.3),
+        atol=1e-5,
+    )
+
+
+def test_a_trained_mean_flow_has_the_datas_moments_after_one_step():
+    network = functools.partial(flows.mlp_velocity, width=32, blocks=1)
+    flow = flows.train_mean(
+        normal_rows(4_096), network=network, steps=1_500, batch_size=256, power=0
+    ).gan
+    noise = flows.draw_noise((1,), 5_000, seed=0)
+    made = flow.push(noise)
+    assert made.mean() == pytest.approx(MEAN, abs=0.04)
+    assert made.std() == pytest.approx(DEVIATION, abs=0.03)
+    assert np.abs(made - (MEAN + DEVIATION * noise)).mean() < 0.03
+
+
 # --- Codes ---------------------------------------------------------------------------------------
 
 
@@ -233,6 +300,8 @@ def test_broken_inputs_are_refused():
         flows.unet_velocity((10, 10, 1))
     with pytest.raises(ValueError, match="finite"):
         flows.train(np.full((8, 2), np.nan, np.float32), steps=1)
+    with pytest.raises(ValueError, match="two times"):
+        flows.MeanFlow(flows.mlp_velocity((2,)))
     with pytest.raises(ValueError, match="levels"):
         autoencoder(levels=1)
     flow = flows.Flow(flows.mlp_velocity((2,)))

@@ -23,6 +23,7 @@ from gantut.applications.flows.autoencoder import (
     train_autoencoder,
 )
 from gantut.applications.flows.matching import Flow, draw_noise, integrate, train
+from gantut.applications.flows.mean import MeanFlow, train_mean
 from gantut.applications.flows.students import (
     Student,
     adversarial_recipe,
@@ -35,6 +36,7 @@ from gantut.applications.flows.velocity import mlp_velocity, unet_velocity
 __all__ = [
     "Autoencoder",
     "Flow",
+    "MeanFlow",
     "Student",
     "adversarial_recipe",
     "distil",
@@ -47,5 +49,6 @@ __all__ = [
     "quantise",
     "train",
     "train_autoencoder",
+    "train_mean",
     "unet_velocity",
 ]

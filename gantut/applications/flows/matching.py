@@ -185,6 +185,7 @@ def train(
     x: npt.ArrayLike,
     *,
     network: Callable[..., Network] | None = None,
+    model: Callable[..., Flow] = Flow,
     batch_size: int = 64,
     learning_rate: float = 2e-3,
     seed: int = 0,
@@ -196,6 +197,7 @@ def train(
         x: Images float32 (n, height, width, channels) in [-1, 1], or rows (n, width).
         network: Builds the velocity network from the shape of a sample; `unet_velocity` for images
             and `mlp_velocity` for rows if None.
+        model: `Flow`, or a subclass.
         batch_size: Samples of a step.
         learning_rate: Adam's.
         seed: Fixes the result, except with ``seconds``, as in `gantut.recipes`.
@@ -205,7 +207,7 @@ def train(
     x = check_samples(x, x.shape[1:], maker="network") if x.ndim == 2 else check_images(x, name="x")
     seed = recipes.make_deterministic(seed)
     build = network or (mlp_velocity if x.ndim == 2 else unet_velocity)
-    flow = Flow(
+    flow = model(
         build(x.shape[1:]),
         centre=x.mean(axis=0),
         scale=0.5 if x.ndim == 4 else float(x.std(axis=0).mean()) or 1.0,

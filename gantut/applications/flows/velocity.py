@@ -36,10 +36,12 @@ def first_names(network: Network) -> Network:
     return network
 
 
-def _time_features(count: int = 16) -> tuple[Tensor, Tensor]:
-    """An input of the time, and its sines and cosines through a dense layer."""
-    time = keras.Input((1,), name="time")
-    angles = time * np.geomspace(1.0, 100.0, count, dtype=np.float32)
+def _time_features(times: int = 1, count: int = 16) -> tuple[Tensor, Tensor]:
+    """An input of the times, and their sines and cosines through a dense layer."""
+    time = keras.Input((times,), name="time")
+    fastest = 100.0 if times == 1 else 10.0  # fast waves make a mean flow's targets noisy
+    each = time if times == 1 else keras.ops.repeat(time, count, axis=1)
+    angles = each * np.tile(np.geomspace(1.0, fastest, count, dtype=np.float32), times)
     waves = keras.ops.concatenate([keras.ops.sin(angles), keras.ops.cos(angles)], axis=-1)
     return time, layers.Dense(64, activation="silu")(waves)
 
@@ -58,17 +60,20 @@ def _modulated(x: Tensor, condition: Tensor) -> Tensor:
     return _normal(x) * (1.0 + both[..., :width]) + both[..., width:]
 
 
-def mlp_velocity(shape: Sequence[int], *, width: int = 256, blocks: int = 3) -> Network:
+def mlp_velocity(
+    shape: Sequence[int], *, width: int = 256, blocks: int = 3, times: int = 1
+) -> Network:
     """A residual perceptron from [x, time] to velocities of the shape of x.
 
     Args:
         shape: Of one sample.
         width: Units of each layer.
         blocks: Residual blocks of two layers.
+        times: Numbers in the time: 1, or 2 for a `MeanFlow`.
     """
-    width, blocks = _check.sizes(width=width, blocks=blocks)
+    width, blocks, times = _check.sizes(width=width, blocks=blocks, times=times)
     x = keras.Input(tuple(shape), name="x")
-    time, condition = _time_features()
+    time, condition = _time_features(times)
     h = layers.Dense(width)(layers.Flatten()(x))
     for _ in range(blocks):
         inner = layers.Dense(width, activation="silu")(_modulated(h, condition))
@@ -83,6 +88,7 @@ def unet_velocity(
     *,
     widths: tuple[int, int] = (16, 48),
     hidden: int = 256,
+    times: int = 1,
 ) -> Network:
     """A small U-Net from [images, time] to velocities.
 
@@ -92,14 +98,16 @@ def unet_velocity(
         shape: (height, width, channels) of an image, both sides multiples of 4.
         widths: Channels at half and at a quarter of the size.
         hidden: Units of the dense layer.
+        times: Numbers in the time: 1, or 2 for a `MeanFlow`.
     """
     high, wide, channels = checked_shape(shape, multiple_of=4)
-    first, second, hidden = _check.sizes(first=widths[0], second=widths[1], hidden=hidden)
+    first, second = _check.sizes(first=widths[0], second=widths[1])
+    hidden, times = _check.sizes(hidden=hidden, times=times)
     conv = partial(layers.Conv2D, padding="same")
     grow = partial(layers.Conv2DTranspose, kernel_size=4, strides=2, padding="same")
     silu = keras.ops.silu
     x = keras.Input((high, wide, channels), name="x")
-    time, condition = _time_features()
+    time, condition = _time_features(times)
     outer = silu(_modulated(conv(first, 4, strides=2)(x), condition))
     outer = outer + silu(conv(first, 3)(outer))
     h = conv(second, 4, strides=2)(outer)
