@@ -300,8 +300,9 @@ def test_broken_inputs_are_refused():
         flows.unet_velocity((10, 10, 1))
     with pytest.raises(ValueError, match="finite"):
         flows.train(np.full((8, 2), np.nan, np.float32), steps=1)
-    with pytest.raises(ValueError, match="two times"):
-        flows.MeanFlow(flows.mlp_velocity((2,)))
+    mean_flow = flows.MeanFlow(flows.mlp_velocity((2,), times=2))
+    with pytest.raises(ValueError, match="method"):
+        mean_flow.sample(2, method="heun")
     with pytest.raises(ValueError, match="levels"):
         autoencoder(levels=1)
     flow = flows.Flow(flows.mlp_velocity((2,)))

@@ -21,23 +21,20 @@ class MeanFlow(Flow):
         u = v + (e - s) du/ds
 
     The loss is the squared error of that, with x_1 - x_0 in place of v, and no gradient through the
-    right side. (With noise at time 1, as in Geng et al., equation 6, the sign is the other.) In all
-    but a quarter of a batch e = s, and the loss is that of flow matching. A sample needs one step.
+    right side. (With noise at time 1, as in Geng et al., the sign is the other.) In all but a
+    quarter of a batch e = s, and the error is that of flow matching. A sample needs one step.
 
     Args:
         network: From [x, times] to velocities, where times (batch, 2) are s and e, as
             `unet_velocity` with ``times=2``.
-        power: The error of a sample (a mean over coordinates) is divided by this power of itself,
-            as a constant: 1 for images (Geng et al., equation 22). 0 is the squared error, whose
-            best network is exact also where coordinates are few.
+        power: A sample's error, a mean over coordinates, is divided by this power of itself as a
+            constant (the adaptive weight of Geng et al.); with 0 the best network is exact.
         **settings: As of a `Flow`.
     """
 
     def __init__(self, network: Network, *, power: float = 1.0, **settings: Any) -> None:
         super().__init__(network, **settings)
         self.power = _check.number(power, "power", least=0)
-        if network.inputs[1].shape[-1] != 2:
-            raise ValueError("network: wanted two times, the start and the end of a step")
 
     def draw_times(self, n: Tensor) -> Tensor:
         """Starts and ends, s <= e, uniform; equal in all but the first quarter: (n, 2)."""
@@ -48,8 +45,8 @@ class MeanFlow(Flow):
     def loss_of(self, data: Tensor, noise: Tensor) -> Tensor:
         """The loss above."""
         times = self.draw_times(tf.shape(data)[0])
-        ones = [1] * (len(data.shape) - 1)
-        share, end = (tf.reshape(t, (-1, *ones)) for t in tf.unstack(times, axis=1))
+        one = (-1, *(1 for _ in data.shape[1:]))
+        share, end = (tf.reshape(t, one) for t in tf.unstack(times, axis=1))
         x, v = (1.0 - share) * noise + share * data, data - noise
         apart = tf.shape(data)[0] // 4
         along = tf.ones_like(times) * [1.0, 0.0]  # only the start moves
