@@ -17,10 +17,13 @@ CLEAR = 0.8
 _CENTS = 25.0  # how far from its note a pitch may be
 _ORDER = 9  # of linear prediction: two for each formant below 4 kHz, one for the source's slope
 _FALL = -6.0  # dB from the first to the second half; strings fall by 11, vowels hardly
-_WINDOW, _HOP = 256, 64  # samples of a spectrum, and from one to the next
+WINDOW = 256
+"""Samples of a short-time spectrum."""
+HOP = 64
+"""Samples from one short-time spectrum to the next."""
 _TOP, _RANGE = 36.0, 70.0  # dB: where a spectrogram is 1, and how far below it is -1
-_SHAPE = (_WINDOW // 2 + 1, LENGTH // _HOP + 1, 1)  # of a spectrogram
-_HANN = np.hanning(_WINDOW + 1)[:-1]
+_SHAPE = (WINDOW // 2 + 1, LENGTH // HOP + 1, 1)  # of a spectrogram
+_HANN = np.hanning(WINDOW + 1)[:-1]
 
 
 class Pitch(NamedTuple):
@@ -199,23 +202,51 @@ def measure(waves: npt.ArrayLike, labels: npt.ArrayLike, reference: npt.ArrayLik
     )
 
 
-def _spectra(waves: Float64) -> npt.NDArray[np.complex128]:
-    """Short-time spectra (n, 17, 129), the sound continued by silence."""
-    padded = np.pad(waves, ((0, 0), (_WINDOW // 2, _WINDOW // 2)))
-    places = np.arange(0, LENGTH + 1, _HOP)[:, None] + np.arange(_WINDOW)
+def spectra(waves: npt.ArrayLike) -> npt.NDArray[np.complex128]:
+    """Short-time spectra of sounds (n, 64 m): complex (n, m + 1, 129), one every 8 ms.
+
+    A Hann window of 32 ms is centred on each place; the sound is continued by silence.
+    """
+    x = _waves(waves, HOP)
+    if x.shape[1] % HOP:
+        raise ValueError(f"waves: wanted a multiple of {HOP} samples, got {x.shape[1]}")
+    padded = np.pad(x, ((0, 0), (WINDOW // 2, WINDOW // 2)))
+    places = np.arange(0, x.shape[1] + 1, HOP)[:, None] + np.arange(WINDOW)
     return np.fft.rfft(padded[:, places] * _HANN, axis=2)
 
 
 def _from_spectra(spectra: npt.NDArray[np.complex128]) -> Float64:
     """The sound whose short-time spectra are nearest in squares (Griffin and Lim 1984, eq. 6)."""
     pieces = np.fft.irfft(spectra, axis=2) * _HANN
-    total = np.zeros((len(spectra), LENGTH + _WINDOW))
-    weight = np.zeros(LENGTH + _WINDOW)
+    length = (spectra.shape[1] - 1) * HOP
+    total = np.zeros((len(spectra), length + WINDOW))
+    weight = np.zeros(length + WINDOW)
     for i in range(spectra.shape[1]):
-        total[:, i * _HOP : i * _HOP + _WINDOW] += pieces[:, i]
-        weight[i * _HOP : i * _HOP + _WINDOW] += _HANN**2
-    inside = slice(_WINDOW // 2, _WINDOW // 2 + LENGTH)
+        total[:, i * HOP : i * HOP + WINDOW] += pieces[:, i]
+        weight[i * HOP : i * HOP + WINDOW] += _HANN**2
+    inside = slice(WINDOW // 2, WINDOW // 2 + length)
     return total[:, inside] / weight[inside]
+
+
+def griffin_lim(sizes: Float64, rounds: int = 30, seed: int = 0) -> Float64:
+    """Sounds (n, 64 m) for magnitudes of `spectra`, (n, m + 1, 129), by guessing their phases.
+
+    Griffin and Lim 1984 go to and fro: take the phases of the spectra of the sound made with the
+    last phases. Perraudin et al. 2013 go 1.99 times as far each time, which needs far fewer steps.
+
+    Args:
+        sizes: The magnitudes.
+        rounds: How often.
+        seed: Fixes the first phases, which are random.
+    """
+    phases = np.exp(2j * np.pi * _check.rng(seed).random(sizes.shape))
+    last: npt.NDArray[np.complex128] | float = 0.0
+    for _ in range(_check.integer(rounds, "rounds", 0)):
+        now = spectra(_from_spectra(sizes * phases))
+        ahead = now + 0.99 * (now - last)
+        last = now
+        phases = ahead / np.maximum(np.abs(ahead), 1e-9)
+    return _from_spectra(sizes * phases)
 
 
 def spectrograms(waves: npt.ArrayLike) -> Float32:
@@ -224,16 +255,13 @@ def spectrograms(waves: npt.ArrayLike) -> Float32:
     They are float32 (n, 129, 17, 1) in [-1, 1], by frequency (0 to 4 kHz in steps of 31.25 Hz) and
     time (spectra of 32 ms, 8 ms apart): from 34 dB below to 36 dB above a sine of amplitude 1/64.
     """
-    levels = 20 * np.log10(np.abs(_spectra(_waves(waves, LENGTH, LENGTH))) + 1e-9)
+    levels = 20 * np.log10(np.abs(spectra(_waves(waves, LENGTH, LENGTH))) + 1e-9)
     images = np.clip((levels - _TOP) / (_RANGE / 2) + 1, -1, 1)
     return images.transpose(0, 2, 1)[..., None].astype(np.float32)
 
 
 def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
-    """Finds sounds (n, 1024), each with a peak of 0.9, for spectrograms, by guessing their phases.
-
-    Griffin and Lim 1984 go to and fro: take the phases of the spectra of the sound made with the
-    last phases. Perraudin et al. 2013 go 1.99 times as far each time, which needs far fewer steps.
+    """Finds sounds (n, 1024), each with a peak of 0.9, for spectrograms, by `griffin_lim`.
 
     Args:
         images: As `spectrograms` makes them. What is -1 is silence.
@@ -244,14 +272,7 @@ def from_spectrograms(images: npt.ArrayLike, seed: int = 0) -> Float32:
         raise ValueError(f"wanted spectrograms of shape (n, *{_SHAPE}), got {levels.shape}")
     levels = levels[..., 0].transpose(0, 2, 1)
     sizes = np.where(levels > -0.99, 10 ** (((levels - 1) * _RANGE / 2 + _TOP) / 20), 0.0)
-    phases = np.exp(2j * np.pi * _check.rng(seed).random(sizes.shape))
-    last: npt.NDArray[np.complex128] | float = 0.0
-    for _ in range(30):
-        spectra = _spectra(_from_spectra(sizes * phases))
-        ahead = spectra + 0.99 * (spectra - last)
-        last = spectra
-        phases = ahead / np.maximum(np.abs(ahead), 1e-9)
-    return synthesis.scaled(_from_spectra(sizes * phases))
+    return synthesis.scaled(griffin_lim(sizes, seed=seed))
 
 
 def _of_labels(data: Sounds, labels: npt.ArrayLike) -> Int64:
@@ -307,7 +328,7 @@ def vocode(data: Sounds, labels: npt.ArrayLike, seed: int = 0) -> Float32:
     gains /= 1 - 0.97 * z  # undoes the pre-emphasis
     gains[hertz[:, None] * k > synthesis.HIGHEST] = 0
     waves = synthesis.series(gains, hertz, rng.random(len(asked)))
-    smooth = np.hanning(2 * _HOP + 1) / _HOP
+    smooth = np.hanning(2 * HOP + 1) / HOP
     wanted, got = (
         ndimage.convolve1d(part.astype(np.float64) ** 2, smooth, mode="constant")
         for part in (sources, waves)
