@@ -8,7 +8,7 @@ nothing. Neither took part in a choice.
 
 - ``fashion``: Fashion-MNIST, by ``fast``.
 - ``shapes``: 6,000 coloured discs, squares and triangles of 32 x 32 pixels, as in the chapter, by
-  the convolutional ``dcgan``.
+  ``fast`` and the convolutional ``dcgan``.
 """
 
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ def colours(recipe: str, seed: int) -> Rows:
 
 
 if __name__ == "__main__":
-    names = {"fashion": ("fast",), "shapes": ("dcgan",)}
+    names = {"fashion": ("fast",), "shapes": ("fast", "dcgan")}
     main(
         __doc__,
         {"fashion": fashion, "shapes": colours},
