@@ -6,7 +6,7 @@ are compared with a third of the images by a classifier that learned another thi
 gives the floor. ``second_ratio`` is the distance in floors by random convolutions, which learn
 nothing. Neither took part in a choice.
 
-- ``fashion``: Fashion-MNIST, by ``fast``.
+- ``fashion``: Fashion-MNIST, by ``fast`` and ``clustered_fast``.
 - ``shapes``: 6,000 coloured discs, squares and triangles of 32 x 32 pixels, as in the chapter, by
   ``fast`` and the convolutional ``dcgan``.
 """
@@ -107,7 +107,7 @@ def colours(recipe: str, seed: int) -> Rows:
 
 
 if __name__ == "__main__":
-    names = {"fashion": ("fast",), "shapes": ("fast", "dcgan")}
+    names = {"fashion": ("fast", "clustered_fast"), "shapes": ("fast", "dcgan")}
     main(
         __doc__,
         {"fashion": fashion, "shapes": colours},
