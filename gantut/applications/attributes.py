@@ -207,7 +207,7 @@ EDITS: dict[str, tuple[str, tuple[str, ...]]] = {
     "long hair": ("hair", ("shoulder", "long", "bob")),
     "red hair": ("hair colour", ("red",)),
 }
-"""What is edited: by name, the attribute and the values that count."""
+"""By the name of an edit, the attribute and the values that count."""
 
 STRENGTHS = {"latent": np.geomspace(0.5, 16, 11), "pixels": np.geomspace(0.25, 4, 9)}
 """By way, the lengths of the steps that `edits` tries."""
