@@ -73,7 +73,7 @@ TERMS = {
     "Frechet distance": "book/measuring",
     "anomaly": "book/anomaly",
     "checkerboard": "book/architectures",
-    "mel spectrogram": "book/sound",
+    "mel spectrogram": "book/vocoder",
     "super-resolution": "book/restoration",
     "Dirac": "book/dynamics",
     "batch normalisation": "book/failure",
