@@ -32,6 +32,7 @@ STYLE = """
 body { background: white; }
 article { break-before: page; }
 .take-away-title { break-after: page; text-align: center; padding-top: 30vh; }
+h1 + ol { columns: 2; }
 article > section > h1 { display: block !important; }
 table { break-inside: auto; }
 """
