@@ -1,9 +1,11 @@
 """The notebooks with blanks follow the chapters, hold no solution, and can check most answers."""
 
+import json
 import re
 
 import make_exercises
 import nbformat
+import numpy as np
 import project
 import pytest
 from project import ROOT
@@ -88,3 +90,18 @@ def test_an_answer_outside_a_solution_is_an_error(chapter_header, tmp_path):
     path.write_text(f"{chapter_header}\n# X\n\n{cell}", "utf-8")
     with pytest.raises(ValueError, match="outside a solution"):
         make_exercises.exercises(project.read_chapter(path))
+
+
+@pytest.mark.parametrize(
+    "path", sorted(make_exercises.FOLDER.glob("*.ipynb")), ids=lambda p: p.stem
+)
+def test_a_notebook_takes_right_answers_and_no_wrong_ones(path):
+    answers = json.loads(make_exercises.ANSWERS.read_text("utf-8"))
+    for cell in nbformat.read(path, as_version=4).cells:
+        if label := re.search(r'exercises\.check\("(.+)", answer\)', cell.source):
+            low, high = (np.array(answers[label[1]][bound], float) for bound in ("low", "high"))
+            for answer, is_right in (((low + high) / 2, True), (high + 1 + abs(high), False)):
+                names = {}
+                source = cell.source.replace("answer = ...", f"answer = {answer.tolist()}")
+                exec(source.replace("exercises.check(", "said = exercises.check("), names)
+                assert (names["said"] == "right") == is_right
