@@ -39,7 +39,7 @@ def first_names(network: Network) -> Network:
 def _time_features(times: int = 1, count: int = 16) -> tuple[Tensor, Tensor]:
     """An input of the times, and their sines and cosines through a dense layer."""
     time = keras.Input((times,), name="time")
-    fastest = 100.0 if times == 1 else 10.0  # fast waves make a mean flow's targets noisy
+    fastest = 100.0 if times == 1 else 10.0
     each = time if times == 1 else keras.ops.repeat(time, count, axis=1)
     angles = each * np.tile(np.geomspace(1.0, fastest, count, dtype=np.float32), times)
     waves = keras.ops.concatenate([keras.ops.sin(angles), keras.ops.cos(angles)], axis=-1)

@@ -116,7 +116,6 @@ def train(
     batch_size: int = 16,
     learning_rate: float = 4e-3,
     critics_rate: float = 1e-3,
-    start: Vocoder | None = None,
     seed: int = 0,
     **length: Any,
 ) -> recipes.Run[Vocoder]:
@@ -129,7 +128,6 @@ def train(
         batch_size: Windows of a step.
         learning_rate: The generator's first; it falls to 0 on a cosine.
         critics_rate: The critics'.
-        start: A trained one whose averaged weights this generator begins with.
         seed: Fixes the result, except with ``seconds``.
         **length: ``steps`` or ``seconds``, and callbacks, as in `gantut.recipes.run`.
     """
@@ -145,9 +143,6 @@ def train(
         ema=0.995,
         seed=seed,
     )
-    if start is not None:
-        for network in (gan.generator, gan.ema_generator):
-            network.set_weights(start.ema_generator.get_weights())
     gan.compile(
         FusedAdam(critics_rate, beta_1=0.5, beta_2=0.9),
         FusedAdam(learning_rate, beta_1=0.8, beta_2=0.99),
