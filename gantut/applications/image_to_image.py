@@ -120,9 +120,9 @@ def resized(generator: Model, shape: Sequence[int]) -> Model:
 
 
 def image_discriminator(shape: Sequence[int] = MNIST_SHAPE, width: int = 8) -> Model:
-    """A small convolutional discriminator from single images to logits (batch, 1).
+    """A small discriminator from single images to logits (batch, 1).
 
-    The first of three layers has ``width`` filters, the others twice as many.
+    The first of three convolutions has ``width`` filters, the others twice as many.
     """
     image = keras.Input(parts.checked_shape(shape, 2), name="image")
     x = parts.halving_layers(image, (width, 2 * width, 2 * width), 4)

@@ -92,7 +92,7 @@ def shear(images: npt.ArrayLike, slopes: npt.ArrayLike) -> Float32:
     def pixel(column: npt.NDArray[np.int_]) -> Float32:
         return np.take_along_axis(framed, np.clip(column + 1, 0, width + 1)[..., None], axis=2)
 
-    return (1 - share) * pixel(left) + share * pixel(left + 1)
+    return np.asarray((1 - share) * pixel(left) + share * pixel(left + 1), np.float32)
 
 
 def upright(images: npt.ArrayLike) -> Float32:
@@ -120,8 +120,8 @@ def thicken(images: Float32, setting: tuple[int, float]) -> Float32:
     return ndimage.gaussian_filter(images, (0, sigma, sigma, 0))
 
 
+# Settings of `thicken` for `gantut.applications.restoration.levelled` to choose from.
 THICKNESSES = tuple((pixels, sigma) for pixels in (0, 1, 2) for sigma in (0.4, 0.7, 1.0, 1.4))
-"""Settings of `thicken` for `gantut.applications.restoration.levelled` to choose from."""
 
 
 # --- Photographs and paintings -----------------------------------------------------------------
@@ -236,7 +236,7 @@ def slant_and_weight(a: npt.ArrayLike, b: npt.ArrayLike, *, pen: str = "square")
 
     def translate(images: Float32) -> Float32:
         made = shear(images, slope)
-        return made + share * (change(made) - made)
+        return np.asarray(made + share * (change(made) - made), np.float32)
 
     return translate
 
@@ -248,17 +248,17 @@ class CycleGAN(image_to_image.Redrawer):
     """Two generators, from A to B and from B to A, with a critic for each kind of image.
 
     The generators minimise the sum of both adversarial losses and ``cycle_weight`` times the cycle
-    consistency ``mean |F(G(a)) - a| + mean |G(F(b)) - b|`` (Zhu et al. 2017, eqs. 2 and 3). As a
-    `gantut.GAN` it has one "generator" from [a, b] to [G(a), F(b)] and one "discriminator" with
-    both critics. The dataset holds (a, b), two independent batches. Critics see the newest images
-    only; Zhu et al. keep a pool of 50 older ones.
+    consistency ``mean |F(G(a)) - a| + mean |G(F(b)) - b|`` (Zhu et al. 2017, eqs. 2 and 3). To
+    `gantut.GAN` the four are one generator, from [a, b] to [G(a), F(b)], and one discriminator. The
+    dataset holds (a, b), two independent batches. Critics see the newest images only; Zhu et al.
+    keep a pool of 50 older ones.
 
     Args:
-        *networks: G from A to B, F from B to A, and the critics of A and of B, from images to
-            logits (batch, 1).
+        *networks: G from A to B, F from B to A, and the critics of A and of B, which map images
+            to logits (batch, 1).
         cycle_weight: At least 0.
-        **options: The loss, but for the relativistic one, and the other options of `gantut.GAN`,
-            but for ``unroll_steps`` and ``simultaneous``.
+        **options: As of `gantut.GAN`: a loss that is not relativistic, and all but
+            ``unroll_steps`` and ``simultaneous``.
     """
 
     def __init__(self, *networks: Model, cycle_weight: float = 10.0, **options: Any) -> None:
@@ -347,7 +347,8 @@ class CycleRecipe(recipes.GameSettings):
     def build(self, shape: tuple[int, int, int], seed: int = 0) -> CycleGAN:
         """A compiled `CycleGAN` for images of a shape (height, width, channels)."""
         recipes.make_deterministic(seed)
-        networks = [build(shape) for build in (self.generator,) * 2 + (self.critic,) * 2]
+        makers = (self.generator, self.generator, self.critic, self.critic)
+        networks = (make(shape) for make in makers)
         return self.compiled(CycleGAN, *networks, cycle_weight=self.cycle_weight, seed=seed)
 
 
