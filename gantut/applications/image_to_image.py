@@ -181,6 +181,11 @@ class ImageToImage(Redrawer):
         self.l1_tracker = keras.metrics.Mean("l1")
         self.trackers = [*(self.trackers if adversarial_weight else []), self.l1_tracker]
 
+    def check_batch(self, x: Any, y: Any) -> None:
+        """Raises a ValueError where the sources are missing."""
+        if y is None:
+            raise ValueError("training needs (targets, sources), got targets alone")
+
     def generate(self, n: Tensor, labels: Tensor, training: bool) -> Tensor:
         """The generator's images for a batch of sources (``labels``)."""
         return self.generator(labels, training=training)

@@ -227,6 +227,7 @@ def test_numpys_integers_are_integers():
             ValueError,
             "shape",
         ),
+        (lambda x: compiled(0.0).fit(x), ValueError, "got targets alone"),
         (lambda x: compiled(0.0).sample(3), TypeError, "translate"),
     ],
 )
