@@ -241,7 +241,7 @@ class GAN(Model):
 
     def track(self, d_loss: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """Adds what D's step returned to the running means, and returns all of these."""
-        d_loss_mean, _, d_real, d_fake = self.trackers
+        d_loss_mean, _, d_real, d_fake, *_ = self.trackers
         d_loss_mean.update_state(d_loss)
         d_real.update_state(tf.sigmoid(real_logits))
         d_fake.update_state(tf.sigmoid(fake_logits))

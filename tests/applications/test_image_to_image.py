@@ -26,11 +26,11 @@ def squares(n=400, seed=0):
 
 
 def test_networks_have_the_right_shapes_and_open_again(tmp_path):
-    g = image_to_image.redrawer((8, 6, 3), 1, widths=(16,), filters=2)
-    d = image_to_image.pair_discriminator((8, 6, 3), 1, width=2)
+    g = image_to_image.redrawer((8, 6, 3), widths=(16,), filters=2)
+    d = image_to_image.pair_discriminator((8, 6, 3), width=2)
     x = np.random.default_rng(0).uniform(-1, 1, (5, 8, 6, 3)).astype(np.float32)
-    y = image_to_image.translate(g, x, batch_size=2)
-    assert y.shape == (5, 8, 6, 1)
+    y = image_to_image.translate(g, x)
+    assert y.shape == (5, 8, 6, 3)
     assert np.abs(y).max() <= 1
     assert d([y, x]).shape == (5, 1)
     for model, inputs in ((g, x), (d, [y, x])):
@@ -41,10 +41,10 @@ def test_networks_have_the_right_shapes_and_open_again(tmp_path):
 
 def test_a_restyler_has_the_right_shapes_and_opens_again(tmp_path):
     x = np.random.default_rng(0).uniform(-1, 1, (5, 8, 6, 3)).astype(np.float32)
-    for settings in ({}, {"channels": 1}, {"skip": True, "places": False}):
+    for settings in ({}, {"skip": True, "places": False}):
         g = image_to_image.restyler((8, 6, 3), filters=4, blocks=1, **settings)
         drawn = g(x)
-        assert drawn.shape == (5, 8, 6, settings.get("channels", 3))
+        assert drawn.shape == x.shape
         assert np.abs(drawn).max() <= 1
         g.save(tmp_path / "g.keras")
         np.testing.assert_array_equal(keras.models.load_model(tmp_path / "g.keras")(x), drawn)
@@ -94,14 +94,14 @@ def test_the_mean_of_the_sources_is_subtracted():
 
 def compiled(weight, **settings):
     recipe = image_to_image.recipe(adversarial_weight=weight, **SMALL, **settings)
-    return recipe.build((8, 8, 1), (8, 8, 1), mean_source=squares()[0].mean(axis=0))
+    return recipe.build((8, 8, 1), mean_source=squares()[0].mean(axis=0))
 
 
-@pytest.mark.parametrize(("method", "channels"), [("redrawer", 1), ("restyler", 3)])
-def test_a_method_draws_with_its_network_in_the_channels_of_the_targets(method, channels):
-    gan = image_to_image.recipe(method).build((8, 8, 3), (8, 8, channels))
+@pytest.mark.parametrize("method", image_to_image.METHODS)
+def test_a_method_draws_with_its_network(method):
+    gan = image_to_image.recipe(method).build((8, 8, 3))
     assert gan.generator.name == method
-    assert gan.translate(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 8, 8, channels)
+    assert gan.translate(np.zeros((2, 8, 8, 3), np.float32)).shape == (2, 8, 8, 3)
 
 
 @pytest.mark.parametrize(("error", "power"), [("absolute", 1), ("squared", 2)])
@@ -166,20 +166,13 @@ def test_a_training_starts_from_another_ones_weights():
     assert {"d_loss", "g_loss", "d_real", "d_fake", "l1"} < set(run.history)
     assert run.cpu_seconds > 0
     assert run.seconds > 0
-
-    class StartedError(Exception):
-        pass
-
-    class Look(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
-            wanted = run.gan.ema_generator.get_weights()
-            for network in (self.model.generator, self.model.ema_generator):
-                for a, b in zip(network.get_weights(), wanted, strict=True):
-                    np.testing.assert_array_equal(a, b)
-            raise StartedError
-
-    with pytest.raises(StartedError):
-        image_to_image.train(*squares(), start=run.gan, callbacks=[Look()], **SMALL)
+    still = SMALL | {"steps": 5, "g_learning_rate": 1e-9}
+    other = image_to_image.train(*squares(), start=run.gan, **still).gan
+    wanted = run.gan.ema_generator.get_weights()
+    for network in (other.generator, other.ema_generator):
+        for a, b in zip(network.get_weights(), wanted, strict=True):
+            if a.ndim > 1:  # no running mean or variance
+                np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_a_seed_fixes_every_bit_and_a_model_can_be_saved(tmp_path):
@@ -201,20 +194,20 @@ def test_numpys_integers_are_integers():
     shape = np.array([8, 8, 1])
     x = squares(3)[0]
     for network in (
-        image_to_image.redrawer(shape, one, np.array([4]), two),
-        image_to_image.restyler(shape, one, two, one),
+        image_to_image.redrawer(shape, np.array([4]), two),
+        image_to_image.restyler(shape, two, one),
     ):
-        assert image_to_image.translate(network, x, batch_size=two).shape == x.shape
+        assert image_to_image.translate(network, x).shape == x.shape
     assert image_to_image.image_discriminator(shape, two)(x).shape == (3, 1)
-    assert image_to_image.pair_discriminator(shape, one, two)([x, x]).shape == (3, 1)
+    assert image_to_image.pair_discriminator(shape, two)([x, x]).shape == (3, 1)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda x: image_to_image.train(x, x[:-1]), ValueError, "400 sources and 399 targets"),
+        (lambda x: image_to_image.train(x, x[:-1]), ValueError, "differ in shape"),
         (lambda x: image_to_image.train(x * 3, x), ValueError, "sources: wanted values in"),
-        (lambda x: image_to_image.train(x, x[:, :4]), ValueError, "must be of one size"),
+        (lambda x: image_to_image.train(x, x[:, :4]), ValueError, "differ in shape"),
         (lambda x: image_to_image.train(x[:, :7], x[:, :7]), ValueError, "multiples of 2"),
         (lambda x: image_to_image.train(x, x, speed=3), TypeError, "speed"),
         (lambda x: image_to_image.train(x, x, "painter"), ValueError, "unknown method"),
@@ -230,24 +223,12 @@ def test_numpys_integers_are_integers():
             "sources: wanted 8 x 8",
         ),
         (
-            lambda x: image_to_image.restyler((8, 8, 3), 1, skip=True),
-            ValueError,
-            "a source of 3 channels cannot be added to 1",
-        ),
-        (
             lambda x: image_to_image.resized(image_to_image.restyler(places=False), (8, 8, 3)),
             ValueError,
             "shape",
         ),
         (lambda x: compiled(0.0).fit(x), ValueError, "got targets alone"),
         (lambda x: compiled(0.0).sample(3), TypeError, "translate"),
-        (
-            lambda x: image_to_image.ImageToImage(
-                image_to_image.redrawer((8, 8, 1)), image_to_image.pair_discriminator((8, 8, 3))
-            ),
-            ValueError,
-            "must take",
-        ),
     ],
 )
 def test_bad_input_is_refused(call, error, message):

@@ -89,10 +89,6 @@ class Autoencoder(ImageToImage):
         self.levels = levels
         self.bits = decoder.inputs[0].shape[-1] * math.log2(levels)
 
-    @staticmethod
-    def check_networks(generator: Network, discriminator: Network) -> None:
-        """Any networks fit for which the calls work: a critic may have several logits an image."""
-
     def unpack(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Images, which are their own sources."""
         images, _ = super().unpack(batch)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import signal
 
 from gantut import _check, recipes
-from gantut._keras import Tensor, keras, tf, unchanged
+from gantut._keras import Tensor, tf, unchanged
 from gantut.applications.image_to_image import ImageToImage
 from gantut.applications.sound import HOP, WINDOW
 from gantut.applications.vocoder.networks import (
@@ -32,10 +32,6 @@ class Vocoder(ImageToImage):
     The dataset holds waves with half a window more at both ends; the rest follows from them. The
     arguments are those of `ImageToImage`, whose error is `distance`.
     """
-
-    @staticmethod
-    def check_networks(generator: keras.Model, discriminator: keras.Model) -> None:
-        """Any networks fit for which the calls work."""
 
     def check_batch(self, x: Any, y: Any) -> None:
         """Raises ValueError where the waves have another length."""
