@@ -56,39 +56,27 @@ class Faces(NamedTuple):
 
 
 @cache
-def layers() -> dict[str, Float32]:
-    """The pixels of each attribute, (values, 16, 16, 4) in [0, 1], the last of them opacity.
-
-    Red, green and blue are times opacity. Hair comes by style and colour.
-    """
-    with Path(__file__).with_suffix(".npz").open("rb") as file, Npz(file) as archive:
-        return {name: archive[name].astype(np.float32) / np.float32(255) for name in archive.files}
-
-
-def render(codes: npt.ArrayLike) -> Float32:
-    """Draws the faces of codes, integers (n, 7)."""
-    rows = np.asarray(codes)
-    if rows.ndim != 2 or rows.shape[1] != len(SIZES) or rows.dtype.kind not in "iu":
-        raise ValueError(f"codes: wanted integers (n, {len(SIZES)}), got {rows.shape} {rows.dtype}")
-    if len(rows) and ((rows < 0) | (rows >= SIZES)).any():
-        raise ValueError(f"codes: wanted values below {SIZES}, got up to {tuple(rows.max(axis=0))}")
-    values = dict(zip(ATTRIBUTES, rows.T, strict=True))
-    values["hair"] = values["hair"] * len(ATTRIBUTES["hair colour"]) + values["hair colour"]
-    image = np.broadcast_to(np.array(GROUND, np.float32) / 255, (len(rows), 16, 16, 3))
-    for name in ORDER:
-        layer = layers()[name][values[name]]
-        image = layer[..., :3] + (1 - layer[..., 3:]) * image
-    return np.asarray(2 * image - 1, np.float32)
-
-
-@cache
 def possible() -> Faces:
     """All 13,824 faces, read-only."""
     codes = np.stack(np.unravel_index(np.arange(COUNT), SIZES), axis=1)
-    faces = Faces(render(codes), codes)
+    values = dict(zip(ATTRIBUTES, codes.T, strict=True))
+    # Hair comes by style and colour.
+    values["hair"] = values["hair"] * len(ATTRIBUTES["hair colour"]) + values["hair colour"]
+    image = np.array(GROUND, np.float32) / 255
+    with Path(__file__).with_suffix(".npz").open("rb") as file, Npz(file) as archive:
+        for name in ORDER:
+            # Bytes (values, 16, 16, 4): red, green and blue times opacity, and opacity.
+            layer = (archive[name].astype(np.float32) / np.float32(255))[values[name]]
+            image = layer[..., :3] + (1 - layer[..., 3:]) * image
+    faces = Faces(2 * image - 1, codes)
     for array in faces:
         array.flags.writeable = False
     return faces
+
+
+def render(codes: npt.ArrayLike) -> Float32:
+    """The faces of codes, integers (n, 7)."""
+    return possible().images[np.ravel_multi_index(np.transpose(codes), SIZES)]
 
 
 def has(codes: Int64, attribute: str, *values: str) -> Bool:
@@ -109,8 +97,7 @@ def split(n: int, seed: int = 0) -> tuple[Int64, Int64]:
         Two arrays (n,) of different rows of `possible`, drawn with equal chances.
     """
     rows = np.flatnonzero(~is_withheld(possible().codes))
-    n = _check.integer(n, "n", 1)
-    if 2 * n > len(rows):
+    if 2 * _check.integer(n, "n", 1) > len(rows):
         raise ValueError(f"n must be at most {len(rows) // 2}, got {n}")
     drawn = _check.rng(seed).permutation(rows)
     return drawn[:n], drawn[n : 2 * n]
@@ -120,11 +107,11 @@ def split(n: int, seed: int = 0) -> tuple[Int64, Int64]:
 
 
 class Reading(NamedTuple):
-    """What `read` found.
+    """The faces that images are nearest to.
 
     Attributes:
-        rows: Of `possible`, (n,): the face that the image is nearest to.
-        distances: To that face, (n,): the root of the mean squared difference of the pixels.
+        rows: Their places in `possible`, (n,).
+        distances: To them, (n,): the root of the mean squared difference of the pixels.
     """
 
     rows: Int64
@@ -148,14 +135,14 @@ def read(images: npt.ArrayLike) -> Reading:
 
 
 class Measures(NamedTuple):
-    """What `measure` found.
+    """How samples compare with the faces of a training set.
 
     Attributes:
-        distance: Mean distance to the nearest possible face, as of `Reading`.
+        distance: Mean distance to the nearest possible face.
         copies: Share of the samples that are read as a face of the training set.
         holdout: Share read as one of the held-out faces: what ``copies`` is without copying.
         pair: Share with spiky hair and a yellow shirt.
-        pair_by_chance: The share with spiky hair times that with a yellow shirt.
+        pair_by_chance: Share with spiky hair times share with a yellow shirt.
         kinds: Number of different faces.
     """
 
@@ -188,14 +175,14 @@ def measure(images: npt.ArrayLike, shown: Int64, holdout: Int64) -> Measures:
 def halves(images: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
     """The upper half of one training image on the lower half of another, n times."""
     x = check_images(images)
-    one, other = x[_check.rng(seed).integers(len(x), size=(2, _check.integer(n, "n", 1)))]
+    one, other = x[_check.rng(seed).integers(len(x), size=(2, n))]
     middle = x.shape[1] // 2
     return np.concatenate([one[:, :middle], other[:, middle:]], axis=1)
 
 
 def shuffled(codes: Int64, n: int, seed: int = 0) -> Float32:
     """Faces with each attribute drawn by itself from the training set; it needs their codes."""
-    chosen = _check.rng(seed).integers(len(codes), size=(_check.integer(n, "n", 1), codes.shape[1]))
+    chosen = _check.rng(seed).integers(len(codes), size=(n, codes.shape[1]))
     return render(np.take_along_axis(codes, chosen, axis=0))
 
 
@@ -210,7 +197,7 @@ EDITS: dict[str, tuple[str, tuple[str, ...]]] = {
 """By the name of an edit, the attribute and the values that count."""
 
 STRENGTHS = {"latent": np.geomspace(0.5, 16, 11), "pixels": np.geomspace(0.25, 4, 9)}
-"""By way, the lengths of the steps that `edits` tries."""
+"""By kind of direction, the lengths of the steps that `edits` tries."""
 
 
 def latent_direction(z: Float32, wanted: Bool) -> Float32:
@@ -268,32 +255,31 @@ def edits(generator: Any, name: str, seed: int = 0, n: int = 1_000) -> dict[str,
         n: Samples, of which those are edited that lack what is wanted.
     """
     attribute, values = _check.one_of(name, "name", EDITS)
-    size = (3 * _check.integer(n, "n", 1), generator.inputs[0].shape[-1])
-    z = _check.rng(seed).standard_normal(size, dtype=np.float32)
+    rng = _check.rng(seed)
+    z = rng.standard_normal((3 * n, generator.inputs[0].shape[-1]), dtype=np.float32)
     images = sampling.render(generator, z, compiled=True)
     codes = read(images).codes
     wanted = has(codes, attribute, *values)
     if not 0 < (share := wanted[: 2 * n].mean()) < 1:
         raise ValueError(f"{name}: wanted samples with and without it, got {share:.0%} with it")
-    step = {
-        "latent": latent_direction(z[: 2 * n], wanted[: 2 * n]),
-        "pixels": mean_difference(images[: 2 * n], wanted[: 2 * n]),
-    }
+    along = latent_direction(z[: 2 * n], wanted[: 2 * n])
+    difference = mean_difference(images[: 2 * n], wanted[: 2 * n])
     lacking = np.flatnonzero(~wanted)
     tried, fresh = lacking[lacking < 2 * n][:200], lacking[lacking >= 2 * n]
 
-    def edited(way: str, rows: Int64, strength: float) -> Edited:
+    def edit(way: str, rows: Int64, strength: float) -> Edited:
         if way == "latent":
-            changed = sampling.render(generator, z[rows] + strength * step[way], compiled=True)
+            changed = sampling.render(generator, z[rows] + strength * along, compiled=True)
         else:
-            changed = np.clip(images[rows] + strength * step[way], -1, 1)
+            changed = np.clip(images[rows] + strength * difference, -1, 1)
         return compare(codes[rows], changed, name)
 
     found = {}
     for way, strengths in STRENGTHS.items():
-        tries: list[tuple[float, float]] = []
-        while len(tries) < len(strengths) and max(tries, default=(0.0, 0.0))[0] < 0.9:
-            strength = float(strengths[len(tries)])
-            tries.append((edited(way, tried, strength).success, strength))
-        found[way] = edited(way, fresh, max(tries)[1])
+        best = (0.0, 0.0)
+        for strength in strengths.tolist():
+            best = max(best, (edit(way, tried, strength).success, strength))
+            if best[0] >= 0.9:
+                break
+        found[way] = edit(way, fresh, best[1])
     return found

@@ -30,7 +30,6 @@ from gantut.sampling import in_batches, render
 
 Model: TypeAlias = keras.Model
 Classifier = Callable[[Float32], npt.NDArray[np.floating]]
-Integers: TypeAlias = npt.NDArray[np.integer]
 
 BATCH_SIZE = 128
 """Images in a step of the classifier."""
@@ -106,8 +105,8 @@ def accuracy(
         labels: Classes asked for, integers (n,).
         classify: From images to scores (n, num_classes), the largest for the class that is read.
     """
-    asked, read, _ = _asked_and_read(images, labels, classify)
-    return float(np.mean(asked == read))
+    asked, scores = _asked_and_scores(images, labels, classify)
+    return float(np.mean(asked == scores.argmax(axis=1)))
 
 
 def confusion_matrix(
@@ -121,19 +120,17 @@ def confusion_matrix(
         Shares (num_classes, num_classes), a row for each class asked for and a column for each
         that is read. A row sums to 1, or is 0 where its class was not asked for.
     """
-    asked, read, classes = _asked_and_read(images, labels, classify)
-    found = sklearn.metrics.confusion_matrix(asked, read, labels=classes, normalize="true")
-    return np.asarray(found, np.float64)
+    asked, scores = _asked_and_scores(images, labels, classify)
+    read, classes = scores.argmax(axis=1), range(scores.shape[1])
+    return sklearn.metrics.confusion_matrix(asked, read, labels=classes, normalize="true")
 
 
-def _asked_and_read(
+def _asked_and_scores(
     images: npt.ArrayLike, labels: npt.ArrayLike, classify: Classifier
-) -> tuple[Integers, Integers, Integers]:
-    """Classes asked for, classes read, and all classes."""
+) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.floating]]:
     x = check_images(images)
     scores = np.asarray(classify(x))
-    asked = check_labels(labels, len(x), scores.shape[1])
-    return asked, scores.argmax(axis=1), np.arange(scores.shape[1])
+    return check_labels(labels, len(x), scores.shape[1]), scores
 
 
 class TruncationPoint(NamedTuple):
@@ -190,18 +187,12 @@ def slerp(start: npt.ArrayLike, end: npt.ArrayLike, shares: npt.ArrayLike) -> Fl
         shares: How far to go, (steps,), from 0 (start) to 1 (end).
     """
     a, b = np.asarray(start, np.float64), np.asarray(end, np.float64)
-    t = np.asarray(shares, np.float64)
-    if a.shape != b.shape or not a.ndim or t.ndim != 1:
-        shapes = f"{a.shape}, {b.shape} and {t.shape}"
-        raise ValueError(f"start and end must be of one shape and shares (steps,), got {shapes}")
+    t = np.asarray(shares, np.float64).reshape(-1, *(1,) * a.ndim)
     lengths = [np.linalg.norm(v, axis=-1, keepdims=True) for v in (a, b)]
-    if not all(np.isfinite(n).all() and (n > 0).all() for n in lengths):
-        raise ValueError("start and end must be finite and not 0")
     a, b = a / lengths[0], b / lengths[1]
     angle = np.arccos(np.clip((a * b).sum(axis=-1, keepdims=True), -1.0, 1.0))
     if (angle > np.pi - 1e-6).any():
         raise ValueError("start and end point opposite ways: there is no shortest way between them")
-    t = t.reshape(-1, *(1,) * a.ndim)
     # sin(t angle) / sin(angle) tends to t where the angle tends to 0.
     safe = np.where(angle < 1e-6, 1.0, angle)
     first, second = (
@@ -227,12 +218,8 @@ def between_latents(
         steps: Images on the path, both ends included; at least 2.
     """
     steps = _check.integer(steps, "steps", 2)
-    classes = classes_of(generator)
-    way = slerp(start, end, np.linspace(0.0, 1.0, steps))
-    if way.ndim != 3:
-        raise ValueError(f"start must be latent vectors (n, latent_dim), got {way.shape[1:]}")
-    y = check_labels(labels, way.shape[1], classes)
-    way = way.transpose(1, 0, 2)
+    way = slerp(start, end, np.linspace(0.0, 1.0, steps)).swapaxes(0, 1)
+    y = check_labels(labels, len(way), classes_of(generator))
     images = render(generator, way.reshape(-1, way.shape[-1]), np.repeat(y, steps))
     return images.reshape(len(y), steps, *images.shape[1:])
 
@@ -251,16 +238,12 @@ def between_classes(
     """
     steps = _check.integer(steps, "steps", 2)
     classes = classes_of(generator)
-    vectors = np.asarray(z, np.float32)
-    ends = [np.eye(classes)[check_labels(y, len(vectors), classes)] for y in (first, second)]
+    vectors = np.repeat(np.asarray(z, np.float32), steps, axis=0)
+    a, b = (np.eye(classes)[check_labels(y, len(z), classes), None] for y in (first, second))
     t = np.linspace(0.0, 1.0, steps)[:, None]
-    shares = (1.0 - t) * ends[0][:, None] + t * ends[1][:, None]
-    images = render(
-        soft_labels(generator),
-        np.repeat(vectors, steps, axis=0),
-        shares.reshape(-1, classes).astype(np.float32),
-    )
-    return images.reshape(len(vectors), steps, *images.shape[1:])
+    shares = ((1.0 - t) * a + t * b).reshape(-1, classes)
+    images = render(soft_labels(generator), vectors, shares)
+    return images.reshape(len(z), steps, *images.shape[1:])
 
 
 def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float32:
@@ -270,8 +253,8 @@ def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float
     """
     steps = _check.integer(steps, "steps", 2)
     a, b = check_alike(start, end, ("start", "end"), as_many=True)
-    t = np.linspace(0.0, 1.0, steps, dtype=np.float32).reshape(1, -1, 1, 1, 1)
-    return np.asarray((1.0 - t) * a[:, None] + t * b[:, None], dtype=np.float32)
+    t = np.linspace(0.0, 1.0, steps, dtype=np.float32).reshape(-1, 1, 1, 1)
+    return (1.0 - t) * a[:, None] + t * b[:, None]
 
 
 # --- The rival without labels, and the classification accuracy score ----------------------------
@@ -291,11 +274,11 @@ def pick_by_class(
     *,
     classify: Classifier = judge.probabilities,
     confidence: float = 0.0,
-    batch_size: int = 2_000,
-    most: int = 200_000,
     seed: int = 0,
 ) -> Picked:
     """Gets classes out of a generator that takes none: draw, classify, keep what is wanted.
+
+    It draws 2,000 images at a time, and gives up after 200,000.
 
     Args:
         draw: From (n, seed) to n images in [-1, 1].
@@ -303,29 +286,26 @@ def pick_by_class(
         classify: From images to probabilities of the classes, one row each. It reads what it picked
             rightly by construction; ask another.
         confidence: An image is kept if its class has this probability at least, in [0, 1].
-        batch_size: Images drawn at a time.
-        most: Images drawn before it gives up.
         seed: Fixes the seeds of the draws.
     """
-    per_class, batch_size = _check.sizes(per_class=per_class, batch_size=batch_size)
+    per_class, seed = _check.integer(per_class, "per_class", 1), _check.seed(seed)
     confidence = _check.number(confidence, "confidence", least=0, most=1)
-    seed = _check.seed(seed)
-    kept: list[list[Float32]] = []
-    drawn = 0
-    while not kept or any(len(images) < per_class for images in kept):
-        if drawn >= most:
-            short = [k for k, images in enumerate(kept) if len(images) < per_class]
-            raise ValueError(f"after {drawn} draws there are too few images of the classes {short}")
+    kept: list[Float32] = []
+    for turn in range(100):
         # The seeds of two calls with small seeds of their own must not meet.
-        x = check_images(draw(batch_size, (1_000_003 * seed + drawn // batch_size) % 2**32))
+        x = check_images(draw(2_000, (1_000_003 * seed + turn) % 2**32))
         scores = np.asarray(classify(x))
-        kept = kept or [[] for _ in range(scores.shape[1])]
-        for image, k, row in zip(x, scores.argmax(axis=1), scores, strict=True):
-            if row[k] >= confidence and len(kept[k]) < per_class:
-                kept[k].append(image)
-        drawn += len(x)
-    labels = np.repeat(np.arange(len(kept)), per_class)
-    return Picked(np.stack([image for images in kept for image in images]), labels, drawn)
+        read, sure = scores.argmax(axis=1), scores.max(axis=1) >= confidence
+        kept = kept or [x[:0]] * scores.shape[1]
+        kept = [
+            np.concatenate([images, x[sure & (read == k)]])[:per_class]
+            for k, images in enumerate(kept)
+        ]
+        if all(len(images) == per_class for images in kept):
+            labels = np.repeat(np.arange(len(kept)), per_class)
+            return Picked(np.concatenate(kept), labels, 2_000 * (turn + 1))
+    short = [k for k, images in enumerate(kept) if len(images) < per_class]
+    raise ValueError(f"after 200,000 draws there are too few images of the classes {short}")
 
 
 class ClassifierScore(NamedTuple):

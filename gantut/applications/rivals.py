@@ -25,7 +25,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from gantut import _check, metrics
-from gantut.applications.tabular.encoding import TableEncoder, check_kinds, check_table
+from gantut.applications.tabular.encoding import TableEncoder, check_table
 from gantut.clustered import oriented_gradients
 from gantut.data import Float32, Float64, check_alike, check_images
 
@@ -38,9 +38,7 @@ Restorer = Callable[[Float32], Float32]
 
 def _flat(*arrays: npt.ArrayLike) -> list[Float32]:
     """Images or rows as rows."""
-    return [
-        (x := np.asarray(a, np.float32)).reshape(len(x), math.prod(x.shape[1:])) for a in arrays
-    ]
+    return [np.asarray(a, np.float32).reshape(len(a), math.prod(np.shape(a)[1:])) for a in arrays]
 
 
 def neighbour_scores(train: npt.ArrayLike, test: npt.ArrayLike, *, angle: bool = False) -> Float64:
@@ -75,12 +73,8 @@ def principal_components(
     These are images or rows (n, ...), and others (m, ...) of the same shape.
     """
     a, b = _flat(train, test)
-    fitted = _principal_axes(a, components)
+    fitted = PCA(components, svd_solver="covariance_eigh").fit(a)
     return fitted.transform(a), fitted.transform(b)
-
-
-def _principal_axes(a: Float32, components: int) -> PCA:
-    return PCA(_check.integer(components, "components", 1), svd_solver="covariance_eigh").fit(a)
 
 
 def pca_residuals(train: npt.ArrayLike, test: npt.ArrayLike, components: int = 8) -> Float64:
@@ -89,7 +83,7 @@ def pca_residuals(train: npt.ArrayLike, test: npt.ArrayLike, components: int = 8
     Arguments as in `principal_components`.
     """
     a, b = _flat(train, test)
-    fitted = _principal_axes(a, components)
+    fitted = PCA(components, svd_solver="covariance_eigh").fit(a)
     rest = b - fitted.inverse_transform(fitted.transform(b))
     return np.mean(np.square(rest, dtype=np.float64), axis=1)
 
@@ -97,58 +91,51 @@ def pca_residuals(train: npt.ArrayLike, test: npt.ArrayLike, components: int = 8
 # --- Images from images ------------------------------------------------------------------------
 
 
-def jittered_copies(
-    images: npt.ArrayLike, n: int, seed: int = 0, *, shift: int = 2, light: float = 0.1
-) -> Float32:
+def jittered_copies(images: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
     """Copies of training images, mirrored or not, moved and lit a little differently.
 
-    ``shift`` is the largest move along each axis, in whole pixels; what comes in repeats the edge.
-    Contrast is multiplied by 1 + U(-light, light), and U(-light, light) is added.
+    They are moved by up to 2 whole pixels along each axis; what comes in repeats the edge. Contrast
+    is multiplied by 1 + U(-0.1, 0.1), and U(-0.1, 0.1) is added.
     """
     x = check_images(images)
-    count, shift = _check.integer(n, "n", 1), _check.integer(shift, "shift", 0)
-    light = _check.number(light, "light", least=0, below=1)
     rng = _check.rng(seed)
     height, width = x.shape[1:3]
-    padded = np.pad(x, ((0, 0), (shift, shift), (shift, shift), (0, 0)), mode="edge")
-    made = np.empty((count, *x.shape[1:]), np.float32)
-    for i in range(count):
-        top, left = rng.integers(0, 2 * shift + 1, 2)
+    padded = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
+    made = np.empty((_check.integer(n, "n", 1), *x.shape[1:]), np.float32)
+    for copy in made:
+        top, left = rng.integers(0, 5, 2)
         image = padded[rng.integers(len(x)), top : top + height, left : left + width]
         image = image[:, ::-1] if rng.random() < 0.5 else image
-        gain, offset = 1 + rng.uniform(-light, light), rng.uniform(-light, light)
-        made[i] = np.clip(gain * image + offset, -1, 1)
+        gain, offset = 1 + rng.uniform(-0.1, 0.1), rng.uniform(-0.1, 0.1)
+        copy[:] = np.clip(gain * image + offset, -1, 1)
     return made
 
 
-def blends(
-    images: npt.ArrayLike, n: int, seed: int = 0, *, kind: str = "halves", **jitter: Any
-) -> Float32:
+def blends(images: npt.ArrayLike, n: int, seed: int = 0, *, kind: str = "halves") -> Float32:
     """Images made of two `jittered_copies`, drawn independently.
 
     The ``kind`` "halves" puts the upper half of one on the lower half of the other, and "mean"
-    takes the mean of both. Other arguments are those of `jittered_copies`.
+    takes the mean of both.
     """
     kind = _check.one_of(kind, "kind", ("halves", "mean"))
-    copies = jittered_copies(images, 2 * _check.integer(n, "n", 1), seed, **jitter)
-    first, second = copies[:n], copies[n:]
+    first, second = np.split(jittered_copies(images, 2 * n, seed), 2)
     if kind == "mean":
-        return np.asarray((first + second) / 2)
+        return (first + second) / 2
     half = first.shape[1] // 2
     return np.concatenate([first[:, :half], second[:, half:]], axis=1)
 
 
-def linear_regression(sources: Float32, targets: Float32, *, ridge: float = 1.0) -> Restorer:
-    """The linear map from all pixels of a source to those of its target, by ridge regression.
+def linear_regression(sources: Float32, targets: Float32) -> Restorer:
+    """The linear map from all pixels of a source to those of its target.
 
-    ``ridge`` weighs the squared coefficients; ``0.01 * n * ridge`` is scikit-learn's alpha.
+    By ridge regression on n pairs, with 0.01 n for scikit-learn's alpha.
     """
     pairs = check_alike(sources, targets, ("sources", "targets"), as_many=True)
     x, y = (images.reshape(len(images), -1) for images in pairs)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     centred = x - mean_x
     square = centred.T @ centred
-    square[np.diag_indices_from(square)] += 0.01 * len(x) * _check.number(ridge, "ridge", above=0)
+    square[np.diag_indices_from(square)] += 0.01 * len(x)
     return _affine(mean_x, np.linalg.solve(square, centred.T @ (y - mean_y)), mean_y)
 
 
@@ -254,13 +241,10 @@ class _Scores:
     """Normal scores of a table, as of `TableEncoder`, with categories as ordered numbers."""
 
     def __init__(self, table: npt.ArrayLike, kinds: Sequence[str]) -> None:
-        kinds = check_kinds(kinds)
         self.numbers = check_table(table, kinds, minimum=2)
         self.known = {}
-        for i, kind in enumerate(kinds):
-            if kind == "category":
-                found = np.unique(self.numbers[:, i], return_inverse=True)
-                self.known[i], self.numbers[:, i] = found
+        for i in (i for i, kind in enumerate(kinds) if kind == "category"):
+            self.known[i], self.numbers[:, i] = np.unique(self.numbers[:, i], return_inverse=True)
         ordered = ["integer" if kind == "category" else kind for kind in kinds]
         self.encoder = TableEncoder(ordered).fit(self.numbers)
 
@@ -328,34 +312,31 @@ def gaussian_mixture(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: i
     Columns are encoded as in `gaussian_copula`. Distributions, each with its own covariance, are
     added as long as the BIC (Schwarz 1978) falls.
     """
-    n, seed, scores = _check.integer(n, "n", 1), _check.seed(seed), _Scores(table, kinds)
+    n, scores = _check.integer(n, "n", 1), _Scores(table, kinds)
     rows = scores.encoder.transform(scores.numbers, seed).astype(np.float64)
-    best, k = GaussianMixture(1, random_state=seed).fit(rows), 2
-    while k <= len(rows):
+    best = GaussianMixture(1, random_state=seed).fit(rows)
+    for k in range(2, len(rows) + 1):
         larger = GaussianMixture(k, random_state=seed).fit(rows)
         if larger.bic(rows) >= best.bic(rows):
             break
-        best, k = larger, k + 1
+        best = larger
     return scores.records(best.sample(n)[0])
 
 
-def sequential_trees(
-    table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0, *, leaf: int = 5
-) -> Float64:
+def sequential_trees(table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0) -> Float64:
     """Draws column after column, each from a tree's leaf given the columns before (Reiter 2005).
 
     The first column is drawn from its real values. For each other one a decision tree (CART) with
-    at least ``leaf`` records in a leaf is fitted to the real columns before it; a synthetic record
-    takes one of the real values in its leaf.
+    at least 5 records in a leaf is fitted to the real columns before it; a synthetic record takes
+    one of the real values in its leaf.
     """
     values, n = check_table(table, kinds, minimum=2), _check.integer(n, "n", 1)
     rng = _check.rng(seed)
     made = np.empty((n, values.shape[1]))
     made[:, 0] = rng.choice(values[:, 0], n)
     for i, kind in enumerate(kinds[1:], start=1):
-        tree = (DecisionTreeClassifier if kind == "category" else DecisionTreeRegressor)(
-            min_samples_leaf=_check.integer(leaf, "leaf", 1), random_state=_check.seed(seed)
-        ).fit(values[:, :i], values[:, i])
+        maker = DecisionTreeClassifier if kind == "category" else DecisionTreeRegressor
+        tree = maker(min_samples_leaf=5, random_state=seed).fit(values[:, :i], values[:, i])
         real, asked = (tree.apply(rows[:, :i]) for rows in (values, made))
         for each in np.unique(asked):
             here = asked == each
@@ -364,21 +345,20 @@ def sequential_trees(
 
 
 def interpolated_records(
-    table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0, *, k: int = 5
+    table: npt.ArrayLike, kinds: Sequence[str], n: int, seed: int = 0
 ) -> Float64:
-    """Draws points between a record and one of its nearest, as SMOTE does.
+    """Draws points between a record and one of its 5 nearest, as SMOTE does.
 
-    Chawla et al. 2002 make a rare class's records so. Here every record may be the first, one of
-    its ``k`` nearest the second. Numbers lie on the line between both, categories are one's.
+    Chawla et al. 2002 make a rare class's records so; here every record may be the first. Numbers
+    are on the line between both, categories are one's.
     """
-    kinds, n, k = check_kinds(kinds), _check.integer(n, "n", 1), _check.integer(k, "k", 1)
-    values = check_table(table, kinds, minimum=k + 1)
+    values, n = check_table(table, kinds, minimum=6), _check.integer(n, "n", 1)
     rows = TableEncoder(kinds, scaling="standard").fit(values).transform(values)
     # The nearest is the record itself, or a copy of it.
-    neighbours = metrics.nearest_training_images(rows, rows, k + 1).indices[:, 1:]
+    neighbours = metrics.nearest_training_images(rows, rows, 6).indices[:, 1:]
     rng = _check.rng(seed)
     first = rng.integers(len(values), size=n)
-    second = neighbours[first, rng.integers(k, size=n)]
+    second = neighbours[first, rng.integers(5, size=n)]
     share = rng.random((n, 1))
     synthetic = values[first] + share * (values[second] - values[first])
     for i, kind in enumerate(kinds):

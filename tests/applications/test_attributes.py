@@ -53,16 +53,16 @@ def test_each_attribute_changes_pixels_of_its_own(attribute):
 
 
 @pytest.mark.parametrize(
-    ("codes", "message"),
+    ("codes", "error"),
     [
-        ([[0, 0]], r"wanted integers \(n, 7\), got \(1, 2\)"),
-        (np.zeros((1, 7)), "got .* float64"),
-        ([[4, 0, 0, 0, 0, 0, 0]], "wanted values below"),
-        ([[0, 0, 0, -1, 0, 0, 0]], "wanted values below"),
+        ([[0, 0]], ValueError),
+        (np.zeros((1, 7)), TypeError),
+        ([[4, 0, 0, 0, 0, 0, 0]], ValueError),
+        ([[0, 0, 0, -1, 0, 0, 0]], ValueError),
     ],
 )
-def test_codes_that_are_no_faces_are_refused(codes, message):
-    with pytest.raises(ValueError, match=message):
+def test_codes_that_are_no_faces_are_refused(codes, error):
+    with pytest.raises(error):
         attributes.render(codes)
 
 

@@ -79,22 +79,17 @@ def test_jittered_copies_are_training_faces_when_moved_back():
     found = faces.nearest_faces(copies, x)
     # Inside the margin, clipping at black and white is all that differs. Measured 0.011.
     assert found.distances.max() < 0.03
-    still = rivals.jittered_copies(x, 50, shift=0, light=0.0)
-    plain = metrics.nearest_training_images(still, faces.with_mirrors(x))
-    assert plain.distances.max() == 0
-    assert set(plain.indices[:, 0]) == set(range(12))
-    for bad in ({"light": 1.0}, {"shift": -1}):
-        with pytest.raises(ValueError, match=next(iter(bad))):
-            rivals.jittered_copies(x, 5, **bad)
+    assert len(np.unique(copies, axis=0)) == 50
 
 
 def test_blends_have_parts_of_two_images():
     black, white = -np.ones((1, 6, 4, 1), np.float32), np.ones((1, 6, 4, 1), np.float32)
     both = np.concatenate([black, white])
-    made = rivals.blends(both, 200, light=0)
+    # Light changes black and white by 0.2 at most.
+    made = rivals.blends(both, 200).round()
     halves = np.stack([made[:, :3].mean(axis=(1, 2, 3)), made[:, 3:].mean(axis=(1, 2, 3))], axis=1)
     assert set(map(tuple, halves)) == {(-1, -1), (-1, 1), (1, -1), (1, 1)}
-    mean = rivals.blends(both, 200, kind="mean", light=0)
+    mean = rivals.blends(both, 200, kind="mean").round()
     # Half of the means are of two different images; four standard errors are 0.14.
     assert abs(np.mean(mean == 0) - 0.5) < 0.14
     assert set(np.unique(mean)) == {-1, 0, 1}
@@ -107,8 +102,8 @@ def test_linear_regression_is_ridge_regression():
 
     rng = np.random.default_rng(0)
     x, y = rng.uniform(-1, 1, (2, 50, 3, 3, 1)).astype(np.float32)
-    restore = rivals.linear_regression(x, y, ridge=2.0)
-    oracle = Ridge(alpha=0.01 * 50 * 2.0).fit(x.reshape(50, 9), y.reshape(50, 9))
+    restore = rivals.linear_regression(x, y)
+    oracle = Ridge(alpha=0.01 * 50).fit(x.reshape(50, 9), y.reshape(50, 9))
     wanted = np.clip(oracle.predict(x.reshape(50, 9)), -1, 1)
     np.testing.assert_allclose(restore(x).reshape(50, 9), wanted, atol=1e-5)
 
@@ -301,9 +296,9 @@ def test_interpolated_records_lie_between_neighbours():
     # Two far clusters on a line: nothing may lie between them.
     x = np.concatenate([np.linspace(0, 1, 20), np.linspace(100, 101, 20)])
     table = np.column_stack([x, np.repeat([1.0, 2.0], 20)])
-    made = rivals.interpolated_records(table, ("continuous", "category"), 1_000, k=3)
+    made = rivals.interpolated_records(table, ("continuous", "category"), 1_000)
     assert not np.any((made[:, 0] > 1) & (made[:, 0] < 100))
     np.testing.assert_array_equal(made[:, 1], np.where(made[:, 0] < 50, 1.0, 2.0))
     assert len(np.setdiff1d(made[:, 0], x)) > 900
-    with pytest.raises(ValueError, match="at least 41"):
-        rivals.interpolated_records(table, ("continuous", "category"), 5, k=40)
+    with pytest.raises(ValueError, match="at least 6"):
+        rivals.interpolated_records(table[:5], ("continuous", "category"), 5)

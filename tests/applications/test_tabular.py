@@ -229,7 +229,7 @@ def test_numpys_integers_are_integers():
     row = tabular.generator(np.array([1, 3]), np.int64(2), np.array([4]))(np.zeros((2, 5)))
     assert tabular.discriminator(np.int64(4), np.array([3]))(row).shape == (2, 1)
     assert tabular.TableEncoder(KINDS, knots=np.int64(20)).fit(records()).width == 5
-    made = rivals.interpolated_records(records(), KINDS, np.int64(4), one, k=one)
+    made = rivals.interpolated_records(records(), KINDS, np.int64(4), one)
     assert made.shape == (4, 3)
 
 
