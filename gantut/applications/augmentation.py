@@ -22,7 +22,7 @@ All images are float32 (n, height, width, channels) in [-1, 1].
 """
 
 import functools
-import itertools
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -84,20 +84,15 @@ def few_labels(
     Args:
         images: The images.
         labels: Their classes, integers (n,) from 0; each class up to the largest label occurs.
-        per_class: How many images of each class keep their labels.
+        per_class: How many images of each class keep their labels; some must be left.
         seed: Fixes which; those of a smaller ``per_class`` are among those of a larger one.
     """
     x = check_images(images)
     y = check_labels(labels, len(x), None).astype(np.int64)
-    per_class = _check.integer(per_class, "per_class", 1)
     counts = np.bincount(y)
     if counts.min() < per_class:
-        scarce = int(counts.argmin())
-        raise ValueError(
-            f"per_class is {per_class}, but class {scarce} has {counts[scarce]} images"
-        )
-    if per_class * len(counts) == len(y):
-        raise ValueError("all images would keep their labels")
+        k = int(counts.argmin())
+        raise ValueError(f"per_class is {per_class}, but class {k} has {counts[k]} images")
     order = _check.rng(seed).permutation(len(y))
     kept = np.concatenate([order[y[order] == k][:per_class] for k in range(len(counts))])
     rest = np.setdiff1d(np.arange(len(y)), kept)
@@ -133,26 +128,22 @@ def train(
     x = check_images(images)
     y = check_labels(labels, len(x), None)
     classes = int(y.max()) + 1
-    batch_size = conditional.BATCH_SIZE
+    before = _shifts(seed) if augment else ()
     if extra is None:
-        batches = recipes.batches(x, y, batch_size=batch_size, seed=seed)
+        batches = recipes.batches(x, y, batch_size=conditional.BATCH_SIZE, seed=seed)
     else:
         _, more_x = check_alike(x, extra[0], ("images", "extra images"))
         more_y = check_labels(extra[1], len(more_x), classes)
-        batches = tf.data.Dataset.zip(
-            recipes.batches(x, y, batch_size=batch_size // 2, seed=seed),
-            recipes.batches(more_x, more_y, batch_size=batch_size // 2, seed=seed),
-        ).map(
+        halves = (
+            recipes.batches(*kind, batch_size=conditional.BATCH_SIZE // 2, seed=seed)
+            for kind in ((x, y), (more_x, more_y))
+        )
+        batches = tf.data.Dataset.zip(*halves).map(
             lambda a, b: tuple(tf.concat(pair, 0) for pair in zip(a, b, strict=True)),
             num_parallel_calls=1,
         )
     return conditional.train_classifier(
-        batches,
-        x.shape[1:],
-        classes,
-        before=_shifts(seed) if augment else (),
-        steps=_check.integer(steps, "steps", 1),
-        seed=seed,
+        batches, x.shape[1:], classes, before=before, steps=steps, seed=seed
     )
 
 
@@ -179,15 +170,11 @@ def guess_labels(
 ) -> Guessed:
     """Labels images by a classifier, where it is confident (pseudo-labels, Lee 2013).
 
-    Args:
-        classify: From images to logits, one row each.
-        images: The images.
-        confidence: The least probability, in [0, 1], that the softmax gives the class of an image
-            that is kept.
+    ``classify`` is a function from images to logits, one row each. ``confidence`` is the least
+    probability, in [0, 1], that the softmax gives the class of an image that is kept.
     """
-    x = check_images(images)
-    confidence = _check.number(confidence, "confidence", least=0, most=1)
-    probabilities = special.softmax(np.asarray(classify(x), np.float64), axis=1)
+    logits = np.asarray(classify(check_images(images)), np.float64)
+    probabilities = special.softmax(logits, axis=1)
     rows = np.flatnonzero(probabilities.max(axis=1) >= confidence)
     return Guessed(rows, probabilities[rows].argmax(axis=1))
 
@@ -217,36 +204,26 @@ def self_training(
         One classifier a round. Its ``cpu_seconds`` are those of all rounds up to it, the guessing
         included.
     """
-
-    @recipes.cpu_timed
-    def next_round(teacher: Classifier) -> TrainedClassifier:
-        guessed = guess_labels(teacher, few.unlabelled, confidence=confidence)
-        if not len(guessed.rows):
-            raise ValueError(f"the teacher gives no image a confidence of {confidence}")
-        extra = few.unlabelled[guessed.rows], guessed.labels
-        return train(few.images, few.labels, extra=extra, augment=augment, steps=steps, seed=seed)
-
     trained: list[TrainedClassifier] = []
-    for _ in range(_check.integer(rounds, "rounds", 1)):
-        trained.append(next_round(trained[-1].classify if trained else teacher))
-    spent = itertools.accumulate(one.cpu_seconds for one in trained)
-    return [one._replace(cpu_seconds=t) for one, t in zip(trained, spent, strict=True)]
+    begin = time.process_time()
+    for _ in range(rounds):
+        guessed = guess_labels(teacher, few.unlabelled, confidence=confidence)
+        extra = few.unlabelled[guessed.rows], guessed.labels
+        one = train(few.images, few.labels, extra=extra, augment=augment, steps=steps, seed=seed)
+        trained.append(one._replace(cpu_seconds=time.process_time() - begin))
+        teacher = one.classify
+    return trained
 
 
 def neighbour_graph(
     images: npt.ArrayLike, *, neighbours: int = 7, components: int = 40
 ) -> sparse.spmatrix:
-    """Joins each image or row to those nearest to it, in a symmetric sparse matrix (n, n).
+    """Joins images or rows (n, ...) to those nearest to them, in a symmetric sparse matrix (n, n).
 
-    It is 1 where each of two images is a near neighbour of the other, and 1/2 where one is.
-
-    Args:
-        images: Images or rows (n, ...).
-        neighbours: How many, fewer than there are images.
-        components: Principal components that distances are taken in.
+    It is 1 where each of two images is among the nearest ``neighbours`` of the other, and 1/2 where
+    one is. Distances are taken in ``components`` principal components.
     """
     x = np.asarray(images, np.float32)
-    neighbours = _check.integer(neighbours, "neighbours", 1)
     coordinates, _ = principal_components(x, x[:1], components)
     search = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(coordinates)
     graph = search.kneighbors_graph()
@@ -265,23 +242,19 @@ def spread_labels(
 
     Args:
         graph: A symmetric sparse matrix (n, n) of weights >= 0, as from `neighbour_graph`; the
-            first nodes are the labelled ones.
-        labels: Classes of these, integers (m,) from 0, m < n.
+            first m nodes are the labelled ones.
+        labels: Classes of these, integers (m,) from 0.
         alpha: How much a node takes from its neighbours, in (0, 1).
         steps: How often.
     """
-    n = graph.shape[0]
-    y = check_labels(labels, len(np.asarray(labels)), None)
-    if graph.shape != (n, n) or not 0 < len(y) < n:
-        raise ValueError(f"{len(y)} labels do not fit a graph of shape {graph.shape}")
-    alpha = _check.number(alpha, "alpha", above=0, below=1)
+    y = np.asarray(labels)
     degree = np.asarray(graph.sum(axis=1)).ravel()
     root = sparse.diags(1.0 / np.sqrt(np.maximum(degree, np.finfo(np.float64).tiny)))
     similar = (root @ graph @ root).tocsr()
-    start = np.zeros((n, int(y.max()) + 1))
+    start = np.zeros((graph.shape[0], y.max() + 1))
     start[np.arange(len(y)), y] = 1.0
     scores = start
-    for _ in range(_check.integer(steps, "steps", 1)):
+    for _ in range(steps):
         scores = alpha * (similar @ scores) + (1.0 - alpha) * start
     return scores[len(y) :].argmax(axis=1)
 
@@ -293,12 +266,7 @@ def semi_supervised(few: FewLabels, *, steps: int = GAN_STEPS, seed: int = 0) ->
     With l the logits of the classes, ``logsumexp(l)`` is the logit for "real": labelled images pay
     their cross-entropy, the unlabelled ones and the generator's the discriminator's loss. The
     generator matches the means of the last hidden layer (feature matching, section 3.1). All images
-    are shifted as in `train`.
-
-    Args:
-        few: The images.
-        steps: Steps, on 64 images of each of the three kinds.
-        seed: Fixes the result, as in `gantut.recipes`.
+    are shifted as in `train`. A step takes 64 of each of the three kinds.
     """
     recipes.make_deterministic(seed)
     shape = few.images.shape[1:]
@@ -329,12 +297,10 @@ def semi_supervised(few: FewLabels, *, steps: int = GAN_STEPS, seed: int = 0) ->
             )
             _, of_seen, of_made = (tf.reduce_mean(f, 0) for f in tf.split(features, 3))
             g_loss = tf.reduce_sum((of_seen - of_made) ** 2)
-        for loss, network, optimizer in (
-            (d_loss, model, d_optimizer),
-            (g_loss, generator, g_optimizer),
-        ):
-            slopes = tape.gradient(loss, network.trainable_variables)
-            optimizer.apply(slopes, network.trainable_variables)
+        d_slopes = tape.gradient(d_loss, model.trainable_variables)
+        d_optimizer.apply(d_slopes, model.trainable_variables)
+        g_slopes = tape.gradient(g_loss, generator.trainable_variables)
+        g_optimizer.apply(g_slopes, generator.trainable_variables)
 
     for (real, labels), unlabelled in recipes.take(batches, steps):
         step(real, labels, unlabelled)
@@ -364,14 +330,10 @@ def gan_samples(
     steps: int = GAN_STEPS,
     seed: int = 0,
 ) -> Samples:
-    """Trains the recipe ``conditional_fast`` on images and labels, and asks it for each class.
+    """Trains the recipe ``conditional_fast``, and asks it for ``per_class`` images of each class.
 
-    Args:
-        images: At least 64, such as `FewLabels.with_guessed` gives.
-        labels: Their classes, right or guessed, integers (n,) from 0.
-        per_class: How many images it makes of each class.
-        steps: Steps of the GAN, on batches of 64.
-        seed: Fixes the result, as in `gantut.recipes`.
+    It learns from 64 images or more, such as `FewLabels.with_guessed` gives, and their labels,
+    right or guessed, integers (n,) from 0. A step takes 64 of them.
     """
     run = recipes.train("conditional_fast", images, labels, steps=steps, seed=seed)
     made, asked = conditional.sample(run.gan.ema_generator, per_class, seed=seed)

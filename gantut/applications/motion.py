@@ -30,28 +30,21 @@ from gantut.sampling import draw_normal
 
 layers = keras.layers
 
-FRAMES = 8
-"""Frames of a clip."""
-SIDE = 20
-"""Side of a frame in pixels."""
-STRAIGHT = 0.25
-"""The residual of a `Motion`, in pixels, up to which clips count as one."""
+FRAMES = 8  # of a clip
+SIDE = 20  # of a frame, in pixels
+STRAIGHT = 0.25  # the residual of a `Motion`, in pixels, up to which clips count as one
+_DIGIT, _MARGIN = 14, 2  # side of a digit in pixels, and the margin in it
 
-_DIGIT, _MARGIN = 14, 2  # side of a digit, and the margin in it
+
+# --- Clips -------------------------------------------------------------------------------------
 
 
 class Clips(NamedTuple):
-    """Clips and how they were made.
+    """Clips and how they were made."""
 
-    Attributes:
-        frames: float32 (n, 20, 20, 8) in [-1, 1].
-        starts: float64 (n, 2), row and column of the digit's patch in the first frame, in pixels.
-        velocities: float64 (n, 2), in pixels a frame.
-    """
-
-    frames: Float32
-    starts: Float64
-    velocities: Float64
+    frames: Float32  # (n, 20, 20, 8) in [-1, 1]
+    starts: Float64  # (n, 2), row and column of the digit's patch in the first frame, in pixels
+    velocities: Float64  # (n, 2), in pixels a frame
 
 
 def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
@@ -70,8 +63,6 @@ def clips(digits: npt.ArrayLike, seed: int = 0) -> Clips:
 def still_frames(digits: npt.ArrayLike, seed: int = 0) -> Float32:
     """Clips (n, 20, 20, 8) of unrelated frames: 8 n digits, as in `clips`, at as many places."""
     ink = _halved(digits)
-    if len(ink) % FRAMES:
-        raise ValueError(f"wanted {FRAMES} digits for each clip, got {len(ink)}")
     places = _check.rng(seed).uniform(-_MARGIN, SIDE - _DIGIT + _MARGIN, (len(ink), 1, 2))
     frames = _placed(ink, places)[..., 0]
     return frames.reshape(-1, FRAMES, SIDE, SIDE).transpose(0, 2, 3, 1)
@@ -82,10 +73,11 @@ def normal_clips(frames: npt.ArrayLike, n: int, seed: int = 0) -> Float32:
 
     What lies outside [-1, 1] is clipped.
     """
-    real = _clips(frames)
-    if len(real) < 2:
-        raise ValueError(f"frames: a covariance needs two clips at least, got {len(real)}")
-    return np.clip(draw_normal(real, _check.integer(n, "n", 1), _check.rng(seed)), -1, 1)
+    return np.clip(draw_normal(_clips(frames), n, _check.rng(seed)), -1, 1)
+
+
+def _clips(frames: npt.ArrayLike) -> Float32:
+    return check_images(frames, name="frames", channels=FRAMES, size=SIDE)
 
 
 def _halved(digits: npt.ArrayLike) -> Float32:
@@ -95,22 +87,24 @@ def _halved(digits: npt.ArrayLike) -> Float32:
     return np.asarray((pixels + 1) / 2)
 
 
-def _shifts(places: Float64, size: int, onto: int) -> Float32:
-    """Matrices (..., onto, size) that put pixels at real places, by linear interpolation."""
-    distance = np.arange(onto)[:, None] - np.arange(size) - places[..., None, None]
-    return np.maximum(0, 1 - np.abs(distance)).astype(np.float32)
-
-
 def _placed(patches: Float32, places: Float64) -> Float32:
     """Patches of ink (n, 14, 14) at places (n, frames, 2) on dark ground."""
-    down = _shifts(places[..., 0], _DIGIT, SIDE)
-    across = _shifts(places[..., 1], _DIGIT, SIDE)
+    down, across = (_shifts(places[..., k], _DIGIT, SIDE) for k in (0, 1))
     ink = down @ patches[:, None] @ across.swapaxes(-1, -2)
     return np.clip(2 * ink - 1, -1, 1).transpose(0, 2, 3, 1).astype(np.float32)
 
 
-def _clips(frames: npt.ArrayLike) -> Float32:
-    return check_images(frames, name="frames", channels=FRAMES, size=SIDE)
+def _shifts(places: Float64, size: int, onto: int) -> Float32:
+    """Matrices (..., onto, size) that put pixels at real places, by linear interpolation."""
+    return _shares(np.arange(onto)[:, None] - np.arange(size) - places[..., None, None])
+
+
+def _shares(distances: Float64) -> Float32:
+    """What linear interpolation takes of a pixel at a distance, in pixels."""
+    return np.maximum(0, 1 - np.abs(distances)).astype(np.float32)
+
+
+# --- Measures ----------------------------------------------------------------------------------
 
 
 def tracks(frames: npt.ArrayLike) -> Float64:
@@ -119,25 +113,18 @@ def tracks(frames: npt.ArrayLike) -> Float64:
     Ink fainter than a tenth does not count; an empty frame has NaN.
     """
     ink = (_clips(frames).astype(np.float64) + 1) / 2
-    ink = np.where(ink < 0.1, 0, ink)
-    total = ink.sum(axis=(1, 2))
+    ink[ink < 0.1] = 0
     axis = np.arange(SIDE)
+    sums = [np.einsum(f"nijt,{k}->nt", ink, axis) for k in "ij"]
     with np.errstate(invalid="ignore"):
-        rows = np.einsum("nijt,i->nt", ink, axis) / total
-        columns = np.einsum("nijt,j->nt", ink, axis) / total
-    return np.stack([rows, columns], axis=2)
+        return np.stack(sums, axis=2) / ink.sum(axis=(1, 2))[..., None]
 
 
 class Motion(NamedTuple):
-    """The motion at constant velocity that fits a track best, by least squares.
+    """The motion at constant velocity that fits a track best, by least squares."""
 
-    Attributes:
-        velocities: float64 (n, 2), in pixels a frame.
-        residuals: float64 (n,), root mean square distance from it in pixels.
-    """
-
-    velocities: Float64
-    residuals: Float64
+    velocities: Float64  # (n, 2), in pixels a frame
+    residuals: Float64  # (n,), root mean square distance from it in pixels
 
     @property
     def speeds(self) -> Float64:
@@ -148,8 +135,6 @@ class Motion(NamedTuple):
 def straight_motion(track: npt.ArrayLike) -> Motion:
     """Fits a motion to each track (n, frames, 2) of `tracks`; NaN where that has NaN."""
     places = np.asarray(track, dtype=np.float64)
-    if places.ndim != 3 or places.shape[1] < 3 or places.shape[2] != 2:
-        raise ValueError(f"track must have the shape (n, frames >= 3, 2), got {places.shape}")
     t = np.arange(places.shape[1]) - (places.shape[1] - 1) / 2
     velocities = np.einsum("t,ntk->nk", t, places) / (t @ t)
     line = places.mean(axis=1, keepdims=True) + t[:, None] * velocities[:, None]
@@ -168,12 +153,9 @@ def read(frames: npt.ArrayLike) -> Float64:
     # A patch's own centre is at 6.5; the shift puts the centre of the ink there.
     places = (_DIGIT - 1) / 2 - np.nan_to_num(tracks(frames), nan=(_DIGIT - 1) / 2)
     down, across = (_shifts(places[..., k], SIDE, _DIGIT) for k in (0, 1))
-    patches = down @ ink @ across.swapaxes(-1, -2)
     # Pixel i of 28 lies at (i - 1/2) / 2 of the 14.
-    enlarge = np.maximum(
-        0, 1 - np.abs((np.arange(28) - 0.5)[:, None] / 2 - np.arange(_DIGIT))
-    ).astype(np.float32)
-    images = enlarge @ patches @ enlarge.T
+    enlarge = _shares((np.arange(28) - 0.5)[:, None] / 2 - np.arange(_DIGIT))
+    images = enlarge @ (down @ ink @ across.swapaxes(-1, -2)) @ enlarge.T
     brightest = images.max(axis=(2, 3), keepdims=True)
     images = np.clip(2.2 * images / np.maximum(brightest, 1e-6) - 0.5, 0, 1)
     flat = (2 * images - 1).reshape(-1, 28, 28, 1).astype(np.float32)
@@ -181,45 +163,37 @@ def read(frames: npt.ArrayLike) -> Float64:
 
 
 class Measures(NamedTuple):
-    """Whether clips show one motion of one digit; a clip with an empty frame shows neither.
+    """Whether clips show one motion of one digit; a clip with an empty frame shows neither."""
 
-    Attributes:
-        residual: Median residual of `straight_motion`, in pixels.
-        one_motion: The share of clips where it is at most `STRAIGHT`.
-        speed: The mean speed, in pixels a frame.
-        speed_deviation: Its standard deviation.
-        same_digit: The share of clips in whose first and last frame the judge reads the same digit.
-        sure: Its mean probability for what it reads in all frames.
-        both: The share with one motion and the same digit.
-    """
-
-    residual: float
-    one_motion: float
-    speed: float
-    speed_deviation: float
-    same_digit: float
-    sure: float
-    both: float
+    residual: float  # median residual of `straight_motion`, in pixels
+    one_motion: float  # the share of clips where it is at most `STRAIGHT`
+    speed: float  # the mean speed, in pixels a frame
+    speed_deviation: float  # its standard deviation
+    same_digit: float  # share of clips in whose first and last frame the judge reads the same digit
+    sure: float  # its mean probability for what it reads in all frames
+    both: float  # the share with one motion and the same digit
 
 
 def measure(frames: npt.ArrayLike) -> Measures:
     """Measures clips."""
     motion, seen = straight_motion(tracks(frames)), read(frames)
-    whole = np.isfinite(motion.residuals)
     digits = seen.argmax(axis=2)
-    one = whole & (motion.residuals <= STRAIGHT)
+    whole = np.isfinite(motion.residuals)
+    one = motion.residuals <= STRAIGHT
     same = whole & (digits[:, 0] == digits[:, -1])
-    moved = motion.residuals[whole], motion.speeds[whole]
-    residuals, speeds = moved if whole.any() else (np.full(1, np.nan),) * 2
+    kept = whole if whole.any() else ...  # Of none that is whole all is NaN.
     return Measures(
-        residual=float(np.median(residuals)),
+        residual=float(np.median(motion.residuals[kept])),
         one_motion=float(one.mean()),
-        speed=float(speeds.mean()),
-        speed_deviation=float(speeds.std()),
+        speed=float(motion.speeds[kept].mean()),
+        speed_deviation=float(motion.speeds[kept].std()),
         same_digit=float(same.mean()),
         sure=float(seen.max(axis=2).mean()),
         both=float((one & same).mean()),
     )
+
+
+# --- The GANs ----------------------------------------------------------------------------------
 
 
 def split_generator(
@@ -233,30 +207,25 @@ def split_generator(
     eight frames a linear layer does.
 
     Args:
-        image_shape: (20, 20, 8), the only shape of a clip.
+        image_shape: (height, width, frames).
         mean_image: The mean clip; the last layer's bias starts where it draws its mean frame.
     """
-    if tuple(image_shape) != (SIDE, SIDE, FRAMES):
-        raise ValueError(f"wanted clips of shape {(SIDE, SIDE, FRAMES)}, got {tuple(image_shape)}")
+    height, width, frames = shape = parts.checked_shape(image_shape)
     z = parts.latent_input(48 + 16)
     content = layers.Reshape((1, 48), name="content")(z[:, :48])
     content = layers.Dense(256, name="content_dense")(content)
     moved = parts.leaky(layers.Dense(64, name="motion_dense")(z[:, 48:]), "motion")
-    codes = layers.Dense(FRAMES * 32, name="code_dense")(moved)
-    codes = layers.Reshape((FRAMES, 32), name="codes")(codes)
+    codes = layers.Dense(frames * 32, name="code_dense")(moved)
+    codes = layers.Reshape((frames, 32), name="codes")(codes)
     x = layers.Add(name="meet")([content, layers.Dense(256, name="place_dense")(codes)])
-    for i in (1, 2):
-        x = layers.BatchNormalization(momentum=0.9, name=f"batch_norm_{i}")(x)
-        x = parts.leaky(x, f"leaky_relu_{i}")
-        if i == 1:
-            x = layers.Dense(256, use_bias=False, name="dense")(x)
-    x = layers.Dense(SIDE * SIDE, activation="tanh", name="pixels")(x)
+    x = parts.leaky(layers.BatchNormalization(momentum=0.9, name="batch_norm")(x), "leaky_relu")
+    x = parts.dense_layers(x, (256,), batch_norm=True)
+    x = layers.Dense(height * width, activation="tanh", name="pixels")(x)
     x = layers.Permute((2, 1), name="frames_last")(x)
-    x = layers.Reshape((SIDE, SIDE, FRAMES), name="clip")(x)
+    x = layers.Reshape(shape, name="clip")(x)
     model = keras.Model(z, x, name="split_generator")
     if mean_image is not None:
-        mean = parts.checked_mean(mean_image, (SIDE, SIDE, FRAMES)).mean(axis=-1)
-        parts.start_at(model, mean)
+        parts.start_at(model, parts.checked_mean(mean_image, shape).mean(axis=-1))
     return model
 
 
@@ -270,11 +239,11 @@ class OneFrame(keras.layers.Layer):
         return tf.gather(clips, times, axis=3, batch_dims=1)[..., None]
 
 
+_critic = partial(networks.mlp_discriminator, widths=(256, 128))
+
+
 def two_critics(
-    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES),
-    widths: Sequence[int] = (256, 128),
-    *,
-    mean_image: npt.ArrayLike | None = None,
+    image_shape: Sequence[int] = (SIDE, SIDE, FRAMES), mean_image: npt.ArrayLike | None = None
 ) -> keras.Model:
     """A perceptron that sees clips, and another one that sees single frames.
 
@@ -283,33 +252,14 @@ def two_critics(
     them is half the sum of the two critics' losses, and a gradient penalty on them is on the slope
     of the sum of a clip's two logits.
 
-    Args:
-        image_shape: (20, 20, 8), the only shape of a clip.
-        widths: Of each critic, as in `gantut.networks.mlp_discriminator`.
-        mean_image: The mean clip, which the critics' first layers subtract.
+    ``mean_image`` is the mean clip, which the critics' first layers subtract.
     """
-    mean = None if mean_image is None else parts.checked_mean(mean_image, (SIDE, SIDE, FRAMES))
-    still = None if mean is None else mean.mean(axis=-1, keepdims=True)
-    clips = networks.mlp_discriminator(image_shape, widths, mean_image=mean)
-    frames = networks.mlp_discriminator((SIDE, SIDE, 1), widths, mean_image=still)
+    still = None if mean_image is None else np.mean(mean_image, axis=-1, keepdims=True)
+    clips = _critic(image_shape, mean_image=mean_image)
+    frames = _critic((*image_shape[:2], 1), mean_image=still)
     of_frame = frames(OneFrame(name="frame")(clips.input))
     logits = layers.Concatenate(axis=0, name="logits")([clips.output, of_frame])
     return keras.Model(clips.input, logits, name="two_critics")
-
-
-METHODS: dict[str, dict[str, Any]] = {
-    "split": {
-        "summary": "clips of a moving digit, every frame drawn with the same weights",
-        "generator": split_generator,
-    },
-    "two critics": {
-        "summary": "the same, with a second critic that sees single frames",
-        "generator": split_generator,
-        "discriminator": two_critics,
-    },
-    "plain": {"summary": "clips of a moving digit, all frames drawn at once"},
-}
-"""What a recipe has beside the settings that both share, by name."""
 
 
 def recipe(method: str = "split") -> recipes.GANRecipe:
@@ -319,27 +269,26 @@ def recipe(method: str = "split") -> recipes.GANRecipe:
         method: "split" has the `split_generator`, "two critics" the `two_critics` as well, and
             "plain" a perceptron for all frames at once.
     """
+    method = _check.one_of(method, "method", ("split", "two critics", "plain"))
     fast: recipes.GANRecipe = recipes.get("fast")
-    chosen = _check.one_of(method, "method", METHODS)
     return replace(
         fast,
         name=f"motion, {method}",
+        summary="clips of a moving digit",
+        generator=fast.generator if method == "plain" else split_generator,
+        discriminator=two_critics if method == "two critics" else _critic,
         penalties={"r1": 1.0, "r2": 1.0},
         ema=0.995,
         schedule=recipes.cosine_decay(),
         steps=600,
         gpu_steps=600,
         steps_per_execution=20,
-        **{"discriminator": partial(networks.mlp_discriminator, widths=(256, 128)), **chosen},
     )
 
 
 def train(frames: npt.ArrayLike, method: str = "split", **options: Any) -> recipes.Run[GAN]:
-    """Trains a GAN on clips.
+    """Trains the GAN of a `recipe` on clips, a batch (64) of them at least.
 
-    Args:
-        frames: Clips, of a batch (64) at least.
-        method: As in `recipe`.
-        **options: ``steps``, ``seed``, ``callbacks`` and others of `gantut.recipes.train`.
+    Other arguments are ``steps``, ``seed`` and others of `gantut.recipes.train`.
     """
     return recipes.train(recipe(method), _clips(frames), **options)

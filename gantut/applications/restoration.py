@@ -38,9 +38,8 @@ def add_noise(images: npt.ArrayLike, seed: int = 0, *, deviation: float = 1.0) -
     A ``deviation`` of 1 is half the range from black to white.
     """
     array = check_images(images)
-    scale = np.float32(_check.number(deviation, "deviation", above=0))
     noise = _check.rng(seed).standard_normal(array.shape, dtype=np.float32)
-    return np.clip(array + scale * noise, -1.0, 1.0)
+    return np.clip(array + np.float32(deviation) * noise, -1.0, 1.0)
 
 
 def blur(
@@ -50,45 +49,34 @@ def blur(
 
     The kernel has the standard deviation ``sigma`` in pixels, the noise that of `add_noise`.
     """
-    array = check_images(images)
-    sigma = _check.number(sigma, "sigma", above=0)
-    soft = ndimage.gaussian_filter(array, (0, sigma, sigma, 0), mode="constant", cval=-1.0)
+    width = (0, sigma, sigma, 0)
+    soft = ndimage.gaussian_filter(check_images(images), width, mode="constant", cval=-1.0)
     return add_noise(soft, seed, deviation=deviation)
 
 
-def cut_hole(images: npt.ArrayLike, seed: int = 0, *, size: int = 14, margin: int = 3) -> Float32:
-    """Covers a square of each image, of side ``size``, with ``GREY``, somewhere.
+def cut_hole(images: npt.ArrayLike, seed: int = 0) -> Float32:
+    """Covers a square of 14 x 14 pixels in each image with ``GREY``.
 
-    It leaves a ``margin`` of so many pixels at each edge free.
+    It lies anywhere that is at least 3 pixels from each edge.
     """
     array = check_images(images)
-    n, height, width, _ = array.shape
-    size, margin = _check.integer(size, "size", 1), _check.integer(margin, "margin", 0)
-    if size + 2 * margin > min(height, width):
-        raise ValueError(
-            f"a hole of {size} pixels with a margin of {margin} does not fit {height} x {width}"
-        )
-    rng = _check.rng(seed)
-    covered = []
-    for side in (height, width):
-        first = rng.integers(margin, side - size - margin + 1, n)[:, None]
-        covered.append((np.arange(side) >= first) & (np.arange(side) < first + size))
+    rng, covered = _check.rng(seed), []
+    for side in array.shape[1:3]:
+        first = rng.integers(3, side - 14 - 3 + 1, len(array))[:, None]
+        covered.append((np.arange(side) >= first) & (np.arange(side) < first + 14))
     hole = covered[0][:, :, None] & covered[1][:, None, :]
     return np.where(hole[..., None], np.float32(GREY), array)
 
 
-def shrink(images: npt.ArrayLike, seed: int = 0, *, factor: int = 4) -> Float32:
-    """Lowers the resolution: blocks of ``factor`` x ``factor`` pixels become their mean.
+def shrink(images: npt.ArrayLike, seed: int = 0) -> Float32:
+    """Lowers the resolution: blocks of 4 x 4 pixels become their mean.
 
     The seed is ignored; it is here so that all damages are called alike.
     """
     array = check_images(images)
     n, height, width, channels = array.shape
-    factor = _check.integer(factor, "factor", 1)
-    if height % factor or width % factor:
-        raise ValueError(f"{height} x {width} pixels cannot be divided by {factor}")
-    blocks = array.reshape(n, height // factor, factor, width // factor, factor, channels)
-    return blocks.mean(axis=(2, 4)).repeat(factor, axis=1).repeat(factor, axis=2)
+    blocks = array.reshape(n, height // 4, 4, width // 4, 4, channels)
+    return blocks.mean(axis=(2, 4)).repeat(4, axis=1).repeat(4, axis=2)
 
 
 DAMAGES: dict[str, Callable[..., Float32]] = {
@@ -101,10 +89,8 @@ DAMAGES: dict[str, Callable[..., Float32]] = {
 
 
 def damaged_mixture(images: npt.ArrayLike, seed: int = 0) -> Float32:
-    """Damages images in turn: the first by the first of ``DAMAGES``, the second by the second."""
+    """Damages four or more images in turn, the first by the first of ``DAMAGES``, and so on."""
     array = check_images(images)
-    if len(array) < len(DAMAGES):
-        raise ValueError(f"wanted {len(DAMAGES)} images at least, got {len(array)}")
     sources = np.empty_like(array)
     for i, damage in enumerate(DAMAGES.values()):
         sources[i :: len(DAMAGES)] = damage(array[i :: len(DAMAGES)], _seed(seed, i))
@@ -113,7 +99,7 @@ def damaged_mixture(images: npt.ArrayLike, seed: int = 0) -> Float32:
 
 def _seed(seed: int, i: int) -> int:
     """The i-th of a seed's seeds."""
-    return int(np.random.SeedSequence([_check.seed(seed), i]).generate_state(1)[0])
+    return int(np.random.SeedSequence([seed, i]).generate_state(1)[0])
 
 
 # --- Rivals ------------------------------------------------------------------------------------
@@ -135,9 +121,8 @@ def wiener_deconvolution(images: Float32, balance: float) -> Float32:
     """Undoes the blur of ``DAMAGES`` in frequencies, held back by ``balance`` (scikit-image's)."""
     from skimage import restoration
 
-    radius = int(4 * BLUR + 0.5)
-    point = np.zeros((2 * radius + 1, 2 * radius + 1))
-    point[radius, radius] = 1.0
+    point = np.zeros((17, 17))
+    point[8, 8] = 1.0
     kernel = ndimage.gaussian_filter(point, BLUR)
     return _one_by_one(
         lambda x: restoration.wiener(x.astype(np.float64) + 1, kernel, balance, clip=False) - 1,
@@ -148,11 +133,10 @@ def wiener_deconvolution(images: Float32, balance: float) -> Float32:
 def richardson_lucy(images: Float32, iterations: int, sigma: float = BLUR) -> Float32:
     """Undoes a known blur step by step, ink staying positive (Richardson 1972, Lucy 1974)."""
     y = (images.astype(np.float64) + 1) / 2
-    width = (0, sigma, sigma, 0)
+    smooth = partial(ndimage.gaussian_filter, sigma=(0, sigma, sigma, 0), mode="constant")
     x = np.full_like(y, 0.5)
     for _ in range(iterations):
-        seen = ndimage.gaussian_filter(x, width, mode="constant") + 1e-12
-        x *= ndimage.gaussian_filter(y / seen, width, mode="constant")
+        x *= smooth(y / (smooth(x) + 1e-12))
     return (2 * np.clip(x, 0, 1) - 1).astype(np.float32)
 
 
@@ -195,11 +179,8 @@ def levelled(
 ) -> Restorer:
     """A filter with the setting, the gain and the offset that are best on training pairs.
 
-    Args:
-        apply: The filter, from (images, setting).
-        settings: To choose from.
-        sources: Damaged images.
-        targets: The images before.
+    ``apply`` is a function of (images, setting), ``sources`` are damaged images, and ``targets``
+    the images before.
     """
 
     def level(setting: Any) -> Restorer:
@@ -234,9 +215,7 @@ def neighbours(damage: str, images: npt.ArrayLike) -> Callable[[Float32, int], F
     It returns for each damaged image the mean of the k training images that are nearest to it,
     once they have the same damage without the noise; of a hole only the pixels around it count.
 
-    Args:
-        damage: A key of ``DAMAGES``.
-        images: Undamaged training images.
+    ``damage`` is a key of ``DAMAGES``, and ``images`` are undamaged training images.
     """
     known = check_images(images)
     _check.one_of(damage, "damage", DAMAGES)
@@ -273,11 +252,11 @@ def measure(
     labels: npt.ArrayLike,
     reference: npt.ArrayLike,
 ) -> Measures:
-    """Measures restored digits.
+    """Measures restored digits, float32 (n, 28, 28, 1) in [-1, 1].
 
     Args:
-        restored: float32 images (n, 28, 28, 1) in [-1, 1].
-        targets: The undamaged images.
+        restored: The images.
+        targets: The same, undamaged.
         labels: Their digits (n,).
         reference: Features (m, 64) of other real digits, by `gantut.judge.features`.
     """

@@ -27,14 +27,14 @@ def small():
 def test_the_split_is_the_protocols():
     loaded = data.load_mnist()
     labels = np.concatenate([loaded.y_train, loaded.y_test])
-    images = np.zeros((len(labels), 1, 1, 1), np.float32)
+    images = (labels / 10).astype(np.float32).reshape(-1, 1, 1, 1)
     for digit, prevalence in ((1, 0.388), (4, 0.351), (5, 0.331), (7, 0.368), (9, 0.356)):
         split = anomaly.leave_one_out(images, labels, digit)
         normal = int(np.sum(labels != digit))
         assert len(split.train) == int(0.8 * normal)
         assert len(split.test) == 70_000 - len(split.train)
         assert split.anomalous.mean() == pytest.approx(prevalence, abs=5e-4)
-        np.testing.assert_array_equal(split.anomalous, split.labels == digit)
+        np.testing.assert_array_equal(split.anomalous, np.rint(10 * split.test.ravel()) == digit)
 
 
 def test_no_image_is_in_both_sets_and_none_is_lost(small):
@@ -67,10 +67,6 @@ def test_the_split_refuses_what_it_cannot_split(small):
         anomaly.leave_one_out(images, labels, 7)
     with pytest.raises(ValueError, match="label 0 and others"):
         anomaly.leave_one_out(images, np.zeros(600, int), 0)
-    with pytest.raises(ValueError, match="test_share"):
-        anomaly.leave_one_out(images, labels, 1, test_share=0)
-    with pytest.raises(TypeError, match="digit"):
-        anomaly.leave_one_out(images, labels, 1.5)
 
 
 # --- Measures ----------------------------------------------------------------------------------
@@ -126,9 +122,6 @@ def test_the_measures_refuse_bad_input():
             anomaly.measure(scores, truth)
     with pytest.raises(ValueError, match="one kind only"):
         anomaly.measure([1.0, 2.0], [True, True])
-    for prevalence in (0.0, 1.0, -1.0):
-        with pytest.raises(ValueError, match="prevalence"):
-            anomaly.smallest_auprc(prevalence)
 
 
 # --- Networks ----------------------------------------------------------------------------------
@@ -137,13 +130,8 @@ def test_the_measures_refuse_bad_input():
 def test_the_recipe_is_fast_but_shorter():
     fast, short = recipes.get("fast"), anomaly.recipe()
     assert short.steps == short.gpu_steps == 1_000
-    names = ("name", "summary", "steps", "gpu_steps", "generator")
+    names = ("name", "summary", "steps", "gpu_steps")
     assert dataclasses.replace(short, **{n: getattr(fast, n) for n in names}) == fast
-    theirs, ours = (r.build((4, 4, 1)).generator for r in (fast, anomaly.recipe(np.int64(5))))
-    assert ours.input_shape == (None, 5)
-    assert [w.shape for w in ours.weights][1:] == [w.shape for w in theirs.weights][1:]
-    with pytest.raises(ValueError, match="latent_dim"):
-        anomaly.recipe(latent_dim=0)
 
 
 @pytest.fixture(scope="module")
@@ -206,9 +194,8 @@ def test_the_encoder_moves_and_the_gan_stays(trained):
 
 def test_untrained_networks_know_the_mean_alone(small):
     split = anomaly.leave_one_out(*small, 1)
-    detector = anomaly.untrained(split.train, latent_dim=5, seed=2)
-    assert detector.gan.latent_dim == 5
-    other = anomaly.untrained(split.train[::-1], latent_dim=5, seed=2)
+    detector = anomaly.untrained(split.train, seed=2)
+    other = anomaly.untrained(split.train[::-1], seed=2)
     # The order of the images does not matter, beyond the rounding of their mean.
     np.testing.assert_allclose(
         detector.neighbour_scores(split.train, split.test),
@@ -229,16 +216,12 @@ def test_an_autoencoder_gives_normal_images_back(small):
     assert detector.gan is None
     assert anomaly.measure(detector.residuals(split.test), split.anomalous).auroc > 0.97
     assert len(detector.features(split.test)) == 1
-    assert detector.history["step"] == [60]
-    assert detector.history["loss"][0] < np.mean(split.train**2)
     error = np.mean((detector.reconstruct(split.test) - split.test) ** 2, axis=(1, 2, 3))
     np.testing.assert_allclose(detector.residuals(split.test), error, rtol=1e-4)
 
 
 def test_training_refuses_bad_input(small):
     images, _ = small
-    with pytest.raises(ValueError, match="encoder_steps"):
-        anomaly.train(images, encoder_steps=0)
     with pytest.raises(ValueError, match="float32"):
         anomaly.train(images.astype(np.float64))
     with pytest.raises(ValueError, match="steps"):

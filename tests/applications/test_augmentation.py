@@ -53,12 +53,8 @@ def test_few_labels_says_what_is_wrong():
         augmentation.few_labels(x, y, 4)
     with pytest.raises(ValueError, match="class 1 has 0 images"):
         augmentation.few_labels(x, [0, 0, 2, 2, 2, 2, 2], 1)
-    with pytest.raises(ValueError, match="all images would keep their labels"):
-        augmentation.few_labels(x[:6], [0, 0, 0, 1, 1, 1], 3)
     with pytest.raises(ValueError, match="labels"):
         augmentation.few_labels(x, y[:6], 1)
-    with pytest.raises(TypeError, match="per_class"):
-        augmentation.few_labels(x, y, 1.5)
 
 
 def test_guessed_labels_are_counted_and_joined(few):
@@ -136,8 +132,6 @@ def test_training_says_what_is_wrong():
         augmentation.train(x, y, extra=(x[:, :14], y))
     with pytest.raises(ValueError, match=r"labels must be in 0..1, got 0..2"):
         augmentation.train(x, y, extra=(x, [0, 1, 1, 2]))
-    with pytest.raises(ValueError, match="steps"):
-        augmentation.train(x, y, steps=0)
 
 
 # --- Labels for the unlabelled images -----------------------------------------------------------
@@ -155,8 +149,6 @@ def test_labels_are_guessed_where_the_classifier_is_confident():
     every = augmentation.guess_labels(classify, dots(4), confidence=0)
     np.testing.assert_array_equal(every.labels, [0, 1, 2, 1])
     assert len(augmentation.guess_labels(classify, dots(4), confidence=0.9999).rows) == 0
-    with pytest.raises(ValueError, match="confidence"):
-        augmentation.guess_labels(classify, dots(4), confidence=1.5)
 
 
 def test_self_training_hands_each_rounds_guesses_to_the_next(few, monkeypatch):
@@ -188,8 +180,6 @@ def test_self_training_hands_each_rounds_guesses_to_the_next(few, monkeypatch):
         assert used == settings
     np.testing.assert_array_equal(fits[-1].classify(few.images), sure_of(6)(few.images))
     assert 0 < fits[0].cpu_seconds < fits[1].cpu_seconds < fits[2].cpu_seconds
-    with pytest.raises(ValueError, match=r"no image a confidence of 0\.999"):
-        augmentation.self_training(few, lambda x: np.zeros((len(x), 10)), confidence=0.999)
 
 
 def test_neighbours_are_the_nearest_in_the_principal_components(few):
@@ -227,10 +217,6 @@ def test_a_label_reaches_what_it_is_joined_to():
     graph[3, 2] = graph[2, 3] = 2  # 3 is nearer to the side of label 0
     spread = augmentation.spread_labels(sparse.csr_matrix(graph), [2, 1])
     np.testing.assert_array_equal(spread, [2, 2, 1, 0])
-    with pytest.raises(ValueError, match="6 labels do not fit"):
-        augmentation.spread_labels(sparse.csr_matrix(graph), [0] * 6)
-    with pytest.raises(ValueError, match="alpha"):
-        augmentation.spread_labels(sparse.csr_matrix(graph), [0, 1], alpha=1.0)
 
 
 # --- The GAN -----------------------------------------------------------------------------------

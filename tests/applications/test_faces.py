@@ -1,19 +1,14 @@
 """gantut.applications.faces: data, the GAN and its watch, rivals, and the measures."""
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from skimage import data as skimage_data
-from sklearn import datasets
 from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from tiny import noise
 
 from gantut import recipes
 from gantut.applications import faces, rivals
-from gantut.data import DataUnavailableError
 
 # --- Data --------------------------------------------------------------------------------------
 
@@ -26,54 +21,6 @@ def test_the_photographs_are_those_of_scikit_image():
     for images, source in ((x, photographs[:100]), (other, photographs[100:])):
         np.testing.assert_allclose((images[..., 0] + 1) / 2, source[:, :24, :24], atol=1e-6)
     assert faces.load_faces(size=16).shape == (100, 16, 16, 1)
-
-
-def test_larger_sets_come_from_scikit_learn(monkeypatch):
-    def olivetti():
-        return SimpleNamespace(images=np.full((4, 64, 64), 0.75, np.float32))
-
-    def lfw(resize, color):
-        assert resize is None
-        assert color is False
-        tall = np.zeros((3, 125, 94), np.float32)
-        tall[:, 15:109] = 255.0  # the square in the middle
-        return SimpleNamespace(images=tall)
-
-    monkeypatch.setattr(datasets, "fetch_olivetti_faces", olivetti)
-    monkeypatch.setattr(datasets, "fetch_lfw_people", lfw)
-    x = faces.load_faces("olivetti", size=32)
-    assert x.shape == (4, 32, 32, 1)
-    np.testing.assert_allclose(x, 0.5, atol=1e-6)
-    np.testing.assert_allclose(faces.load_faces("lfw"), np.ones((3, 24, 24, 1)), atol=1e-6)
-
-
-def test_what_cannot_be_had_is_an_error_that_says_why_and_what_helps(monkeypatch):
-    def nothing():
-        raise OSError("no way out")
-
-    monkeypatch.setattr(datasets, "fetch_olivetti_faces", nothing)
-    with pytest.raises(DataUnavailableError, match="OSError: no way out") as caught:
-        faces.load_faces("olivetti")
-    assert "load_images" in str(caught.value)
-    monkeypatch.setitem(sys.modules, "skimage.data", None)
-    with pytest.raises(OSError, match="lfw_subset"):
-        faces.load_faces()
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "message"),
-    [
-        (lambda: faces.load_faces("celebrities"), ValueError, "unknown source 'celebrities'"),
-        (lambda: faces.load_faces(size=25), ValueError, "multiple of 4, got 25"),
-        (lambda: faces.load_faces(size=24.0), TypeError, "size"),
-        (lambda: faces.split(noise(), 5), ValueError, "no fold 5 of 5 among 20"),
-        (lambda: faces.split(noise(4)), ValueError, "among 4 images"),
-        (lambda: faces.with_mirrors(np.zeros((2, 8, 8))), ValueError, "float32"),
-    ],
-)
-def test_bad_data_are_refused(call, error, message):
-    with pytest.raises(error, match=message):
-        call()
 
 
 def test_every_face_is_held_out_once():
@@ -92,6 +39,8 @@ def test_mirrors():
     y = faces.with_mirrors(x)
     np.testing.assert_array_equal(y[:3], x)
     np.testing.assert_array_equal(y[3:], np.flip(x, axis=2))
+    with pytest.raises(ValueError, match="float32"):
+        faces.with_mirrors(np.zeros((2, 8, 8)))
 
 
 # --- The GAN -----------------------------------------------------------------------------------
@@ -158,8 +107,6 @@ def test_the_recipe_says_what_is_added():
     assert any(layer.name.startswith("diff_augment") for layer in d.layers)
     with pytest.raises(ValueError, match="policy must be"):
         faces.recipe("blur")
-    with pytest.raises(ValueError, match="width"):
-        faces.recipe(width=0)
 
 
 # --- Rivals ------------------------------------------------------------------------------------
@@ -175,11 +122,6 @@ def test_eigenfaces_are_principal_components():
         np.abs(ours.project(x)), np.abs(theirs.transform(rows)), rtol=1e-5, atol=1e-6
     )
     assert len(faces.Eigenfaces(x).axes) == 29
-    for wrong in (0, 30):
-        with pytest.raises(ValueError, match="components"):
-            faces.Eigenfaces(x, components=wrong)
-    with pytest.raises(ValueError, match="span 0"):
-        faces.Eigenfaces(x[:1])
 
 
 def test_eigenface_samples_have_the_mean_and_the_variances():
@@ -204,16 +146,19 @@ def test_nearest_faces_in_closed_form():
         found = faces.nearest_faces(images, x)
         assert found.indices[0, 0] == 3
         assert found.distances[0, 0] == pytest.approx(0, abs=1e-5)
-    # Without moves it is the plain correlation of the pixels.
-    known = x[:1]
-    other = noise(1, seed=2)
-    r = max(np.corrcoef(other.ravel(), y.ravel())[0, 1] for y in (known, np.flip(known, axis=2)))
-    found = faces.nearest_faces(other, known, shift=0)
+    # It is the largest correlation of the inside with a window of the face or its mirror image.
+    known, other = x[:1], noise(1, seed=2)
+    windows = [
+        np.roll(y, (down, across), axis=(1, 2))[:, 2:-2, 2:-2]
+        for y in (known, np.flip(known, axis=2))
+        for down in range(-2, 3)
+        for across in range(-2, 3)
+    ]
+    r = max(np.corrcoef(other[:, 2:-2, 2:-2].ravel(), y.ravel())[0, 1] for y in windows)
+    found = faces.nearest_faces(other, known)
     assert found.distances[0, 0] == pytest.approx(np.sqrt(2 - 2 * r), rel=1e-5)
     flat = np.zeros_like(known)
     assert faces.nearest_faces(flat, known).distances[0, 0] == pytest.approx(1, rel=1e-6)
-    with pytest.raises(ValueError, match="leaves nothing"):
-        faces.nearest_faces(x, x, shift=6)
     with pytest.raises(ValueError, match="wanted 12 x 12"):
         faces.nearest_faces(noise(2, 16), x)
 
@@ -224,8 +169,6 @@ def test_edges_do_not_see_brightness():
     assert edges.shape == (2, 800)
     np.testing.assert_allclose(faces.edge_features(x + np.float32(0.3)), edges, atol=1e-3)
     assert np.abs(faces.edge_features(np.flip(x, 2)) - edges).max() > 0.05
-    with pytest.raises(ValueError, match="at least 8 x 8"):
-        faces.edge_features(x[:, :4])
 
 
 def test_the_measures_know_copies_noise_and_background():

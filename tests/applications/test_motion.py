@@ -146,11 +146,7 @@ def test_numpys_integers_are_integers(digits):
     ("call", "message"),
     [
         (lambda x: motion.clips(x[:, :20]), "digits"),
-        (lambda x: motion.still_frames(x[:9]), "8 digits for each clip"),
         (lambda x: motion.tracks(x), "frames"),
-        (lambda x: motion.straight_motion(np.zeros((3, 8))), "track"),
-        (lambda x: motion.normal_clips(motion.clips(x[:1]).frames, 3), "two clips"),
-        (lambda x: motion.split_generator((28, 28, 8)), "clips"),
         (lambda x: motion.recipe("slow"), "method"),
     ],
 )

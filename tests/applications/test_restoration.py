@@ -43,15 +43,15 @@ def test_blur_is_scipys_on_black_ground(digits):
 
 def test_a_hole_is_one_square_within_its_margin():
     black = np.full((300, 28, 28, 1), -1, np.float32)
-    cut = restoration.cut_hole(black, 1, size=10, margin=4)
+    cut = restoration.cut_hole(black, 1)
     hole = cut[..., 0] == restoration.GREY
-    assert np.all(hole.sum(axis=(1, 2)) == 100)
+    assert np.all(hole.sum(axis=(1, 2)) == 14 * 14)
     rows, columns = hole.any(axis=2), hole.any(axis=1)
     for side in (rows, columns):
-        assert np.all(side.sum(axis=1) == 10)
-        assert not side[:, :4].any()
-        assert not side[:, -4:].any()
-        assert set(side.argmax(axis=1)) == set(range(4, 15))
+        assert np.all(side.sum(axis=1) == 14)
+        assert not side[:, :3].any()
+        assert not side[:, -3:].any()
+        assert set(side.argmax(axis=1)) == set(range(3, 12))
     assert np.all(cut[..., 0][~hole] == -1)
 
 
@@ -80,11 +80,7 @@ def test_the_mixture_takes_turns_and_a_seed_fixes_it(digits):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x: restoration.add_noise(x, deviation=0), "deviation must be a finite number > 0"),
-        (lambda x: restoration.blur(x, sigma=-1), "sigma must be a finite number > 0"),
-        (lambda x: restoration.cut_hole(x, size=24), "does not fit 28 x 28"),
-        (lambda x: restoration.shrink(x, factor=5), "cannot be divided by 5"),
-        (lambda x: restoration.damaged_mixture(x[:3]), "wanted 4 images at least, got 3"),
+        (lambda x: restoration.damaged_mixture(x[:3]), "wanted at least one image"),
         (lambda x: restoration.add_noise(x * 2), "wanted values in"),
         (lambda x: restoration.rivals("rain", x), "unknown damage 'rain'; known are noise"),
         (lambda x: restoration.neighbours("rain", x), "unknown damage 'rain'; known are noise"),
