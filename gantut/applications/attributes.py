@@ -62,7 +62,7 @@ def possible() -> Faces:
     values = dict(zip(ATTRIBUTES, codes.T, strict=True))
     # Hair comes by style and colour.
     values["hair"] = values["hair"] * len(ATTRIBUTES["hair colour"]) + values["hair colour"]
-    image = np.array(GROUND, np.float32) / 255
+    image: Float32 = np.array(GROUND, np.float32) / np.float32(255)
     with Path(__file__).with_suffix(".npz").open("rb") as file, Npz(file) as archive:
         for name in ORDER:
             # Bytes (values, 16, 16, 4): red, green and blue times opacity, and opacity.

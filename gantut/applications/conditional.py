@@ -238,12 +238,13 @@ def between_classes(
     """
     steps = _check.integer(steps, "steps", 2)
     classes = classes_of(generator)
-    vectors = np.repeat(np.asarray(z, np.float32), steps, axis=0)
-    a, b = (np.eye(classes)[check_labels(y, len(z), classes), None] for y in (first, second))
+    vectors = np.asarray(z, np.float32)
+    n = len(vectors)
+    a, b = (np.eye(classes)[check_labels(y, n, classes)][:, None] for y in (first, second))
     t = np.linspace(0.0, 1.0, steps)[:, None]
     shares = ((1.0 - t) * a + t * b).reshape(-1, classes)
-    images = render(soft_labels(generator), vectors, shares)
-    return images.reshape(len(z), steps, *images.shape[1:])
+    images = render(soft_labels(generator), vectors.repeat(steps, axis=0), shares)
+    return images.reshape(n, steps, *images.shape[1:])
 
 
 def crossfade(start: npt.ArrayLike, end: npt.ArrayLike, steps: int = 9) -> Float32:

@@ -254,7 +254,7 @@ def two_critics(
 
     ``mean_image`` is the mean clip, which the critics' first layers subtract.
     """
-    still = None if mean_image is None else np.mean(mean_image, axis=-1, keepdims=True)
+    still = None if mean_image is None else np.asarray(mean_image).mean(axis=-1, keepdims=True)
     clips = _critic(image_shape, mean_image=mean_image)
     frames = _critic((*image_shape[:2], 1), mean_image=still)
     of_frame = frames(OneFrame(name="frame")(clips.input))

@@ -38,7 +38,8 @@ Restorer = Callable[[Float32], Float32]
 
 def _flat(*arrays: npt.ArrayLike) -> list[Float32]:
     """Images or rows as rows."""
-    return [np.asarray(a, np.float32).reshape(len(a), math.prod(np.shape(a)[1:])) for a in arrays]
+    rows = (np.asarray(a, np.float32) for a in arrays)
+    return [x.reshape(len(x), math.prod(x.shape[1:])) for x in rows]
 
 
 def neighbour_scores(train: npt.ArrayLike, test: npt.ArrayLike, *, angle: bool = False) -> Float64:
@@ -120,7 +121,7 @@ def blends(images: npt.ArrayLike, n: int, seed: int = 0, *, kind: str = "halves"
     kind = _check.one_of(kind, "kind", ("halves", "mean"))
     first, second = np.split(jittered_copies(images, 2 * n, seed), 2)
     if kind == "mean":
-        return (first + second) / 2
+        return (first + second) / np.float32(2)
     half = first.shape[1] // 2
     return np.concatenate([first[:, :half], second[:, half:]], axis=1)
 

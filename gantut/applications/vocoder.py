@@ -245,7 +245,7 @@ def log_mel(waves: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("gantut")
-class Unfiltered(layers.Layer):
+class Unfiltered(keras.layers.Layer):
     """From mel spectrograms (batch, frames, 40) to log10 magnitudes, as `sizes_of`."""
 
     def call(self, mels: Tensor) -> Tensor:
@@ -259,7 +259,7 @@ class Unfiltered(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("gantut")
-class Wave(layers.Layer):
+class Wave(keras.layers.Layer):
     """From log10 magnitudes and phases to waves, by the inverse of short-time spectra.
 
     A phase counts from that of a steady tone in the middle of its bin, which turns by a quarter
@@ -296,10 +296,10 @@ def generator(frames: int = FRAMES + 1, head: str = "wave") -> keras.Model:
     x = layers.Conv1D(128, 7, padding="same")(mels)
     for _ in range(4):
         y = layers.DepthwiseConv1D(7, padding="same")(x)
-        y = layers.LayerNormalization()(y)
+        y = keras.layers.LayerNormalization()(y)
         y = layers.Dense(384, activation="gelu")(y)
         x = layers.Add()([x, layers.Dense(128, kernel_initializer=small)(y)])
-    x = layers.LayerNormalization()(x)
+    x = keras.layers.LayerNormalization()(x)
     change = layers.Dense(BINS, kernel_initializer=small)(x)
     made = layers.Add()([Unfiltered()(mels), change])
     if head == "wave":
@@ -311,7 +311,7 @@ def generator(frames: int = FRAMES + 1, head: str = "wave") -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("gantut")
-class Levels(layers.Layer):
+class Levels(keras.layers.Layer):
     """`log_sizes` as an image (batch, frames, bins, 1)."""
 
     def __init__(self, window: int, **options: Any) -> None:
