@@ -12,6 +12,10 @@ flow after a training with seed 0 too.
 - ``mean``: a mean flow, of which one step makes a sample, after as many seconds.
 - ``latent``: autoencoders of equal bits, with and without a patch critic, and a flow of each one's
   codes.
+- ``long_flow``, ``long_fast``: both for two and for ten times the steps that a minute allowed on
+  the average of the seeds; at last the flow with 4, 16 and 64 evaluations of its network.
+- ``vae``: a variational autoencoder after as many CPU seconds as ``fast`` in a minute and in two,
+  each a training of its own, since its rate depends on the length.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,6 +29,7 @@ from lib.recording import main, timed
 from gantut import evaluate, judge, load_mnist, metrics, recipes
 from gantut.applications import flows
 from gantut.evaluation import frechet_floor, quick_frechet
+from gantut.vae import binarise
 
 MARKS = (30.0, 60.0)
 STUDENT = 20.0
@@ -34,6 +39,8 @@ STEPS = 16  # Euler steps where nothing else is said
 EULER, HEUN = (1, 2, 4, 8, 16, 32), (1, 2, 4, 8)
 N = 5_000
 FEW = 2_000  # samples for each number of steps, and in the chapter's own run
+MINUTE = {"flow": 2_208, "fast": 8_768, "vae": 17_536}  # steps
+LONG = (2, 10)  # minutes
 FOREVER = 1e6  # seconds, before which the marks end a training
 
 Rows = Iterator[dict[str, Any]]
@@ -63,10 +70,13 @@ def drawn(model: Any, **how: Any) -> Draw:
 
 
 def trained(
-    marks: tuple[float, ...], judge_model: Callable[[Any], Any], train: Callable[..., Any]
+    marks: tuple[float, ...],
+    judge_model: Callable[[Any], Any],
+    train: Callable[..., Any],
+    of: str = "cpu_seconds",
 ) -> tuple[Any, list[dict[str, Any]]]:
     """A training that its last mark ends, and a row for each mark."""
-    callback = Marks(marks, judge_model, of="cpu_seconds")
+    callback = Marks(marks, judge_model, of=of)
     run = train(seconds=FOREVER, callbacks=[callback])
     rows = [{"budget": m, **row} for m, row in zip(marks, callback.rows, strict=True)]
     return run.gan, rows
@@ -179,10 +189,67 @@ def latent(seed: int) -> Rows:
         yield {"method": f"latent flow, {name}", "autoencoder_seconds": HALF, **rows[0]}
 
 
+def longer(method: str, judge_model: Callable[[Any], Any], train: Callable[..., Any]) -> Any:
+    """A training of minutes, counted in steps, and a row for each mark."""
+    marks = tuple(float(minutes * MINUTE[method]) for minutes in LONG)
+    model, rows = trained(marks, judge_model, train, of="step")
+    for row, minutes in zip(rows, LONG, strict=True):
+        row |= {"method": method, "budget": 60.0 * minutes}
+    return model, rows
+
+
+def long_flow(seed: int) -> Rows:
+    """The flow, for minutes."""
+    x = load_mnist().x_train
+
+    def look(flow: flows.Flow) -> dict[str, Any]:
+        return {**judged(drawn(flow, steps=STEPS, method="euler")), "steps": STEPS}
+
+    flow, rows = longer("flow", look, partial(flows.train, x, seed=seed))
+    yield from rows
+    for method, counts in (("euler", (4, 16, 64)), ("heun", (2, 8, 32))):
+        for steps in counts:
+            found = judged(drawn(flow, steps=steps, method=method), FEW)
+            yield {"method": f"flow, {method}", "budget": 60.0 * LONG[-1], "steps": steps, **found}
+
+
+def long_fast(seed: int) -> Rows:
+    """The GAN, for minutes."""
+    train = partial(recipes.train, "fast", load_mnist().x_train, seed=seed)
+    _, rows = longer("fast", lambda gan: judged(drawn(gan)), train)
+    yield from ({**row, "steps": 1} for row in rows)
+
+
+def vae(seed: int) -> Rows:
+    """The variational autoencoder, with the bound that it gives of the likelihood."""
+    data = load_mnist()
+    test = binarise(data.x_test[judge.order(len(data.x_test))[:FEW]])
+    for minutes in (1, 2):
+        steps = minutes * MINUTE["vae"]
+        run, spent = timed(recipes.train, "vae", data.x_train, steps=steps, seed=seed)
+        yield {
+            "method": "vae",
+            "budget": 60.0 * minutes,
+            "step": steps,
+            "cpu_seconds": spent,
+            **judged(drawn(run.gan)),
+            "steps": 1,
+            "likelihood": float(np.mean(run.gan.log_likelihood(test))),
+        }
+
+
 if __name__ == "__main__":
     main(
         __doc__,
-        {"pixels": pixels, "fast": fast, "mean": mean, "latent": latent},
+        {
+            "pixels": pixels,
+            "fast": fast,
+            "mean": mean,
+            "latent": latent,
+            "long_flow": long_flow,
+            "long_fast": long_fast,
+            "vae": vae,
+        },
         {"seed": (0, 1, 2)},
         samples=N,
     )

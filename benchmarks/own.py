@@ -9,9 +9,14 @@ nothing. Neither took part in a choice.
 - ``fashion``: Fashion-MNIST, by ``fast`` and ``clustered_fast``.
 - ``shapes``: 6,000 coloured discs, squares and triangles of 32 x 32 pixels, as in the chapter, by
   ``fast`` and the convolutional ``dcgan``.
+- ``long_fashion``, ``long_shapes``: twice the steps that a minute allowed on the average of the
+  seeds.
+- ``gamma``: the shapes at three resolutions, by ``conditional_fast`` with three strengths of both
+  gradient penalties, as many steps each.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -25,7 +30,16 @@ from gantut.data import OwnImages
 from gantut.evaluation import frechet_floor, quick_frechet
 
 MARKS = (30.0, 60.0)
+MINUTE = {  # steps
+    ("fashion", "fast"): 8_752,
+    ("fashion", "clustered_fast"): 14_560,
+    ("shapes", "fast"): 2_992,
+    ("shapes", "dcgan"): 1_824,
+}
 COUNT, SIDE = 6_000, 32
+SIDES = (28, 44, 64)
+GAMMAS = (0.01, 0.1, 1.0)
+GAMMA_STEPS = 1_000
 N = 2_000  # samples, as many as a third of the shapes
 FOREVER = 1e6  # seconds, before which the marks end a training
 KINDS = ("disc", "square", "triangle")
@@ -54,11 +68,11 @@ Data = tuple[OwnImages, OwnImages]  # with labels, and the same images without
 
 
 @cache
-def shapes() -> Data:
+def shapes(side: int = SIDE) -> Data:
     """The coloured shapes, scaled from 96 pixels as `gantut.data.read_images` does it."""
     rng = np.random.default_rng(0)
     labels = np.arange(COUNT) % len(KINDS)
-    size, how = (SIDE, SIDE), Image.Resampling.LANCZOS
+    size, how = (side, side), Image.Resampling.LANCZOS
     pictures = [np.asarray(draw(KINDS[k], rng).resize(size, how), np.float32) for k in labels]
     images = np.stack(pictures) / 127.5 - 1.0
     return OwnImages(images, labels, KINDS), OwnImages(images)
@@ -73,7 +87,8 @@ def clothes() -> Data:
 
 def judged(gan: Any, data: OwnImages, bare: OwnImages) -> dict[str, Any]:
     """What samples are worth, by features that took no part in a choice."""
-    images = gan.sample(N, seed=1)
+    asked = {"labels": np.arange(N) % len(KINDS)} if gan.conditional else {}
+    images = gan.sample(N, seed=1, **asked)
     found = evaluate(images, data=data)
     return {
         "ratio": found.frechet_ratio,
@@ -106,11 +121,50 @@ def colours(recipe: str, seed: int) -> Rows:
     return trained(recipe, shapes(), MARKS, seed)
 
 
+def longer(name: str, data: Data, recipe: str, seed: int) -> Rows:
+    """A row after twice the steps of a minute."""
+    steps = 2 * MINUTE[name, recipe]
+    callback = Marks((steps,), lambda gan: judged(gan, *data))
+    recipes.train(recipe, data[0].images, steps=steps, seed=seed, callbacks=[callback])
+    yield {"budget": 120.0, **callback.rows[0]}
+
+
+def long_fashion(recipe: str, seed: int) -> Rows:
+    """Fashion-MNIST, longer."""
+    return longer("fashion", clothes(), recipe, seed)
+
+
+def long_shapes(recipe: str, seed: int) -> Rows:
+    """Coloured shapes, longer."""
+    return longer("shapes", shapes(), recipe, seed)
+
+
+def gamma(recipe: str, seed: int) -> Rows:
+    """The strength of the penalties by resolution."""
+    for side in SIDES:
+        data = shapes(side)
+        for strength in GAMMAS:
+            changed = replace(recipes.RECIPES[recipe], penalties={"r1": strength, "r2": strength})
+            callback = Marks((GAMMA_STEPS,), lambda gan, data=data: judged(gan, *data))
+            images, labels = data[0].images, data[0].labels
+            train = {"steps": GAMMA_STEPS, "seed": seed, "callbacks": [callback]}
+            recipes.train(changed, images, labels, **train)
+            yield {"side": side, "gamma": strength, **callback.rows[0]}
+
+
 if __name__ == "__main__":
-    names = {"fashion": ("fast", "clustered_fast"), "shapes": ("fast", "dcgan")}
+    clothed, colored = ("fast", "clustered_fast"), ("fast", "dcgan")
+    names = {"fashion": clothed, "shapes": colored, "gamma": ("conditional_fast",)}
+    names |= {"long_fashion": clothed, "long_shapes": colored}
     main(
         __doc__,
-        {"fashion": fashion, "shapes": colours},
+        {
+            "fashion": fashion,
+            "shapes": colours,
+            "long_fashion": long_fashion,
+            "long_shapes": long_shapes,
+            "gamma": gamma,
+        },
         {"recipe": names, "seed": (0, 1, 2)},
         samples=N,
     )
