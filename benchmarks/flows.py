@@ -69,6 +69,11 @@ def drawn(model: Any, **how: Any) -> Draw:
     return lambda n: model.sample(n, seed=1, **how)
 
 
+def judged_flow(flow: flows.Flow) -> dict[str, Any]:
+    """What the flow's samples of `STEPS` steps are worth."""
+    return {**judged(drawn(flow, steps=STEPS, method="euler")), "steps": STEPS}
+
+
 def trained(
     marks: tuple[float, ...],
     judge_model: Callable[[Any], Any],
@@ -86,10 +91,7 @@ def pixels(seed: int) -> Rows:
     """The flow, its sampling, and its students."""
     x = load_mnist().x_train
 
-    def look(flow: flows.Flow) -> dict[str, Any]:
-        return {**judged(drawn(flow, steps=STEPS, method="euler")), "steps": STEPS}
-
-    flow, rows = trained(MARKS, look, lambda **length: flows.train(x, seed=seed, **length))
+    flow, rows = trained(MARKS, judged_flow, partial(flows.train, x, seed=seed))
     for row in rows:
         yield {"method": "flow", **row}
     for method, counts in (("euler", EULER), ("heun", HEUN)):
@@ -202,10 +204,7 @@ def long_flow(seed: int) -> Rows:
     """The flow, for minutes."""
     x = load_mnist().x_train
 
-    def look(flow: flows.Flow) -> dict[str, Any]:
-        return {**judged(drawn(flow, steps=STEPS, method="euler")), "steps": STEPS}
-
-    flow, rows = longer("flow", look, partial(flows.train, x, seed=seed))
+    flow, rows = longer("flow", judged_flow, partial(flows.train, x, seed=seed))
     yield from rows
     for method, counts in (("euler", (4, 16, 64)), ("heun", (2, 8, 32))):
         for steps in counts:
@@ -221,7 +220,7 @@ def long_fast(seed: int) -> Rows:
 
 
 def vae(seed: int) -> Rows:
-    """The variational autoencoder, with the bound that it gives of the likelihood."""
+    """The variational autoencoder, with its estimate of the likelihood."""
     data = load_mnist()
     test = binarise(data.x_test[judge.order(len(data.x_test))[:FEW]])
     for minutes in (1, 2):

@@ -103,9 +103,11 @@ def judged(gan: Any, data: OwnImages, bare: OwnImages) -> dict[str, Any]:
     }
 
 
-def trained(recipe: Any, data: Data, marks: tuple[float, ...], seed: int) -> Rows:
+def trained(
+    recipe: Any, data: Data, marks: tuple[float, ...], seed: int, of: str = "cpu_seconds"
+) -> Rows:
     """A row for each mark of one training."""
-    callback = Marks(marks, lambda gan: judged(gan, *data), of="cpu_seconds")
+    callback = Marks(marks, lambda gan: judged(gan, *data), of=of)
     recipes.train(recipe, data[0].images, seed=seed, seconds=FOREVER, callbacks=[callback])
     for mark, row in zip(marks, callback.rows, strict=True):
         yield {"budget": mark, **row}
@@ -124,9 +126,8 @@ def colours(recipe: str, seed: int) -> Rows:
 def longer(name: str, data: Data, recipe: str, seed: int) -> Rows:
     """A row after twice the steps of a minute."""
     steps = 2 * MINUTE[name, recipe]
-    callback = Marks((steps,), lambda gan: judged(gan, *data))
-    recipes.train(recipe, data[0].images, steps=steps, seed=seed, callbacks=[callback])
-    yield {"budget": 120.0, **callback.rows[0]}
+    row = next(trained(recipe, data, (steps,), seed, of="step"))
+    yield {**row, "budget": 120.0}
 
 
 def long_fashion(recipe: str, seed: int) -> Rows:
